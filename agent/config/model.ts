@@ -1,0 +1,59 @@
+/** What a configuration file means once decoded: frozen, plain, with every default filled in. */
+import type { SecretRef } from "../contract/ports.ts";
+import type { MachineRules } from "../contract/rules.ts";
+
+export type Environment = "production" | "test";
+
+export interface AgentSettings {
+  readonly id: string;
+  readonly enterprise?: string;
+  readonly site?: string;
+  readonly area?: string;
+  readonly cell?: string;
+  readonly timezone: string;
+  readonly dataDir: string;
+  readonly environment: Environment;
+  readonly owner?: { readonly name: string; readonly contact: string; readonly escalation?: string };
+}
+
+/** `config` is what the kind's own shape decoded (`agent/registry.ts` knows the kinds). */
+export interface DestinationSettings {
+  readonly kind: string;
+  readonly name: string;
+  readonly config: unknown;
+  /** Where it stands in the file: for messages at run time. */
+  readonly line: number;
+}
+
+/** source: the source's stamps as they are; shifted: by one constant per session; gateway: our clock; auto: source within the tolerance, else shifted. */
+export type TimePolicy = "auto" | "source" | "shifted" | "gateway";
+
+export interface SourceSettings {
+  readonly kind: string;
+  /** Unique within the machine; default: the kind. */
+  readonly name: string;
+  readonly config: unknown;
+  readonly time: TimePolicy;
+  readonly clockToleranceMs: number;
+  /** How long the ledger waits for a source that may still hold what was missed (design.md §3). */
+  readonly refillHoldMs: number;
+  readonly line: number;
+}
+
+export interface MachineSettings {
+  readonly id: string;
+  readonly description?: string;
+  /** Code in the ERP; travels in the record's context, never in a topic. */
+  readonly workCenter?: string;
+  readonly rules: MachineRules;
+  readonly sources: readonly SourceSettings[];
+  readonly line: number;
+}
+
+export interface Configuration {
+  readonly agent: AgentSettings;
+  readonly destinations: readonly DestinationSettings[];
+  readonly machines: readonly MachineSettings[];
+}
+
+export type { SecretRef };

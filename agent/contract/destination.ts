@@ -1,0 +1,49 @@
+/** Where records go. A destination connects and delivers; the loop in `agent/runtime/deliver.ts` retries and keeps the cursor. */
+import type { LinkError } from "./errors.ts";
+import type { Outcome, StoredRecord } from "./outbox.ts";
+import type { Ports } from "./ports.ts";
+import type { Shape } from "./shape.ts";
+
+/** A retained value outside the ledger: it overtakes a backlog, and only the newest of a topic matters. */
+export type Retained =
+  | { readonly scope: "live"; readonly machine: string; readonly name: string; readonly payload: object }
+  | { readonly scope: "health"; readonly machine: string; readonly payload: object }
+  | { readonly scope: "heartbeat"; readonly payload: object };
+
+export interface Delivery {
+  /** For people: "broker at mqtts://broker.example.com:8883, MQTT 5". */
+  readonly peer: string;
+  /** Sends in order with a bounded window; returns what was acknowledged when the link is lost midway, and throws only when nothing was. */
+  deliver(records: readonly StoredRecord[], signal: AbortSignal): Promise<Outcome>;
+  /** Publishes retained values; a newer one of the same topic replaces one that has not left yet. Never throws; loss shows in `lost`. */
+  retain(values: readonly Retained[]): void;
+  /** Settles once, when the link is gone. Never rejects. */
+  readonly lost: Promise<LinkError>;
+  /** Says goodbye (heartbeat offline), idempotent, bounded, never throws. */
+  close(): Promise<void>;
+}
+
+export interface Destination {
+  readonly kind: string;
+  readonly name: string;
+  connect(signal: AbortSignal): Promise<Delivery>;
+}
+
+/** Who we are, for topics and payloads. Slugs are made of these; ERP codes never are. */
+export interface AgentIdentity {
+  readonly id: string;
+  readonly enterprise?: string;
+  readonly site?: string;
+  readonly area?: string;
+  readonly cell?: string;
+  readonly version: string;
+  readonly bootId: string;
+  /** Of the buffer file. */
+  readonly epoch: string;
+}
+
+export interface DestinationKind<Config> {
+  readonly kind: string;
+  readonly shape: Shape<Config>;
+  create(config: Config, identity: AgentIdentity, ports: Ports): Destination;
+}

@@ -1,0 +1,34 @@
+import type { Batch, Cursor } from "./observation.ts";
+import type { Fault } from "./errors.ts";
+import type { Ports } from "./ports.ts";
+import type { Shape } from "./shape.ts";
+
+/** A way to reach one device. Holds no state; never retries, logs, stamps times, or writes to the device. */
+export interface Driver {
+  readonly kind: string;
+  connect(signal: AbortSignal): Promise<Session>;
+}
+
+/** One live link. `read` is called once; it ends on abort and throws `LinkError` when the link is lost. */
+export interface Session {
+  /** For people: "Mazak agent 2.0.0.11 at 10.0.4.12:5000, device MAZAK". */
+  readonly peer: string;
+  read(from: Cursor | null, signal: AbortSignal): AsyncIterable<Batch>;
+  /** Idempotent, bounded, never throws. */
+  close(): Promise<void>;
+}
+
+/** How a kind of source is configured and made; `agent/registry.ts` lists them. */
+export interface SourceKind<Config> {
+  readonly kind: string;
+  /** Decodes the source's own keys of the YAML. The keys all sources share are `agent/config`'s. */
+  readonly shape: Shape<Config>;
+  create(config: Config, ports: Ports): Driver;
+}
+
+/** The state of a link, for health and the page; detectors see the same loss as data. */
+export type Link =
+  | { readonly state: "connecting"; readonly attempt: number }
+  | { readonly state: "up"; readonly peer: string }
+  | { readonly state: "down"; readonly fault: Fault; readonly message: string; readonly retryInMs: number }
+  | { readonly state: "stopped"; readonly fault?: Fault; readonly message?: string };

@@ -1,0 +1,83 @@
+/**
+ * The only file that reads time or sets a timer. `systemClock(1)` is real time; a larger speed plays a shift faster:
+ * wall and monotonic time both run `speed` times as fast from the moment it was made, and waits shrink alike.
+ */
+import { readFileSync } from "node:fs";
+import { monoMs, unixMs, type Clock, type Deadline } from "../contract/time.ts";
+
+/** Identity of this boot: two `monoMs` are comparable only within one. Not on Linux: of this process. */
+function bootId(): string {
+  try {
+    return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+  } catch (cause) {
+    // Only development machines without /proc come here; there a restart counts as a reboot, which is the safe side.
+    return `process-${process.pid}-${Math.trunc(performance.timeOrigin)}-${cause instanceof Error ? cause.name : "unknown"}`;
+  }
+}
+
+export class TimeoutError extends Error {
+  override readonly name = "TimeoutError";
+}
+
+const MAXIMUM_TIMER_MS = 2_147_483_647;
+
+/** `startUnixMs` lets a demo begin at a chosen wall time; default: now. */
+export function systemClock(speed = 1, startUnixMs?: number): Clock {
+  const boot = bootId();
+  const anchorMono = performance.now();
+  const anchorWall = startUnixMs ?? Date.now();
+  const real = (ms: number): number => Math.min(MAXIMUM_TIMER_MS, Math.max(0, ms / speed));
+  const scaled = speed !== 1 || startUnixMs !== undefined;
+
+  return {
+    now() {
+      const elapsed = (performance.now() - anchorMono) * speed;
+      return {
+        unixMs: unixMs(scaled ? Math.trunc(anchorWall + elapsed) : Date.now()),
+        monoMs: monoMs(scaled ? elapsed : performance.now()),
+        boot,
+      };
+    },
+    sleep(ms, signal) {
+      return new Promise((resolve, reject) => {
+        if (signal.aborted) return reject(reason(signal));
+        const onAbort = (): void => {
+          clearTimeout(timer);
+          reject(reason(signal));
+        };
+        const timer = setTimeout(() => {
+          signal.removeEventListener("abort", onAbort);
+          resolve();
+        }, real(ms));
+        signal.addEventListener("abort", onAbort, { once: true });
+      });
+    },
+    deadline(ms, parent): Deadline {
+      const controller = new AbortController();
+      const onAbort = (): void => {
+        controller.abort(parent.reason);
+      };
+      const timer = setTimeout(() => {
+        controller.abort(new TimeoutError(`no answer within ${ms} ms`));
+      }, real(ms));
+      const clear = (): void => {
+        clearTimeout(timer);
+        parent.removeEventListener("abort", onAbort);
+      };
+      if (parent.aborted) {
+        clear();
+        onAbort();
+      } else parent.addEventListener("abort", onAbort, { once: true });
+      return { signal: controller.signal, clear };
+    },
+    after(ms, task) {
+      const timer = setTimeout(task, real(ms));
+      timer.unref();
+      return () => {
+        clearTimeout(timer);
+      };
+    },
+  };
+}
+
+const reason = (signal: AbortSignal): Error => (signal.reason instanceof Error ? signal.reason : new Error("aborted", { cause: signal.reason }));
