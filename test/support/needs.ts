@@ -1,0 +1,45 @@
+/**
+ * Tests that need a Debian package. Where it is missing they are skipped with the line that enables them in the
+ * title; under CI=true a missing one is a failure, so that a skip never hides there.
+ */
+import { accessSync, constants } from "node:fs";
+import { delimiter, join } from "node:path";
+import { describe, it } from "vitest";
+
+export type Tool = "mosquitto" | "openssl" | "gcc" | "strace";
+
+const PACKAGES: Readonly<Record<Tool, string>> = { mosquitto: "mosquitto", openssl: "openssl", gcc: "gcc libc6-dev", strace: "strace" };
+/** Debian keeps servers in sbin, which an ordinary user's PATH often leaves out. */
+const PLACES = [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin", "/usr/local/sbin"].filter(Boolean);
+
+/** Absolute path of an executable, or null when it is not installed. */
+export function findTool(tool: Tool): string | null {
+  for (const place of PLACES) {
+    const path = join(place, tool);
+    try {
+      accessSync(path, constants.X_OK);
+      return path;
+    } catch {
+      continue; // Not here: the next place may have it.
+    }
+  }
+  return null;
+}
+
+/** The apt line that enables what is missing, or null when everything is there. */
+export function needs(...tools: readonly Tool[]): string | null {
+  const missing = tools.filter((tool) => findTool(tool) === null);
+  return missing.length === 0 ? null : `sudo apt-get install -y ${missing.map((tool) => PACKAGES[tool]).join(" ")}`;
+}
+
+/** `describe` when all tools are there; else skipped, saying how to enable it; under CI=true it fails. */
+export function describeNeeding(tools: readonly Tool[], title: string, body: () => void): void {
+  const line = needs(...tools);
+  if (line === null) describe(title, body);
+  else if (process.env["CI"] === "true") describe(title, () => {
+    it("has the tools it needs", () => {
+      throw new Error(`${title} needs ${tools.join(", ")}. Enable it with: ${line}`);
+    });
+  });
+  else describe.skip(`${title} (skipped; enable with: ${line})`, body);
+}
