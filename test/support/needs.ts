@@ -4,7 +4,7 @@
  */
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
-import { describe, it } from "vitest";
+import { describe } from "vitest";
 
 export type Tool = "mosquitto" | "openssl" | "gcc" | "strace";
 
@@ -32,14 +32,10 @@ export function needs(...tools: readonly Tool[]): string | null {
   return missing.length === 0 ? null : `sudo apt-get install -y ${missing.map((tool) => PACKAGES[tool]).join(" ")}`;
 }
 
-/** `describe` when all tools are there; else skipped, saying how to enable it; under CI=true it fails. */
+/** `describe` when all tools are there; else skipped, saying how to enable it. Under CI=true the whole file fails. */
 export function describeNeeding(tools: readonly Tool[], title: string, body: () => void): void {
   const line = needs(...tools);
-  if (line === null) describe(title, body);
-  else if (process.env["CI"] === "true") describe(title, () => {
-    it("has the tools it needs", () => {
-      throw new Error(`${title} needs ${tools.join(", ")}. Enable it with: ${line}`);
-    });
-  });
-  else describe.skip(`${title} (skipped; enable with: ${line})`, body);
+  if (line !== null && process.env["CI"] === "true") throw new Error(`${title} needs ${tools.join(", ")}. Enable it with: ${line}`);
+  const define = line === null ? describe : describe.skip;
+  define(line === null ? title : `${title} (skipped; enable with: ${line})`, body);
 }
