@@ -18,6 +18,8 @@ export interface Problem {
   readonly expected: string;
   /** The nearest valid word, when one is near. */
   readonly nearest?: string;
+  /** The value is, or may be, a secret: whoever shows the problem must not show it. */
+  readonly secret?: true;
 }
 
 export const INVALID = Symbol("invalid");
