@@ -1,0 +1,104 @@
+/**
+ * The whole agent put to work: outbox, deliveries, one supervised source per machine, heartbeat; and its orderly end.
+ * Stopping: sources first (a control's session slots are scarce), then what is in hand is committed, then deliveries
+ * settle what the broker still acknowledges, then the store closes. Each step has a deadline, all of it under 5 s.
+ */
+import type { AgentIdentity, Destination } from "../contract/destination.ts";
+import type { Detector } from "../contract/detector.ts";
+import type { Outbox } from "../contract/outbox.ts";
+import type { Ports } from "../contract/ports.ts";
+import type { RecordContext } from "../contract/record.ts";
+import type { Driver, Link } from "../contract/source.ts";
+import type { AgentSettings, Configuration, DestinationSettings, MachineSettings, SourceSettings } from "../config/model.ts";
+import { createBoard } from "./board.ts";
+import { deliver } from "./deliver.ts";
+import { heartbeat, type DestinationStatus } from "./heartbeat.ts";
+import { Machine } from "./machine.ts";
+import { supervise } from "./supervise.ts";
+
+export interface AgentParts<State> {
+  readonly configuration: Configuration;
+  readonly version: string;
+  readonly ports: Ports;
+  readonly detector: Detector<State>;
+  readonly outbox: Outbox;
+  driver(source: SourceSettings, ports: Ports): Driver;
+  destination(settings: DestinationSettings, identity: AgentIdentity, ports: Ports): Destination;
+}
+
+const STEP_DEADLINE_MS = 2_000;
+
+/** Resolves after `signal` has aborted and everything is closed; rejects when a part failed that the agent cannot go on without. */
+export async function runAgent<State>(parts: AgentParts<State>, signal: AbortSignal): Promise<void> {
+  const { configuration, outbox, ports } = parts;
+  const identity = identityOf(configuration.agent, parts, outbox.epoch);
+  const board = createBoard();
+  const sources = new AbortController();
+  const deliveries = new AbortController();
+  const statuses: DestinationStatus[] = [];
+
+  const delivering = configuration.destinations.map(async (settings) => {
+    const status: { name: string; link: Link } = { name: settings.name, link: { state: "connecting", attempt: 1 } };
+    statuses.push(status);
+    const own = { ...ports, log: ports.log.child({ destination: settings.name }) };
+    await deliver({ destination: parts.destination(settings, identity, own), outbox, board, ports: own, onLink: (link) => void (status.link = link) }, deliveries.signal);
+  });
+  const machines = configuration.machines.flatMap((settings) => settings.sources.slice(0, 1).map((source) => {
+    const own = { ...ports, log: ports.log.child({ machine: settings.id, source: source.name }) };
+    const context = JSON.stringify(contextOf(configuration.agent, settings));
+    const machine = new Machine({ settings, source, context, detector: parts.detector, outbox, board, ports: own });
+    return { machine, driver: parts.driver(source, own), ports: own };
+  }));
+  const supervising = machines.map(({ machine, driver, ports: own }) => supervise({
+    driver, ports: own, cursor: () => machine.cursor(), take: (batch) => machine.take(batch), onLink: (link) => machine.onLink(link),
+  }, sources.signal));
+  const beating = heartbeat({ identity, outbox, board, ports, machines: machines.map(({ machine }) => machine), destinations: statuses }, sources.signal);
+
+  try {
+    await Promise.race([aborted(signal), ...[...delivering, beating].map(failing)]);
+  } finally {
+    sources.abort(new Error("the agent is stopping"));
+    await within(ports, Promise.allSettled(supervising));
+    await within(ports, Promise.allSettled(machines.map(({ machine }) => machine.stop())));
+    deliveries.abort(new Error("the agent is stopping"));
+    await within(ports, Promise.allSettled([...delivering, beating]));
+    await outbox.close();
+  }
+}
+
+const aborted = (signal: AbortSignal): Promise<void> => new Promise((resolve) => {
+  if (signal.aborted) resolve();
+  else signal.addEventListener("abort", () => { resolve(); }, { once: true });
+});
+/** A part that ends well does not end the agent; one that fails does. */
+const failing = async (part: Promise<void>): Promise<void> => {
+  await part;
+  await new Promise(() => undefined);
+};
+
+async function within(ports: Ports, work: Promise<unknown>): Promise<void> {
+  const done = new AbortController();
+  await Promise.race([work, ports.network.sleep(STEP_DEADLINE_MS, done.signal).catch(() => undefined)]);
+  done.abort(new Error("done"));
+}
+
+function identityOf(agent: AgentSettings, parts: { readonly version: string; readonly ports: Ports }, epoch: string): AgentIdentity {
+  return { ...levels(agent), id: agent.id, version: parts.version, bootId: parts.ports.clock.now().boot, epoch };
+}
+
+const levels = (agent: AgentSettings): { readonly enterprise?: string; readonly site?: string; readonly area?: string; readonly cell?: string } => ({
+  ...(agent.enterprise !== undefined && { enterprise: agent.enterprise }),
+  ...(agent.site !== undefined && { site: agent.site }),
+  ...(agent.area !== undefined && { area: agent.area }),
+  ...(agent.cell !== undefined && { cell: agent.cell }),
+});
+
+/** What is the same in every record of the machine. */
+export function contextOf(agent: AgentSettings, machine: MachineSettings): RecordContext {
+  return {
+    environment: agent.environment,
+    equipment: { ...levels(agent), machine: machine.id },
+    erp: machine.workCenter === undefined ? null : { workCenter: machine.workCenter },
+    tz: machine.rules.timezone,
+  };
+}

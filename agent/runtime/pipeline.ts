@@ -1,0 +1,73 @@
+/**
+ * One machine from batches to findings: stamp, then the detectors, event by event. Pure; live running, `replay` and the
+ * tests all go through here, so that what a recording gives is what the machine would have given.
+ */
+import type { Detector } from "../contract/detector.ts";
+import type { Finding } from "../contract/finding.ts";
+import type { Arrival, Batch, GapReason } from "../contract/observation.ts";
+import type { MachineRules } from "../contract/rules.ts";
+import type { UnixMs } from "../contract/time.ts";
+import { declareGap, initialStamp, newSession, settledThrough, stampBatch, ticked, type StampSettings, type StampState } from "./stamp.ts";
+import type { MachineEvent } from "../contract/detector.ts";
+
+export interface PipelineState<State> {
+  readonly stamp: StampState;
+  readonly detect: State;
+}
+export type Step<State> = readonly [PipelineState<State>, readonly Finding[]];
+
+export interface Pipeline<State> {
+  initial(): PipelineState<State>;
+  /** A batch of the source; afterwards time alone may conclude up to where the source has told us everything. */
+  batch(state: PipelineState<State>, batch: Batch, arrival: Arrival): Step<State>;
+  /** The source could not be reached for as long as we wait: unknown from `at` on. */
+  gap(state: PipelineState<State>, at: UnixMs, reason: GapReason): Step<State>;
+  /** Event time is known to have reached `at` without the source (after a gap): conclude what is due. */
+  tick(state: PipelineState<State>, at: UnixMs): Step<State>;
+  session(state: PipelineState<State>): PipelineState<State>;
+  /** No first revision that ends at or before this will follow, but such as come marked late; null before the first event. */
+  completeThrough(state: PipelineState<State>): UnixMs | null;
+}
+
+export function createPipeline<State>(settings: StampSettings, rules: MachineRules, detector: Detector<State>): Pipeline<State> {
+  const run = (detect: State, events: readonly MachineEvent[], findings: Finding[]): State => {
+    let current = detect;
+    for (const event of events) {
+      const [next, found] = detector.step(rules, current, event, []);
+      current = next;
+      for (const finding of found) findings.push(finding);
+    }
+    return current;
+  };
+  const tick = (state: PipelineState<State>, at: UnixMs | null, findings: Finding[]): PipelineState<State> => {
+    const wake = at === null ? null : detector.wakeAt(rules, state.detect);
+    if (at === null || wake === null || wake > at || (state.stamp.axis !== null && at < state.stamp.axis)) return state;
+    return { stamp: ticked(state.stamp, at), detect: run(state.detect, [{ kind: "tick", at }], findings) };
+  };
+  return {
+    initial: () => ({ stamp: initialStamp, detect: detector.initial(rules) }),
+    batch(state, batch, arrival) {
+      const findings: Finding[] = [];
+      const [stamp, events] = stampBatch(settings, state.stamp, batch, arrival);
+      const next = tick({ stamp, detect: run(state.detect, events, findings) }, settledThrough(stamp), findings);
+      return [next, findings];
+    },
+    gap(state, at, reason) {
+      const findings: Finding[] = [];
+      const [stamp, events] = declareGap(settings, state.stamp, at, reason);
+      return [{ stamp, detect: run(state.detect, events, findings) }, findings];
+    },
+    tick(state, at) {
+      const findings: Finding[] = [];
+      return [tick(state, at, findings), findings];
+    },
+    session: (state) => ({ ...state, stamp: newSession(state.stamp) }),
+    completeThrough({ stamp, detect }) {
+      if (stamp.axis === null) return null;
+      const held = detector.heldBack?.(rules, detect) ?? null;
+      const reached = settledThrough(stamp) ?? stamp.axis;
+      const through = reached > stamp.axis ? reached : stamp.axis;
+      return held !== null && held < through ? held : through;
+    },
+  };
+}

@@ -1,0 +1,136 @@
+import { describe, expect, test } from "vitest";
+import fc from "fast-check";
+import type { Batch, Gap, Reading } from "../../../agent/contract/observation.ts";
+import type { MachineEvent } from "../../../agent/contract/detector.ts";
+import { monoMs, unixMs } from "../../../agent/contract/time.ts";
+import { declareGap, initialStamp, newSession, settledThrough, stampBatch, type StampSettings, type StampState } from "../../../agent/runtime/stamp.ts";
+
+const T0 = Date.UTC(2026, 0, 5, 6);
+const settings: StampSettings = { machine: "M", source: "s", policy: "source", toleranceMs: 5_000 };
+const at = (seconds: number): ReturnType<typeof unixMs> => unixMs(T0 + seconds * 1_000);
+const arrival = (seconds = 0): { source: string; received: { unixMs: ReturnType<typeof unixMs>; monoMs: ReturnType<typeof monoMs>; boot: string } } =>
+  ({ source: "s", received: { unixMs: at(seconds), monoMs: monoMs(seconds * 1_000), boot: "b" } });
+let position = 0;
+const reading = (seconds: number, signal: string, value: string | number, more: Partial<Reading> = {}): Reading =>
+  ({ kind: "reading", signal, quality: "GOOD", value, sourceTime: at(seconds), instance: "1", position: (position += 1), ...more }) as Reading;
+const batch = (items: readonly (Reading | Gap)[], now: number | null = null): Batch => ({ items, caughtUp: now !== null, ...(now !== null && { sourceNow: at(now) }) });
+
+/** "12 execution=ACTIVE program=O1" : seconds, then what became true. */
+const words = (events: readonly MachineEvent[]): string[] => events.map((event) => {
+  const seconds = (event.at - T0) / 1_000;
+  if (event.kind !== "observations") return `${seconds} ${event.kind}`;
+  return [`${seconds}`, ...event.items.map((item) => `${item.signal}=${String(item.value)}${item.at === event.at ? "" : `@${(item.at - T0) / 1_000}`}${item.clamped ? "!" : ""}${item.initial ? "?" : ""}`)].join(" ");
+});
+function play(batches: readonly Batch[], from: StampState = initialStamp, how: StampSettings = settings): { state: StampState; said: string[] } {
+  let state = from;
+  const said: string[] = [];
+  for (const one of batches) {
+    const [next, events] = stampBatch(how, state, one, arrival());
+    state = next;
+    said.push(...words(events));
+  }
+  return { state, said };
+}
+
+describe("what became true at one instant is decided together", () => {
+  test("readings of one stamp make one event, even over two documents", () => {
+    const { said } = play([batch([reading(1, "controller_mode", "AUTOMATIC")]), batch([reading(1, "execution", "ACTIVE")]), batch([reading(2, "program", "O1")], 3)]);
+    expect(said).toEqual(["1 controller_mode=AUTOMATIC execution=ACTIVE", "2 program=O1"]);
+  });
+  test("a group waits until something later follows or the source has nothing newer", () => {
+    expect(play([batch([reading(1, "execution", "ACTIVE")])]).said).toEqual([]);
+    expect(play([batch([reading(1, "execution", "ACTIVE")], 1)]).said).toEqual(["1 execution=ACTIVE"]);
+  });
+  test("a load or a speed never moves the boundary of a state", () => {
+    const { said } = play([batch([reading(1, "execution", "ACTIVE"), reading(5, "spindle_speed", 1_200), reading(1, "part_count", 3), reading(4, "execution", "READY")], 9)]);
+    expect(said).toEqual(["1 execution=ACTIVE spindle_speed=1200@5 part_count=3", "4 execution=READY"]);
+  });
+});
+
+describe("time on the axis never goes back", () => {
+  test("a stamp that steps back is clamped and marked", () => {
+    const { said } = play([batch([reading(30, "execution", "PROGRAM_STOPPED"), reading(15, "availability", "UNAVAILABLE"), reading(31, "execution", "ACTIVE")], 40)]);
+    expect(said).toEqual(["30 execution=PROGRAM_STOPPED availability=UNAVAILABLE!", "31 execution=ACTIVE"]);
+  });
+  test("time alone concludes nothing before the source has told us everything", () => {
+    const behind = play([batch([reading(1, "execution", "ACTIVE"), reading(90, "execution", "READY")])]).state;
+    expect(settledThrough(behind)).toBeNull();
+    expect(settledThrough(play([batch([], 200)], behind).state)).toBe(at(199));
+  });
+  test("an adapter whose clock is 40 s behind its agent's is not outrun by the agent's clock", () => {
+    const { state } = play([batch([reading(60, "execution", "ACTIVE")], 100), batch([], 110)]);
+    expect(settledThrough(state)).toBe(at(110 - 40 - 1));
+  });
+});
+
+describe("initial values", () => {
+  test("found at the present: they hold from the document's time on, whatever their old stamps say", () => {
+    const { said } = play([batch([reading(-9_000, "execution", "ACTIVE", { initial: true }), reading(-50, "program", "O1", { initial: true })], 10)]);
+    expect(said).toEqual(["10 execution=ACTIVE? program=O1?"]);
+  });
+  test("found at the beginning of a buffer: they hold since the newest of them changed", () => {
+    const { said } = play([batch([reading(-90, "execution", "ACTIVE", { initial: true }), reading(-50, "program", "O1", { initial: true }), reading(3, "execution", "READY")]), batch([], 10)]);
+    expect(said).toEqual(["-50 execution=ACTIVE? program=O1?", "3 execution=READY"]);
+  });
+});
+
+describe("gaps", () => {
+  test("a hole the source tells of: unknown from its start, initial values at its end", () => {
+    const gap: Gap = { kind: "gap", reason: "position-jump", from: at(20), to: at(50), missing: 9 };
+    const { said } = play([batch([reading(10, "execution", "ACTIVE")], 20), batch([gap, reading(-5, "execution", "READY", { initial: true }), reading(51, "execution", "ACTIVE")], 60)]);
+    expect(said).toEqual(["10 execution=ACTIVE", "20 gap", "50 execution=READY?", "51 execution=ACTIVE"]);
+  });
+  test("after a gap that we declared, the past is counted and only its last values are used, at the return", () => {
+    const before = play([batch([reading(10, "execution", "ACTIVE"), reading(10, "program", "O1")], 20)]).state;
+    const [blind, events] = declareGap(settings, before, at(20), "link-down");
+    expect(words(events)).toEqual(["20 gap"]);
+    const { said, state } = play([
+      { ...batch([reading(30, "execution", "READY"), reading(40, "execution", "ACTIVE")]), sourceNow: at(900) },
+      batch([reading(899, "part_count", 4)], 901), batch([reading(950, "execution", "READY")], 951),
+    ], newSession(blind));
+    expect(said).toEqual(["900 execution=ACTIVE? program=O1? part_count=4?", "950 execution=READY"]);
+    expect(state.late).toBe(3);
+  });
+  test("a source that comes back with nothing new still ends the gap with the values it had", () => {
+    const [blind] = declareGap(settings, play([batch([reading(10, "execution", "ACTIVE")], 20)]).state, at(20), "link-down");
+    expect(play([batch([], 700)], newSession(blind)).said).toEqual(["700 execution=ACTIVE?"]);
+  });
+});
+
+describe("the source's clock", () => {
+  const off = { ...settings, policy: "auto" as const };
+  test("within the tolerance its stamps stand; beyond it one constant moves the whole session", () => {
+    expect(play([batch([reading(4, "execution", "ACTIVE")], 4)], initialStamp, off).said).toEqual(["4 execution=ACTIVE"]);
+    const shifted = play([batch([reading(3_600, "execution", "ACTIVE")], 3_600), batch([reading(3_610, "execution", "READY")], 3_611)], initialStamp, off);
+    expect(shifted.said).toEqual(["0 execution=ACTIVE", "10 execution=READY"]);
+    expect(shifted.state.offsetMs).toBe(3_600_000);
+  });
+  test("a reconnect that measures nearly the same keeps the constant", () => {
+    const first = play([batch([reading(3_600, "execution", "ACTIVE")], 3_600)], initialStamp, off).state;
+    const again = play([batch([reading(3_601, "execution", "READY")], 3_601)], newSession(first), off);
+    expect(again.state.shiftMs).toBe(first.shiftMs);
+  });
+});
+
+test("however the readings are cut into documents, and with the state written out between, the events are the same", () => {
+  const one = fc.record({ step: fc.integer({ min: -3, max: 5 }), signal: fc.constantFrom("execution", "program", "part_count", "spindle_speed"), value: fc.integer({ min: 0, max: 9 }) });
+  fc.assert(fc.property(fc.array(one, { maxLength: 40 }), fc.array(fc.boolean(), { minLength: 40, maxLength: 40 }), (steps, cuts) => {
+    let seconds = 0;
+    const readings = steps.map(({ step, signal, value }) => reading((seconds += step), signal, value));
+    const end = batch([], seconds + 100);
+    const whole = play([batch(readings), end]).said;
+    const parts: Reading[][] = [[]];
+    readings.forEach((item, index) => {
+      parts.at(-1)?.push(item);
+      if (cuts[index]) parts.push([]);
+    });
+    let state = initialStamp;
+    const said: string[] = [];
+    for (const part of [...parts.map((items) => batch(items)), end]) {
+      const [next, events] = stampBatch(settings, JSON.parse(JSON.stringify(state)) as StampState, part, arrival());
+      state = next;
+      said.push(...words(events));
+    }
+    expect(said).toEqual(whole);
+  }), { numRuns: 300 });
+});
