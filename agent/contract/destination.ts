@@ -45,5 +45,6 @@ export interface AgentIdentity {
 export interface DestinationKind<Config> {
   readonly kind: string;
   readonly shape: Shape<Config>;
-  create(config: Config, identity: AgentIdentity, ports: Ports): Destination;
+  /** `name`: the destination's name in the YAML, under which the outbox keeps its cursor. */
+  create(config: Config, identity: AgentIdentity, ports: Ports, name: string): Destination;
 }

@@ -1,0 +1,213 @@
+/**
+ * One MQTT connection: one mqtt.js client object, used once. mqtt.js's own reconnecting, queueing and message ids are
+ * kept out of the way (facts/mqtt.md §1): no reconnect, publish only while connected, and what was in flight when the
+ * link went is the caller's to know, because mqtt.js may never call back for it.
+ *
+ *   open socket ─► CONNECT ─► CONNACK ─► publish … ─► lost (once, with why) ─► everything later is ignored
+ */
+import type { Socket } from "node:net";
+import { MqttClient, UniqueMessageIdProvider, type IClientOptions, type IConnackPacket } from "mqtt";
+import { LinkError, type Retry } from "../../agent/contract/errors.ts";
+import type { Clock } from "../../agent/contract/time.ts";
+import { openSocket, type BrokerAddress } from "./socket.ts";
+
+/** 5, or 4 for MQTT 3.1.1 (the protocol level on the wire). */
+export type ProtocolLevel = 5 | 4;
+
+export interface ConnectionOptions {
+  readonly address: BrokerAddress;
+  readonly level: ProtocolLevel;
+  readonly clientId: string;
+  readonly username?: string;
+  readonly password?: string;
+  readonly keepaliveMs: number;
+  readonly will: { readonly topic: string; readonly payload: string };
+  readonly network: Clock;
+}
+export interface Message {
+  readonly topic: string;
+  readonly payload: string;
+  readonly retain: boolean;
+  readonly contentType: string;
+}
+export interface Connection {
+  readonly level: ProtocolLevel;
+  /** Messages in flight that the broker takes; 65,535 when it does not say (MQTT 3.1.1 never does). */
+  readonly receiveMaximum: number;
+  /** Bytes of a whole packet that the broker takes; infinite when it does not say. */
+  readonly maximumPacketSize: number;
+  /** Settles once, when the link is gone. Never rejects. */
+  readonly lost: Promise<LinkError>;
+  /** QoS 1. `done` is called with the reason code of the acknowledgement; never, once the link is lost. */
+  publish(message: Message, done: (code: number) => void): void;
+  /** Breaks the link off: `lost` settles with this. */
+  fail(error: LinkError): void;
+  /** DISCONNECT, then closes. Bounded, never throws. */
+  close(): Promise<void>;
+}
+
+/** The broker does not speak this version of MQTT: another may do. */
+export class VersionRefused extends LinkError {}
+
+const CONNECT_TIMEOUT_MS = 15_000;
+const CLOSE_TIMEOUT_MS = 1_000;
+/** A broker has nothing this large to say to us: we subscribe to nothing. */
+const LARGEST_INCOMING_BYTES = 1_048_576;
+/** For refusals that only a person can cure: not hammered, never given up. */
+const LONG_BACKOFF: Retry = { afterMs: 30_000 };
+
+/** Rejects with a `LinkError`: `VersionRefused` when another protocol version is worth a try. */
+export async function openConnection(options: ConnectionOptions, signal: AbortSignal): Promise<Connection> {
+  const deadline = options.network.deadline(CONNECT_TIMEOUT_MS, signal);
+  try {
+    const socket = await openSocket(options.address, deadline.signal);
+    const client = new MqttClient(() => socket, clientOptions(options));
+    return await handshake({ client, socket }, options, deadline.signal);
+  } finally {
+    deadline.clear();
+  }
+}
+
+function clientOptions(options: ConnectionOptions): IClientOptions {
+  return {
+    protocolId: "MQTT", protocolVersion: options.level, clientId: options.clientId,
+    ...(options.username !== undefined && { username: options.username }),
+    ...(options.password !== undefined && { password: options.password }),
+    clean: true, resubscribe: false, keepalive: Math.round(options.keepaliveMs / 1000), reschedulePings: true,
+    reconnectPeriod: 0, reconnectOnConnackError: false, connectTimeout: CONNECT_TIMEOUT_MS * 2, // Ours ends first.
+    queueQoSZero: false, messageIdProvider: new UniqueMessageIdProvider(), log: () => undefined,
+    will: { topic: options.will.topic, payload: Buffer.from(options.will.payload), qos: 1, retain: true },
+    ...(options.level === 5 && { properties: { sessionExpiryInterval: 0, maximumPacketSize: LARGEST_INCOMING_BYTES, requestProblemInformation: true } }),
+  };
+}
+
+interface Wire {
+  readonly client: MqttClient;
+  readonly socket: Socket;
+}
+
+function handshake({ client, socket }: Wire, options: ConnectionOptions, signal: AbortSignal): Promise<Connection> {
+  const where = `${options.address.host}:${options.address.port}`;
+  return new Promise((resolve, reject) => {
+    let connected = false;
+    let loss: LinkError | null = null;
+    let settleLost: (error: LinkError) => void = () => undefined;
+    const lost = new Promise<LinkError>((settle) => (settleLost = settle));
+    const fail = (error: LinkError): void => {
+      if (loss) return;
+      loss = error;
+      signal.removeEventListener("abort", onAbort);
+      client.end(true);
+      socket.destroy(); // `end` does nothing while an earlier, polite one waits for a peer that has gone.
+      if (connected) settleLost(error);
+      else reject(error);
+    };
+    const onAbort = (): void => fail(new LinkError("timeout", "backoff", `The broker at ${where} took the connection but did not answer CONNECT.`, { cause: signal.reason }));
+    const isLost = (): boolean => loss !== null;
+
+    client.on("error", (cause) => fail(connected ? lostBy(where, cause) : refusedBy(where, cause)));
+    client.on("disconnect", (packet) => fail(dismissed(where, packet.reasonCode ?? 0)));
+    client.on("close", () => fail(connected
+      ? new LinkError("lost", "backoff", `The broker at ${where} closed the connection.`)
+      : new LinkError("lost", "backoff", `The broker at ${where} closed the connection without answering CONNECT. ${options.level === 5 ? "If it only speaks MQTT 3.1.1, set protocol: 3.1.1." : "Is it an MQTT broker?"}`)));
+    client.once("connect", (connack) => {
+      signal.removeEventListener("abort", onAbort);
+      if (loss) return;
+      connected = true;
+      if (connack.properties?.maximumQoS === 0) {
+        socket.destroy();
+        reject(new LinkError("unsupported", LONG_BACKOFF, `The broker at ${where} takes only QoS 0, which acknowledges nothing. Use a broker with QoS 1.`));
+      } else resolve(connection(client, { connack, options, lost, fail, isLost }));
+    });
+    if (signal.aborted) onAbort();
+    else signal.addEventListener("abort", onAbort, { once: true });
+  });
+}
+
+interface Established {
+  readonly connack: IConnackPacket;
+  readonly options: ConnectionOptions;
+  readonly lost: Promise<LinkError>;
+  readonly fail: (error: LinkError) => void;
+  readonly isLost: () => boolean;
+}
+
+function connection(client: MqttClient, { connack, options, lost, fail, isLost }: Established): Connection {
+  // mqtt.js hides a positive reason code from the publish callback; this event comes just before it, in one go.
+  let reasonCode = 0;
+  client.on("packetreceive", (packet) => {
+    if (packet.cmd === "puback") reasonCode = packet.reasonCode ?? 0;
+  });
+  let closing = false;
+  const mayRetain = connack.properties?.retainAvailable !== false;
+  const propertiesOf = new Map<string, { readonly contentType: string }>();
+  const properties = (contentType: string): { readonly contentType: string } => {
+    const known = propertiesOf.get(contentType) ?? { contentType };
+    propertiesOf.set(contentType, known);
+    return known;
+  };
+  return {
+    level: options.level,
+    receiveMaximum: connack.properties?.receiveMaximum ?? 65_535,
+    maximumPacketSize: connack.properties?.maximumPacketSize ?? Number.POSITIVE_INFINITY,
+    lost,
+    fail,
+    publish(message, done) {
+      if (closing || isLost()) return;
+      const settings = { qos: 1 as const, retain: message.retain && mayRetain, ...(options.level === 5 && { properties: properties(message.contentType) }) };
+      client.publish(message.topic, message.payload, settings, (error) => {
+        if (closing || isLost()) return; // A late callback of a link that is gone: what it carried is already back with the caller.
+        const code = error ? codeOf(error) : reasonCode;
+        if (code === null) fail(lostBy(`${options.address.host}:${options.address.port}`, error ?? new Error("publish failed")));
+        else done(code);
+      });
+    },
+    async close() {
+      if (closing || isLost()) return;
+      closing = true;
+      const deadline = options.network.deadline(CLOSE_TIMEOUT_MS, new AbortController().signal);
+      await new Promise<void>((resolve) => {
+        deadline.signal.addEventListener("abort", () => resolve(), { once: true });
+        client.removeAllListeners("close").on("close", () => resolve());
+        sendDisconnect(client);
+      });
+      deadline.clear();
+      fail(new LinkError("lost", "never", "closed by us"));
+    },
+  };
+}
+
+/** mqtt.js waits for all acknowledgements before a polite `end`; those we stop waiting for must not hold it up. */
+function sendDisconnect(client: MqttClient): void {
+  for (const id of Object.keys(client.outgoing)) client.removeOutgoingMessage(Number(id));
+  client.end(false);
+}
+
+const codeOf = (error: Error): number | null => ("code" in error && typeof error.code === "number" && error.code >= 0x80 ? error.code : null);
+
+function lostBy(where: string, cause: Error): LinkError {
+  if (cause.message === "Keepalive timeout") return new LinkError("timeout", "backoff", `The broker at ${where} has gone silent: no answer to a ping.`, { cause });
+  if (codeOf(cause) !== null || !("code" in cause)) return new LinkError("protocol", "backoff", `The link to the broker at ${where} broke: ${cause.message}`, { cause });
+  return new LinkError("lost", "backoff", `The link to the broker at ${where} broke: ${cause.message}`, { cause });
+}
+
+/** CONNACK codes: 1 to 5 of MQTT 3.1.1 §3.2.2.3, 0x80 and up of MQTT 5 §3.2.2.2. */
+function refusedBy(where: string, cause: Error): LinkError {
+  const code = "code" in cause && typeof cause.code === "number" ? cause.code : null;
+  const refused = (retry: Retry, text: string): LinkError => new LinkError("refused", retry, `The broker at ${where} refused us: ${text}`, { cause });
+  switch (code) {
+    case null: return new LinkError("protocol", "backoff", `The broker at ${where} gave no proper answer to CONNECT: ${cause.message}`, { cause });
+    case 1: case 0x84: return new VersionRefused("unsupported", LONG_BACKOFF, `The broker at ${where} refused the version of MQTT.`, { cause });
+    case 2: case 0x85: return refused(LONG_BACKOFF, "it does not accept our client id. Set client_id to one it knows.");
+    case 4: case 0x86: return refused(LONG_BACKOFF, "wrong user name or password. Check username and password.");
+    case 5: case 0x87: case 0x8a: return refused(LONG_BACKOFF, "not authorised. Check username, password and the broker's access rules.");
+    default: return refused("backoff", `${cause.message}.`);
+  }
+}
+
+/** DISCONNECT from the broker, MQTT 5 §3.14.2.1. */
+function dismissed(where: string, code: number): LinkError {
+  const hex = `0x${code.toString(16).padStart(2, "0")}`;
+  if (code === 0x8e) return new LinkError("refused", LONG_BACKOFF, `The broker at ${where} ended the link because another client came with our client id. Give each agent its own client_id.`);
+  return new LinkError("lost", "backoff", `The broker at ${where} ended the link (reason ${hex}).`);
+}

@@ -1,0 +1,97 @@
+/**
+ * The MQTT destination: a new connection for every `connect`, MQTT 5 first and 3.1.1 when the broker refuses the
+ * version. What lives longer than a connection: which records have been sent before (a repeat says `replay`), and how
+ * often the broker refused one.
+ */
+import { readFile } from "node:fs/promises";
+import type { AgentIdentity, Delivery, Destination, DestinationKind } from "../../agent/contract/destination.ts";
+import { LinkError } from "../../agent/contract/errors.ts";
+import type { StoredRecord } from "../../agent/contract/outbox.ts";
+import type { Ports } from "../../agent/contract/ports.ts";
+import { eventWriter } from "./cloud-events.ts";
+import { brokerAddress, MQTT_SHAPE, type MqttConfig } from "./config.ts";
+import { openConnection, VersionRefused, type Connection, type ConnectionOptions, type ProtocolLevel } from "./connection.ts";
+import { delivery } from "./delivery.ts";
+import type { TlsMaterial } from "./socket.ts";
+import { topicsOf } from "./topic.ts";
+
+export const mqttDestination: DestinationKind<MqttConfig> = {
+  kind: "mqtt",
+  shape: MQTT_SHAPE,
+  create: destination,
+};
+
+/** What the retained heartbeat says when we are not there: `lost` comes from the broker (last will), `closed` from us. */
+export const offlineHeartbeat = (identity: AgentIdentity, reason: "lost" | "closed"): object => ({
+  schema: "heartbeat/1", status: "offline", agent: identity.id, version: identity.version, bootId: identity.bootId, epoch: identity.epoch, reason,
+});
+
+function destination(config: MqttConfig, identity: AgentIdentity, ports: Ports, name: string): Destination {
+  const topics = topicsOf(config.topic, identity);
+  const writeEvent = eventWriter(identity, (machine) => topics.source(machine));
+  const tries = new Map<number, number>();
+  let sentThrough = 0;
+  const write = (record: StoredRecord): string => {
+    const replay = record.seq <= sentThrough;
+    if (!replay) sentThrough = record.seq;
+    return writeEvent(record, { publishedAt: ports.clock.now().unixMs, replay });
+  };
+  return {
+    kind: "mqtt",
+    name,
+    async connect(signal): Promise<Delivery> {
+      const options = await connectionOptions(config, identity, ports);
+      const connection = await openWith(options, config.protocol, signal);
+      return delivery({
+        connection, topics, write, tries, ports,
+        peer: peer(config.url, connection.level),
+        window: Math.max(1, Math.min(config.window, connection.receiveMaximum)),
+        goodbye: () => JSON.stringify(offlineHeartbeat(identity, "closed")),
+      });
+    },
+  };
+
+  function openWith(options: Omit<ConnectionOptions, "level">, protocol: MqttConfig["protocol"], signal: AbortSignal): Promise<Connection> {
+    if (protocol !== "auto") return openConnection({ ...options, level: protocol === "5" ? 5 : 4 }, signal);
+    return openConnection({ ...options, level: 5 }, signal).catch((error: unknown) => {
+      if (error instanceof VersionRefused) return openConnection({ ...options, level: 4 }, signal);
+      throw error;
+    });
+  }
+}
+
+async function connectionOptions(config: MqttConfig, identity: AgentIdentity, ports: Ports): Promise<Omit<ConnectionOptions, "level">> {
+  const { host, port, encrypted } = brokerAddress(config.url);
+  const password = config.password && await ports.secret(config.password).catch((cause: unknown) => {
+    throw new LinkError("refused", "backoff", `The password for ${config.url} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  });
+  return {
+    address: { host, port, tls: encrypted ? await tlsMaterial(config.tls ?? {}) : null },
+    clientId: config.client_id ?? identity.id,
+    ...(config.username !== undefined && { username: config.username }),
+    ...(password !== undefined && { password }),
+    keepaliveMs: config.keepalive,
+    will: { topic: topicsOf(config.topic, identity).heartbeat, payload: JSON.stringify(offlineHeartbeat(identity, "lost")) },
+    network: ports.network,
+  };
+}
+
+async function tlsMaterial(tls: NonNullable<MqttConfig["tls"]>): Promise<TlsMaterial> {
+  const read = async (key: "ca" | "cert" | "key"): Promise<Partial<TlsMaterial>> => {
+    const path = tls[key];
+    if (path === undefined) return {};
+    try {
+      return { [key]: await readFile(path, "utf8") };
+    } catch (cause) {
+      throw new LinkError("refused", "backoff", `The file ${path} (tls.${key}) cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    }
+  };
+  const [ca, cert, key] = await Promise.all([read("ca"), read("cert"), read("key")]);
+  return { ...ca, ...cert, ...key, ...(tls.servername !== undefined && { servername: tls.servername }) };
+}
+
+const WORDS: Readonly<Record<ProtocolLevel, string>> = {
+  5: "MQTT 5",
+  4: "MQTT 3.1.1, whose acknowledgement says success even for a publish that was refused",
+};
+const peer = (url: string, level: ProtocolLevel): string => `broker at ${url}, ${WORDS[level]}`;

@@ -1,0 +1,145 @@
+/**
+ * Real brokers for tests, on a free port: Mosquitto as its own process, to be stopped, killed and started again on the
+ * same port, and aedes in this process, which speaks MQTT 3.1.1 only. And an independent subscriber.
+ */
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer, type AddressInfo, type Server } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Aedes, type AedesOptions } from "aedes";
+import { connectAsync } from "mqtt";
+import { findTool } from "./needs.ts";
+
+export interface Mosquitto extends AsyncDisposable {
+  readonly port: number;
+  /** Holds its configuration, and what the test puts beside it (certificates, access lists). */
+  readonly folder: string;
+  /** SIGKILL: what it had in memory is gone. */
+  kill(): Promise<void>;
+  start(): Promise<void>;
+}
+
+/** `extra` are lines of mosquitto.conf; `{folder}` in them stands for its folder. Allows anonymous clients unless a line says otherwise. */
+export async function startMosquitto(extra: readonly string[] = [], prepare?: (folder: string) => Promise<void>): Promise<Mosquitto> {
+  const program = findTool("mosquitto");
+  if (program === null) throw new Error("mosquitto is not installed");
+  const folder = await mkdtemp(join(tmpdir(), "cellgate-mosquitto-"));
+  await prepare?.(folder);
+  const port = await freePort();
+  const own = [`listener ${port} 127.0.0.1`, "log_dest stderr", "log_type all", ...(extra.some((line) => line.startsWith("allow_anonymous")) ? [] : ["allow_anonymous true"])];
+  const file = join(folder, "mosquitto.conf");
+  await writeFile(file, [...own, ...extra].join("\n").replaceAll("{folder}", folder) + "\n");
+  let child: ChildProcess | null = null;
+  const broker: Mosquitto = {
+    port, folder,
+    async start() {
+      child = await run(program, file);
+    },
+    async kill() {
+      const running = child;
+      child = null;
+      if (!running || running.exitCode !== null || running.signalCode !== null) return;
+      const exited = once(running, "exit");
+      running.kill("SIGKILL");
+      await exited;
+    },
+    async [Symbol.asyncDispose]() {
+      await broker.kill();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+  await broker.start();
+  return broker;
+}
+
+async function run(program: string, file: string): Promise<ChildProcess> {
+  const child = spawn(program, ["-c", file], { stdio: ["ignore", "ignore", "pipe"] });
+  let log = "";
+  await new Promise<void>((resolve, reject) => {
+    child.stderr?.on("data", (chunk: Buffer) => {
+      log = (log + chunk.toString()).slice(-20_000);
+      if (/mosquitto version .* running/.test(log)) resolve();
+    });
+    child.once("exit", () => reject(new Error(`mosquitto ended at once:\n${log}`)));
+    child.once("error", reject);
+  });
+  return child;
+}
+
+/** Free when asked; nothing else on this machine takes fixed ports in the range the system gives out. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+export interface AedesBroker extends AsyncDisposable {
+  readonly port: number;
+  readonly aedes: Aedes;
+}
+
+export async function startAedes(options: AedesOptions = {}): Promise<AedesBroker> {
+  const aedes = await Aedes.createBroker(options);
+  const server: Server = createServer((socket) => void aedes.handle(socket)).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    port: (server.address() as AddressInfo).port,
+    aedes,
+    async [Symbol.asyncDispose]() {
+      await new Promise<void>((resolve) => aedes.close(resolve));
+      server.close();
+    },
+  };
+}
+
+export interface Received {
+  readonly topic: string;
+  readonly text: string;
+  readonly retained: boolean;
+  readonly contentType: string | undefined;
+}
+export interface Subscriber extends AsyncDisposable {
+  readonly received: readonly Received[];
+  /** Resolves when the condition holds; it is looked at with each message. Rejects after `timeoutMs`. */
+  until(condition: (received: readonly Received[]) => boolean, timeoutMs?: number): Promise<void>;
+}
+
+/** Directly at the broker, never through a proxy. QoS 0: what the broker has acknowledged to others is then already on its way to us. */
+export async function subscribe(port: number, filter = "#", protocolVersion: 4 | 5 = 4): Promise<Subscriber> {
+  const client = await connectAsync({ host: "127.0.0.1", port, protocol: "mqtt", protocolVersion, reconnectPeriod: 0, clientId: `test-${port}-${Math.random().toString(36).slice(2)}` });
+  const received: Received[] = [];
+  const waiting = new Set<() => void>();
+  client.on("error", () => undefined);
+  client.on("message", (topic, payload, packet) => {
+    received.push({ topic, text: payload.toString(), retained: packet.retain, contentType: packet.properties?.contentType });
+    for (const look of waiting) look();
+  });
+  await client.subscribeAsync(filter, { qos: 0, ...(protocolVersion === 5 && { rap: false }) });
+  return {
+    received,
+    until(condition, timeoutMs = 10_000) {
+      return new Promise((resolve, reject) => {
+        const timer = setTimeout(() => {
+          waiting.delete(look);
+          reject(new Error(`not seen within ${timeoutMs} ms; ${received.length} messages received, last: ${received.at(-1)?.text.slice(0, 200) ?? "none"}`));
+        }, timeoutMs);
+        const look = (): void => {
+          if (!condition(received)) return;
+          clearTimeout(timer);
+          waiting.delete(look);
+          resolve();
+        };
+        waiting.add(look);
+        look();
+      });
+    },
+    async [Symbol.asyncDispose]() {
+      await client.endAsync(true);
+    },
+  };
+}

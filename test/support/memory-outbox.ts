@@ -1,0 +1,85 @@
+/** An outbox in memory with the contract's semantics: for tests of what reads one. Everything is synced at once. */
+import type { Outbox, Outcome, StoredRecord } from "../../agent/contract/outbox.ts";
+import { unixMs } from "../../agent/contract/time.ts";
+
+export interface MemoryOutbox extends Outbox {
+  readonly accepted: readonly number[];
+  readonly rejected: Outcome["rejected"];
+  /** Resolves when every record is settled; rejects after `timeoutMs`. */
+  drained(timeoutMs?: number): Promise<void>;
+}
+
+export function memoryOutbox(epoch = "epoch-1"): MemoryOutbox {
+  const rows: StoredRecord[] = [];
+  const open = new Map<number, StoredRecord>();
+  const accepted: number[] = [];
+  const rejected: { readonly seq: number; readonly reason: string }[] = [];
+  const arrivals = new Set<{ readonly after: number; readonly resolve: () => void }>();
+  const settled = new Set<() => void>();
+  return {
+    epoch, accepted, rejected,
+    checkpoint: () => null,
+    commit({ machine, context, records, observedAt, late = false }) {
+      for (const { type, id, rev, start, body } of records) {
+        const seq = rows.length + 1;
+        const row: StoredRecord = { seq, prev: seq - 1, machine, type, id, rev, start, observedAt: unixMs(observedAt), late, context, body: JSON.stringify(body) };
+        rows.push(row);
+        open.set(seq, row);
+      }
+      for (const arrival of arrivals) if (rows.length > arrival.after) arrival.resolve();
+      return Promise.resolve(rows.length);
+    },
+    pending(_destination, after, limit) {
+      const found: StoredRecord[] = [];
+      if (after > 0) {
+        for (let seq = after + 1; seq <= rows.length && found.length < limit; seq++) {
+          const row = open.get(seq);
+          if (row) found.push(row);
+        }
+        return found;
+      }
+      for (const row of open.values()) {
+        if (found.length >= limit) break;
+        found.push(row);
+      }
+      return found;
+    },
+    settle(_destination, outcome) {
+      for (const seq of outcome.accepted) if (open.delete(seq)) accepted.push(seq);
+      for (const refusal of outcome.rejected) if (open.delete(refusal.seq)) rejected.push(refusal);
+      for (const look of settled) look();
+    },
+    arrival(after, signal) {
+      if (rows.length > after) return Promise.resolve();
+      return new Promise((resolve, reject) => {
+        const finish = (then: () => void): void => {
+          arrivals.delete(entry);
+          signal.removeEventListener("abort", onAbort);
+          then();
+        };
+        const onAbort = (): void => finish(() => reject(signal.reason instanceof Error ? signal.reason : new Error("aborted")));
+        const entry = { after, resolve: () => finish(resolve) };
+        arrivals.add(entry);
+        signal.addEventListener("abort", onAbort, { once: true });
+      });
+    },
+    status: () => ({ epoch, lastSeq: rows.length, syncedSeq: rows.length, bytes: 0, fault: null, destinations: [{ name: "bridge", waiting: open.size, acknowledged: accepted.length, rejected: rejected.length }] }),
+    close: () => Promise.resolve(),
+    drained(timeoutMs = 15_000) {
+      return new Promise((resolve, reject) => {
+        const timer = setTimeout(() => {
+          settled.delete(look);
+          reject(new Error(`${open.size} of ${rows.length} records still unsettled after ${timeoutMs} ms`));
+        }, timeoutMs);
+        const look = (): void => {
+          if (open.size > 0) return;
+          clearTimeout(timer);
+          settled.delete(look);
+          resolve();
+        };
+        settled.add(look);
+        look();
+      });
+    },
+  };
+}
