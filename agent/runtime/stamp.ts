@@ -112,7 +112,7 @@ export function declareGap(settings: StampSettings, state: StampState, at: UnixM
 /** The detectors were given a tick at `at`: nothing earlier may follow. */
 export const ticked = (state: StampState, at: UnixMs): StampState => ({ ...state, axis: later(state.axis, at) });
 /** A new session measures the source's clock again. */
-export const newSession = (state: StampState): StampState => ({ ...state, offsetMs: null, lagMs: null, returnAt: null });
+export const newSession = (state: StampState): StampState => ({ ...state, offsetMs: null, returnAt: null });
 
 function later(axis: UnixMs | null, at: UnixMs): UnixMs {
   return axis !== null && axis > at ? axis : at;

@@ -29,7 +29,7 @@ const STEADY_MS = 10_000;
 /** Resolves when the signal aborts, or when the driver says that trying again is useless. */
 export async function supervise(source: Supervised, signal: AbortSignal): Promise<void> {
   const { network, random, log } = source.ports;
-  const series = (): Iterator<number> => retryDelays({ firstMs: FIRST_DELAY_MS, maximumMs: MAXIMUM_DELAY_MS, random });
+  const series = () => retryDelays({ firstMs: FIRST_DELAY_MS, maximumMs: MAXIMUM_DELAY_MS, random });
   let delays = series();
   for (let attempt = 1; !signal.aborted; attempt += 1) {
     source.onLink({ state: "connecting", attempt });
@@ -44,7 +44,7 @@ export async function supervise(source: Supervised, signal: AbortSignal): Promis
       log.error({ fault: error.fault, reason: error.message }, "source stopped: trying again would not help");
       return source.onLink({ state: "stopped", fault: error.fault, message: error.message });
     }
-    const backoffMs = delays.next().value ?? MAXIMUM_DELAY_MS;
+    const backoffMs = delays.next().value;
     const retryInMs = Math.round(typeof error.retry === "object" ? error.retry.afterMs : backoffMs);
     source.onLink({ state: "down", fault: error.fault, message: error.message, retryInMs });
     await network.sleep(retryInMs, signal).catch(() => undefined);

@@ -1,0 +1,8 @@
+/** The kinds of sources and destinations there are. Their wire packages are loaded by their own code when first connected. */
+import type { DestinationKind } from "./contract/destination.ts";
+import type { SourceKind } from "./contract/source.ts";
+import { mtconnect } from "../protocols/mtconnect/driver.ts";
+import { mqttDestination } from "../buffer/mqtt/destination.ts";
+
+export const SOURCE_KINDS: readonly SourceKind<unknown>[] = [mtconnect as SourceKind<unknown>];
+export const DESTINATION_KINDS: readonly DestinationKind<unknown>[] = [mqttDestination as DestinationKind<unknown>];
