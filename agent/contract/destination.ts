@@ -2,7 +2,7 @@
 import type { LinkError } from "./errors.ts";
 import type { Outcome, StoredRecord } from "./outbox.ts";
 import type { Ports } from "./ports.ts";
-import type { Shape } from "./shape.ts";
+import type { Problem, Shape } from "./shape.ts";
 
 /** A retained value outside the ledger: it overtakes a backlog, and only the newest of a topic matters. */
 export type Retained =
@@ -42,9 +42,20 @@ export interface AgentIdentity {
   readonly epoch: string;
 }
 
+/** What the configuration alone knows of the site. */
+export interface SitePlan {
+  readonly agent: Pick<AgentIdentity, "id" | "enterprise" | "site" | "area" | "cell">;
+  /** Ids of the machines. */
+  readonly machines: readonly string[];
+}
+
 export interface DestinationKind<Config> {
   readonly kind: string;
   readonly shape: Shape<Config>;
+  /** Problems that only the whole file shows (a topic too deep with this site's levels); paths within the destination's own keys. Pure. */
+  check?(config: Config, plan: SitePlan): readonly Problem[];
+  /** For people, one line each: where it connects, and where each machine's records go. Pure; no secrets. */
+  summary?(config: Config, plan: SitePlan): readonly string[];
   /** `name`: the destination's name in the YAML, under which the outbox keeps its cursor. */
   create(config: Config, identity: AgentIdentity, ports: Ports, name: string): Destination;
 }

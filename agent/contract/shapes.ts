@@ -19,7 +19,8 @@ export function text(options: TextOptions = {}): Shape<string> {
     schema: { type: "string", maxLength, ...(pattern && { pattern: pattern.source }), ...(format && { format }), ...(description && { description }) },
     read(value, path, problems) {
       const ok = typeof value === "string" && value.length <= maxLength && (pattern?.test(value) ?? true);
-      return ok ? value : fail(problems, { path, on: "value", found: name(value), expected });
+      const near = typeof value === "number" || typeof value === "boolean" ? { nearest: JSON.stringify(String(value)) } : {};
+      return ok ? value : fail(problems, { path, on: "value", found: name(value), expected, ...near });
     },
   };
 }

@@ -23,6 +23,8 @@ export interface SourceKind<Config> {
   readonly kind: string;
   /** Decodes the source's own keys of the YAML. The keys all sources share are `agent/config`'s. */
   readonly shape: Shape<Config>;
+  /** For people: "http://10.0.7.21:8082, device VF2". Pure; no secrets. */
+  summary?(config: Config): string;
   create(config: Config, ports: Ports): Driver;
 }
 
