@@ -48,7 +48,7 @@ const KEYS = object({
   topic: withDefault(text({ description: "topic of a machine; {enterprise}, {site}, {area}, {cell}, {machine}, {agent} stand for slugs, empty levels are left out", maxLength: 256 }), DEFAULT_TOPIC),
   protocol: withDefault(oneOf(["auto", "5", "3.1.1"], "auto: MQTT 5, and 3.1.1 when the broker refuses that version"), "auto"),
   client_id: optional(text({ description: "client id at the broker; default: the agent's id", pattern: /^[A-Za-z0-9_.-]{1,64}$/, expected: "1 to 64 letters, digits, _ . or -" })),
-  keepalive: withDefault(duration({ description: "how long a silent link may be before it is probed", minimumMs: 5_000, maximumMs: 1_160_000 }), 15_000, "15s"),
+  keepalive: withDefault(duration({ description: "how long a silent link may be before it is probed", minimumMs: 1_000, maximumMs: 1_160_000 }), 15_000, "15s"),
   window: withDefault(integer({ description: "messages sent and not yet acknowledged; 20 for a LAN, 100 for a cloud link; the broker's receive maximum bounds it", minimum: 1, maximum: 1000 }), 20),
   confirm: withDefault(flag("true: a bridge confirms what it has stored, and only that counts as safe"), false),
   latency: optional(object({ live: longestWait(), ...Object.fromEntries(RECORD_TYPES.map((type) => [type, longestWait()])) }, "longest wait before sending, by use")),

@@ -6,7 +6,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer, type AddressInfo, type Server } from "node:net";
-import { tmpdir } from "node:os";
+import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { Aedes, type AedesOptions } from "aedes";
 import { connectAsync } from "mqtt";
@@ -19,6 +19,8 @@ export interface Mosquitto extends AsyncDisposable {
   /** SIGKILL: what it had in memory is gone. */
   kill(): Promise<void>;
   start(): Promise<void>;
+  /** Reads passwords and access lists again. */
+  reload(): void;
 }
 
 /** `extra` are lines of mosquitto.conf; `{folder}` in them stands for its folder. Allows anonymous clients unless a line says otherwise. */
@@ -28,7 +30,7 @@ export async function startMosquitto(extra: readonly string[] = [], prepare?: (f
   const folder = await mkdtemp(join(tmpdir(), "cellgate-mosquitto-"));
   await prepare?.(folder);
   const port = await freePort();
-  const own = [`listener ${port} 127.0.0.1`, "log_dest stderr", "log_type all", ...(extra.some((line) => line.startsWith("allow_anonymous")) ? [] : ["allow_anonymous true"])];
+  const own = [`user ${userInfo().username}`, `listener ${port} 127.0.0.1`, "log_dest stderr", "log_type all", ...(extra.some((line) => line.startsWith("allow_anonymous")) ? [] : ["allow_anonymous true"])];
   const file = join(folder, "mosquitto.conf");
   await writeFile(file, [...own, ...extra].join("\n").replaceAll("{folder}", folder) + "\n");
   let child: ChildProcess | null = null;
@@ -45,6 +47,7 @@ export async function startMosquitto(extra: readonly string[] = [], prepare?: (f
       running.kill("SIGKILL");
       await exited;
     },
+    reload: () => void child?.kill("SIGHUP"),
     async [Symbol.asyncDispose]() {
       await broker.kill();
       await rm(folder, { recursive: true, force: true });

@@ -1,0 +1,127 @@
+/**
+ * A broker that does as it is told: MQTT 5 and 3.1.1 bytes written by hand from the specification, sharing no code with
+ * the client under test. It counts what is unacknowledged, so that a broken window shows.
+ */
+import { once } from "node:events";
+import { createServer, type AddressInfo, type Socket } from "node:net";
+
+export interface Published {
+  readonly topic: string;
+  readonly text: string;
+  readonly packetId: number;
+  readonly retain: boolean;
+  /** Of the connection, counted from 1. */
+  readonly connection: number;
+}
+/** A reason code acknowledges with it; "silent" never answers; "die" closes without answering. */
+export type Answer = number | "silent" | "die";
+
+export interface Script {
+  readonly receiveMaximum?: number;
+  readonly maximumPacketSize?: number;
+  /** CONNACK reason code; "silent" never answers, "close" closes. */
+  readonly connack?: (connection: number, level: number) => number | "silent" | "close";
+  readonly publish?: (message: Published, nth: number) => Answer;
+  /** How long an acknowledgement takes; milliseconds. */
+  readonly delayMs?: number;
+}
+export interface ScriptedBroker extends AsyncDisposable {
+  readonly port: number;
+  readonly published: readonly Published[];
+  readonly connections: number;
+  /** Most messages of one connection unacknowledged at once. */
+  readonly mostInFlight: number;
+  /** DISCONNECT with a reason code, to everyone. */
+  dismiss(code: number): void;
+}
+
+const remainingLength = (length: number): number[] => {
+  const bytes: number[] = [];
+  for (let left = length; ; left >>= 7) {
+    if (left < 128) return [...bytes, left];
+    bytes.push((left & 127) | 128);
+  }
+};
+const packet = (first: number, ...body: readonly number[]): Buffer => Buffer.from([first, ...remainingLength(body.length), ...body]);
+
+export async function startScriptedBroker(script: Script): Promise<ScriptedBroker> {
+  const published: Published[] = [];
+  const sockets = new Set<Socket>();
+  let connections = 0;
+  let mostInFlight = 0;
+
+  const serve = (socket: Socket): void => {
+    const connection = ++connections;
+    let level = 5;
+    let inFlight = 0;
+    let buffered = Buffer.alloc(0);
+    sockets.add(socket);
+    socket.on("error", () => undefined).on("close", () => sockets.delete(socket));
+
+    const connect = (body: Buffer): void => {
+      level = body[6] ?? 0; // 2 + "MQTT", then the protocol level.
+      const code = script.connack?.(connection, level) ?? 0;
+      if (code === "silent") return;
+      if (code === "close") return void socket.destroy();
+      const properties: number[] = [];
+      if (script.receiveMaximum !== undefined) properties.push(0x21, script.receiveMaximum >> 8, script.receiveMaximum & 255);
+      if (script.maximumPacketSize !== undefined) properties.push(0x27, 0, 0, script.maximumPacketSize >> 8, script.maximumPacketSize & 255);
+      socket.write(level === 5 ? packet(0x20, 0, code, properties.length, ...properties) : packet(0x20, 0, code));
+      if (code !== 0) socket.end();
+    };
+    const publish = (flags: number, body: Buffer): void => {
+      const topicLength = body.readUInt16BE(0);
+      const packetId = body.readUInt16BE(2 + topicLength);
+      const propertiesAt = 4 + topicLength;
+      const payloadAt = level === 5 ? propertiesAt + 1 + (body[propertiesAt] ?? 0) : propertiesAt;
+      const message = { topic: body.toString("utf8", 2, 2 + topicLength), text: body.toString("utf8", payloadAt), packetId, retain: (flags & 1) === 1, connection };
+      published.push(message);
+      mostInFlight = Math.max(mostInFlight, ++inFlight);
+      const answer = script.publish?.(message, published.length) ?? 0;
+      if (answer === "silent") return;
+      if (answer === "die") return void socket.destroy();
+      setTimeout(() => {
+        inFlight--;
+        socket.write(packet(0x40, packetId >> 8, packetId & 255, ...(level === 5 && answer > 0 ? [answer] : [])));
+      }, script.delayMs ?? 0);
+    };
+    socket.on("data", (chunk: Buffer) => {
+      buffered = Buffer.concat([buffered, chunk]);
+      for (;;) {
+        let length = 0;
+        let at = 1;
+        for (let shift = 0; ; shift += 7) {
+          const byte = buffered[at++];
+          if (byte === undefined) return;
+          length |= (byte & 127) << shift;
+          if (byte < 128) break;
+        }
+        if (buffered.length < at + length) return;
+        const first = buffered[0] ?? 0;
+        const body = buffered.subarray(at, at + length);
+        buffered = buffered.subarray(at + length);
+        if (first >> 4 === 1) connect(body);
+        else if (first >> 4 === 3) publish(first & 15, body);
+        else if (first >> 4 === 12) socket.write(packet(0xd0));
+        else if (first >> 4 === 14) socket.end();
+      }
+    });
+  };
+  const server = createServer(serve).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    port: (server.address() as AddressInfo).port,
+    published,
+    get connections() { return connections; },
+    get mostInFlight() { return mostInFlight; },
+    dismiss(code) {
+      for (const socket of sockets) socket.end(packet(0xe0, code));
+    },
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      const closed = once(server, "close");
+      server.close();
+      await closed;
+    },
+  };
+}
