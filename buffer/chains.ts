@@ -1,0 +1,18 @@
+/** Brings the stored destinations in line with the configured ones: new ones start at the next row, removed ones stop there. */
+import { Chain, filterText, NONE } from "./chain.ts";
+import type { ChainTables } from "./chain-tables.ts";
+import type { Ledger } from "./ledger.ts";
+import type { RecordType } from "../agent/contract/record.ts";
+
+/** All chains ever known, configured or not. Inside a transaction. */
+export function openChains(ledger: Ledger, tables: ChainTables, destinations: readonly { readonly name: string; readonly types?: readonly RecordType[] }[]): readonly Chain[] {
+  const known = new Set(tables.cursors().map(({ name }) => name));
+  for (const { name } of destinations) if (!known.has(name)) tables.addCursor(name);
+  const wanted = new Map(destinations.map(({ name, types }) => [name, filterText(types)]));
+  const chains = tables.cursors().map((row) => new Chain(tables, row, ledger.lastSeq));
+  for (const chain of chains) {
+    const types = wanted.get(chain.name) ?? NONE;
+    if (chain.types !== types) chain.startRoute(ledger.lastSeq + 1, types);
+  }
+  return chains;
+}

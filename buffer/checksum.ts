@@ -1,0 +1,31 @@
+/** CRC-32 of rows, as SQLite stores it best: a signed 32-bit integer takes four bytes, an unsigned one six. */
+import { crc32 } from "node:zlib";
+
+export const crcOf = (text: string): number => crc32(text) | 0;
+
+export interface RecordColumns {
+  readonly seq: number;
+  readonly machine: number;
+  readonly type: number;
+  /** UUID text, lower case with dashes. */
+  readonly id: string;
+  readonly rev: number;
+  readonly start: number;
+  readonly observed: number;
+  readonly late: number;
+  readonly context: number;
+  readonly body: string;
+}
+
+/** Over every column of a record's row but the checksum itself. */
+export const recordCrc = (row: RecordColumns): number =>
+  crcOf(`${row.seq}|${row.machine}|${row.type}|${row.rev}|${row.start}|${row.observed}|${row.late}|${row.context}|${row.id}|${row.body}`);
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+export const isUuid = (id: string): boolean => UUID.test(id);
+/** The 16 bytes of a UUID. */
+export const uuidBytes = (id: string): Buffer => Buffer.from(id.replaceAll("-", ""), "hex");
+export function uuidText(bytes: Buffer): string {
+  const hex = bytes.toString("hex");
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}

@@ -1,0 +1,108 @@
+/**
+ * How the database file is made, locked and opened. A new file is built aside and renamed, so that `cellgate.db` is
+ * whole or absent after any cut. Settings are set and read back on every connection: better-sqlite3 weakens
+ * `synchronous` by itself when the log mode is set (store-and-forward.md §1 fact 1).
+ */
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import Database from "better-sqlite3";
+import { faulty, storeError } from "./store-error.ts";
+import { APPLICATION_ID, PAGE_BYTES, SCHEMA, SCHEMA_VERSION } from "./schema.ts";
+
+export type Connection = Database.Database;
+
+export const DATABASE_NAME = "cellgate.db";
+const LOCK_NAME = "cellgate.lock";
+const BUSY_TIMEOUT_MS = 5_000;
+const CACHE_KIB = 1_500;
+/** The log keeps at most this after a checkpoint; above our checkpoint threshold, so that it is not truncated all the time. */
+const LOG_LIMIT_BYTES = 8 * 1024 * 1024;
+
+/** Names survive a power cut only once their directory is synced. */
+export function syncDirectory(path: string): void {
+  const descriptor = openSync(path, "r");
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/**
+ * Holds the directory for this process: an exclusive SQLite lock on an empty file of its own, which the kernel drops
+ * with the process however it ends. The database itself stays open to diagnostic readers.
+ */
+export function lockDirectory(dataDir: string): { release(): void } {
+  const path = join(dataDir, LOCK_NAME);
+  let lock: Connection | null = null;
+  try {
+    mkdirSync(dataDir, { recursive: true, mode: 0o750 });
+    lock = new Database(path, { timeout: 0 });
+    lock.pragma("cache_size = -16");
+    lock.exec("BEGIN EXCLUSIVE");
+  } catch (cause) {
+    lock?.close();
+    const error = storeError(cause, "cannot lock the data directory", dataDir);
+    throw error.fault === "locked" ? faulty("locked", `another process uses the data directory ${dataDir}`, { cause }) : error;
+  }
+  const held = lock;
+  return { release: () => void held.close() };
+}
+
+/** A complete database that has yet to take its place. */
+export const NEXT_SUFFIX = ".next";
+
+/** Builds a database with `epoch` and what `fill` puts into it, complete and synced, as `cellgate.db.next`. */
+export function createDatabase(dataDir: string, epoch: string, fill: (db: Connection) => void): void {
+  const path = join(dataDir, DATABASE_NAME);
+  const draft = `${path}.draft`;
+  for (const suffix of ["", "-wal", "-shm", "-journal"]) rmSync(draft + suffix, { force: true });
+  const db = new Database(draft);
+  try {
+    db.pragma(`page_size = ${PAGE_BYTES}`);
+    db.pragma("journal_mode = WAL");
+    db.pragma("synchronous = FULL");
+    db.transaction(() => {
+      db.exec(SCHEMA);
+      db.prepare("INSERT INTO meta (key, value) VALUES ('epoch', ?), ('open', '0')").run(epoch);
+      db.pragma(`application_id = ${APPLICATION_ID}`);
+      db.pragma(`user_version = ${SCHEMA_VERSION}`);
+      fill(db);
+    })();
+  } finally {
+    db.close(); // Carries the log into the file, syncs it, and removes the log.
+  }
+  renameSync(draft, path + NEXT_SUFFIX);
+  syncDirectory(dataDir);
+}
+
+const SETTINGS: readonly (readonly [name: string, set: string | number, expected: string | number])[] = [
+  ["journal_mode", "WAL", "wal"],
+  ["synchronous", "NORMAL", 1], // After journal_mode: setting that resets this one. Durability is LogSync's.
+  ["cache_size", -CACHE_KIB, -CACHE_KIB],
+  ["journal_size_limit", LOG_LIMIT_BYTES, LOG_LIMIT_BYTES],
+  ["wal_autocheckpoint", 0, 0], // Checkpoints are ours, when idle: buffer/log-sync.ts.
+  ["temp_store", "MEMORY", 2],
+];
+
+/** The one writing connection, with every setting read back. Throws StoreError when one does not hold. */
+export function openConnection(path: string): Connection {
+  const db = new Database(path, { timeout: BUSY_TIMEOUT_MS, fileMustExist: true });
+  try {
+    for (const [name, value, expected] of SETTINGS) setAndReadBack(db, path, name, { value, expected });
+    // An I/O error on a mapped page is a signal, not an error code. Builds without mapping answer nothing here.
+    db.pragma("mmap_size = 0");
+    const mapped: unknown = db.pragma("mmap_size", { simple: true });
+    if (mapped !== undefined && mapped !== 0) throw faulty("io", `the database ${path} does not keep mmap_size 0 but ${JSON.stringify(mapped)}`);
+    return db;
+  } catch (cause) {
+    db.close();
+    throw cause;
+  }
+}
+
+export function setAndReadBack(db: Connection, path: string, name: string, { value, expected }: { readonly value: string | number; readonly expected: string | number }): void {
+  db.pragma(`${name} = ${value}`);
+  const found: unknown = db.pragma(name, { simple: true });
+  if (found !== expected) throw faulty("io", `the database ${path} does not keep ${name} = ${value} but answers ${JSON.stringify(found)}`);
+}
