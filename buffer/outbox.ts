@@ -193,14 +193,14 @@ class SqliteOutbox implements Outbox {
 
   /** One in flight; it covers everything written before it began. */
   #sync(): void {
-    if (this.#isSyncing || !this.#store.isUnsynced) return;
-    this.#isSyncing = true;
+    if (this.#isSyncing) return;
     const covered = this.#written;
     this.#written = [];
+    if (!this.#store.isUnsynced) return this.#report(covered); // Nothing of them is new on the disk.
+    this.#isSyncing = true;
     this.#store.sync().then(
       () => {
-        for (const { resolve, last } of covered) resolve(last);
-        this.#waiting.reached(this.#store.syncedSeq);
+        this.#report(covered);
       },
       (cause: unknown) => {
         const error = this.#store.fail(cause, "cannot sync the buffer");
@@ -211,18 +211,23 @@ class SqliteOutbox implements Outbox {
     ).finally(() => {
       this.#isSyncing = false;
       if (this.#queue.length > 0 && this.#store.needsReopen && this.#closing === null) this.#write();
-      if (this.#store.isUnsynced && !this.#store.needsReopen) this.#sync();
-      else this.#tidy();
-      if (!this.#isSyncing) for (const resume of this.#idle.splice(0)) resume();
+      if (!this.#store.needsReopen) this.#sync();
+      if (this.#isSyncing) return;
+      this.#tidy();
+      for (const resume of this.#idle.splice(0)) resume();
     }).catch((cause: unknown) => {
       this.#options.log.error(describe(cause), "the buffer failed outside a commit");
     });
+  }
+  #report(stored: readonly Queued[]): void {
+    for (const { resolve, last } of stored) resolve(last);
+    this.#waiting.reached(this.#store.syncedSeq);
   }
 
   #tidy(): void {
     if (this.#closing !== null) return;
     try {
-      this.#store.tidy(this.#queue.length === 0);
+      this.#store.tidy(this.#queue.length === 0 || this.#cancelWrite !== null);
     } catch (cause) {
       this.#store.fail(cause, "cannot tidy the buffer");
     }

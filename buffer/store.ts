@@ -175,12 +175,12 @@ export class Store {
     };
   }
 
-  /** When nothing runs: carries the log, and deletes a slice of what every destination has had long enough. */
+  /** After a sync: carries the log, if nothing waits to be written, and deletes a slice of what every destination has had long enough. */
   tidy(isIdle: boolean): void {
     if (!this.#isConnected || this.#needsReopen || this.#isCorrupt) return;
     const pages = logPages(this.#ledger.db);
     if (pages >= CARRY_PAGES_LATEST || (isIdle && pages >= CARRY_PAGES)) carryLog(this.#ledger.db);
-    if (isIdle) this.#retention.slice(this.#ledger, [...this.#byName.values()], () => this.#saveCursors());
+    this.#retention.slice(this.#ledger, [...this.#byName.values()], () => this.#saveCursors());
   }
 
   /** Notes a failure and returns it as the error to reject with. */
