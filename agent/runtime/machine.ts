@@ -20,7 +20,7 @@ import { rfc3339, unixMs, type UnixMs } from "../contract/time.ts";
 import type { MachineSettings, SourceSettings } from "../config/model.ts";
 import type { WritableBoard } from "./board.ts";
 import { decodeCheckpoint, encodeCheckpoint } from "./checkpoint.ts";
-import { createPipeline, type Pipeline, type PipelineState } from "./pipeline.ts";
+import { createPipeline, type Pipeline, type PipelineState, type Step } from "./pipeline.ts";
 
 export interface MachineParts<State> {
   readonly settings: MachineSettings;
@@ -77,6 +77,8 @@ export class Machine<State> {
   #lastCommitMono: number;
   #failure: unknown = null;
   #cancelTimer = (): void => undefined;
+  /** The position whose batch made the detectors throw; the second time in a row it is passed over. */
+  #stumbledAt: string | null = null;
 
   constructor(parts: MachineParts<State>) {
     const { settings, source, ports, detector } = parts;
@@ -101,9 +103,10 @@ export class Machine<State> {
     const arrival: Arrival = { source: this.#parts.source.name, received: this.#parts.ports.clock.now() };
     this.#cancelTimer();
     this.#phase = "following";
-    const [next, findings] = this.#pipeline.batch(this.#state, batch, arrival);
+    const [next, findings] = this.#conclusionsOf(batch, arrival);
     this.#state = next;
     this.#cursor = batch.cursor ?? this.#cursor;
+    this.#stumbledAt = null;
     this.#caughtUp = batch.caughtUp;
     this.#lastBatchAt = arrival.received.unixMs;
     const first = !this.#stored;
@@ -144,6 +147,24 @@ export class Machine<State> {
     if (this.#phase !== "stopped" && this.#stored && this.#failure === null && this.#uncommittedReadings > 0) this.#commit([]);
     this.#phase = "stopped";
     await Promise.allSettled(this.#inFlight);
+  }
+
+  /** Input that makes us stumble twice is passed over and leaves a gap: one bad document must not silence a machine for ever. */
+  #conclusionsOf(batch: Batch, arrival: Arrival): Step<State> {
+    try {
+      return this.#pipeline.batch(this.#state, batch, arrival);
+    } catch (cause) {
+      const position = JSON.stringify(this.#cursor);
+      const { log } = this.#parts.ports;
+      if (this.#stumbledAt !== position || batch.cursor === undefined) {
+        this.#stumbledAt = position;
+        throw cause;
+      }
+      log.error({ position, items: batch.items.length, reason: cause instanceof Error ? cause.stack : String(cause) }, "input that cannot be processed is passed over and recorded as unknown: please report this");
+      const at = this.#state.stamp.seen ?? this.#state.stamp.axis ?? this.#startedAt;
+      const [next, findings] = this.#pipeline.gap(this.#state, at, "position-jump");
+      return [{ ...next, stamp: { ...next.stamp, known: {} } }, findings];
+    }
   }
 
   #load(): void {
