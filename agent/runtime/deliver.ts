@@ -34,7 +34,7 @@ export interface DeliverOptions {
 const BATCH = 128;
 /** Together with `BATCH` more than the largest window, so that it never runs dry. */
 const BATCHES = 10;
-/** Batches read in one go: reading blocks the event loop. */
+/** Batches read in one go: reading blocks the event loop, so it gets a turn between. */
 const READS = 2;
 const MAXIMUM_LEFT = 1_000;
 const FIRST_RETRY_MS = 1_000;
@@ -171,7 +171,8 @@ class Feed {
       this.#leftDue = false;
       this.#hand(this.#left.splice(0));
     }
-    for (let read = 0; read < READS && this.#underWay.size < BATCHES && this.#left.length < MAXIMUM_LEFT; read++) {
+    for (let read = 0; this.#underWay.size < BATCHES && this.#left.length < MAXIMUM_LEFT; read++) {
+      if (read === READS) return void this.#options.ports.network.after(0, () => this.#ring());
       const records = this.#options.outbox.pending(this.#options.destination.name, this.#after, BATCH);
       const last = records.at(-1);
       if (!last) return this.#awaitArrival();

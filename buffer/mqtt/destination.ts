@@ -10,14 +10,25 @@ import type { StoredRecord } from "../../agent/contract/outbox.ts";
 import type { Ports } from "../../agent/contract/ports.ts";
 import { eventWriter } from "./cloud-events.ts";
 import { brokerAddress, MQTT_SHAPE, type MqttConfig } from "./config.ts";
-import { openConnection, VersionRefused, type Connection, type ConnectionOptions, type ProtocolLevel } from "./connection.ts";
+import type { Connection, ConnectionOptions, ProtocolLevel } from "./connection.ts";
 import { delivery } from "./delivery.ts";
 import type { TlsMaterial } from "./socket.ts";
-import { topicsOf } from "./topic.ts";
+import { DEFAULT_TOPIC, topicProblems, topicsOf } from "./topic.ts";
+
+const TOPIC_EXPECTED = `a template such as ${DEFAULT_TOPIC}`;
 
 export const mqttDestination: DestinationKind<MqttConfig> = {
   kind: "mqtt",
   shape: MQTT_SHAPE,
+  check: (config, { agent, machines }) =>
+    topicProblems(config.topic, agent, machines).map((problem) => ({ path: ["topic"], on: "value", found: problem, expected: TOPIC_EXPECTED })),
+  summary(config, { agent, machines }) {
+    const topics = topicsOf(config.topic, agent);
+    return [
+      `connects to ${config.url}${config.username === undefined ? "" : ` as ${config.username}`}, client id ${config.client_id ?? agent.id}`,
+      ...machines.map((machine) => `${machine} → ${topics.source(machine)}/rec/…`),
+    ];
+  },
   create: destination,
 };
 
@@ -50,13 +61,16 @@ function destination(config: MqttConfig, identity: AgentIdentity, ports: Ports, 
       });
     },
   };
+}
 
-  function openWith(options: Omit<ConnectionOptions, "level">, protocol: MqttConfig["protocol"], signal: AbortSignal): Promise<Connection> {
-    if (protocol !== "auto") return openConnection({ ...options, level: protocol === "5" ? 5 : 4 }, signal);
-    return openConnection({ ...options, level: 5 }, signal).catch((error: unknown) => {
-      if (error instanceof VersionRefused) return openConnection({ ...options, level: 4 }, signal);
-      throw error;
-    });
+/** The wire package is loaded by the first connect: commands that never connect do not pay for it. */
+async function openWith(options: Omit<ConnectionOptions, "level">, protocol: MqttConfig["protocol"], signal: AbortSignal): Promise<Connection> {
+  const { openConnection, VersionRefused } = await import("./connection.ts");
+  try {
+    return await openConnection({ ...options, level: protocol === "3.1.1" ? 4 : 5 }, signal);
+  } catch (error) {
+    if (protocol === "auto" && error instanceof VersionRefused) return openConnection({ ...options, level: 4 }, signal);
+    throw error;
   }
 }
 

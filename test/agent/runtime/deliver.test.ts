@@ -1,0 +1,156 @@
+import { getEventListeners } from "node:events";
+import { describe, expect, it } from "vitest";
+import { deliver } from "../../../agent/runtime/deliver.ts";
+import { StoreError } from "../../../agent/contract/errors.ts";
+import type { Outbox } from "../../../agent/contract/outbox.ts";
+import type { Link } from "../../../agent/contract/source.ts";
+import { freePort } from "../../support/broker.ts";
+import { delivering, destinationAt, eventOf, put, testBoard } from "../../support/delivering.ts";
+import { fakeClock } from "../../support/fake-clock.ts";
+import { memoryOutbox } from "../../support/memory-outbox.ts";
+import { testPorts } from "../../support/ports.ts";
+import { manyRecords, SAMPLES } from "../../support/sample-records.ts";
+import { startScriptedBroker } from "../../support/scripted-broker.ts";
+import { systemClock } from "../../../agent/runtime/clock.ts";
+
+const downs = (links: readonly Link[]): readonly number[] => links.flatMap((link) => (link.state === "down" ? [link.retryInMs] : []));
+
+describe("the delivery loop", () => {
+  it("a destination that is not there is tried at growing intervals, and a second one is not delayed by it", async () => {
+    await using broker = await startScriptedBroker({});
+    const ports = testPorts({ network: systemClock(100) });
+    const outbox = memoryOutbox();
+    await put(outbox, manyRecords(100));
+    await using dead = delivering(destinationAt(await freePort(), {}, ports), memoryOutbox(), { ports });
+    await using _ = delivering(destinationAt(broker.port), outbox);
+    await outbox.drained(2_000);
+    await dead.untilLink((link) => link.state === "connecting" && link.attempt === 5);
+    expect(downs(dead.links)).toEqual([750, 1_500, 3_000, 6_000]);
+    expect(dead.links.filter(({ state }) => state === "down").every((link) => "fault" in link && link.fault === "unreachable")).toBe(true);
+  });
+
+  it("a link that is lost as soon as it is made does not shorten the interval; one that has held does", async () => {
+    await using broker = await startScriptedBroker({ publish: (_, nth) => (nth <= 3 ? "die" : 0) });
+    const clock = fakeClock();
+    const ports = testPorts({ network: clock });
+    const outbox = memoryOutbox();
+    await put(outbox, [SAMPLES.state]);
+    await using running = delivering(destinationAt(broker.port, {}, ports), outbox, { ports });
+    const nthDown = async (count: number): Promise<void> => void await running.untilLink(() => downs(running.links).length === count);
+    for (const [count, waitMs] of [[1, 750], [2, 1_500], [3, 3_000]] as const) {
+      await nthDown(count);
+      await clock.advance(waitMs);
+    }
+    await outbox.drained();
+    await clock.advance(15_000);
+    broker.dismiss(0x8b);
+    await nthDown(4);
+    expect(downs(running.links)).toEqual([750, 1_500, 3_000, 750]);
+  });
+
+  it("new records leave at once while older ones are still under way", async () => {
+    await using broker = await startScriptedBroker({ publish: (_, nth) => (nth === 1 ? "silent" : 0) });
+    const outbox = memoryOutbox();
+    await put(outbox, [SAMPLES.state]);
+    await using _ = delivering(destinationAt(broker.port), outbox);
+    while (broker.published.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    for (let count = 2; count <= 20; count++) {
+      await put(outbox, manyRecords(1, count));
+      while (outbox.accepted.length < count - 1) await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(outbox.accepted).toEqual(Array.from({ length: 19 }, (_, index) => index + 2));
+  });
+
+  it("keeps the window full across hand-overs", async () => {
+    await using broker = await startScriptedBroker({ delayMs: 30 });
+    const outbox = memoryOutbox();
+    await put(outbox, manyRecords(3_000));
+    await using _ = delivering(destinationAt(broker.port, { window: 1_000 }), outbox);
+    await outbox.drained();
+    expect(broker.mostInFlight).toBe(1_000);
+  });
+
+  it("a record that the peer refuses again and again ends among the dead letters, and is told once", async () => {
+    await using broker = await startScriptedBroker({ publish: ({ text }) => (text.includes('"seq":2,') ? 0x87 : 0) });
+    const outbox = memoryOutbox();
+    await put(outbox, manyRecords(5));
+    const ports = testPorts({ network: systemClock(200) });
+    await using running = delivering(destinationAt(broker.port, {}, ports), outbox, { ports });
+    await outbox.drained();
+    expect(outbox.rejected).toEqual([{ seq: 2, reason: "not authorised (0x87)" }]);
+    expect(broker.published.filter(({ text }) => eventOf(text).seq === 2).map(({ text }) => eventOf(text).replay)).toEqual([undefined, true, true, true, true]);
+    expect(ports.lines.filter(({ level }) => level === "error")).toHaveLength(1);
+    expect(running.links.filter(({ state }) => state === "down")).toEqual([]);
+  });
+
+  it("stopping waits for what is in flight, settles it, and says goodbye", async () => {
+    await using broker = await startScriptedBroker({ delayMs: 100 });
+    const outbox = memoryOutbox();
+    await put(outbox, manyRecords(500));
+    const running = delivering(destinationAt(broker.port), outbox);
+    while (broker.published.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    await running.stop();
+    const records = broker.published.filter(({ topic }) => topic.includes("/rec/"));
+    expect(outbox.accepted).toEqual(records.map(({ text }) => eventOf(text).seq));
+    expect(records.length).toBeLessThan(100);
+    expect(eventOf(broker.published.at(-1)?.text ?? "{}")).toMatchObject({ status: "offline", reason: "closed" });
+  });
+
+  it("stops promptly while connecting, while waiting to try again, and while idle", async () => {
+    await using silent = await startScriptedBroker({ connack: () => "silent" });
+    await using willing = await startScriptedBroker({});
+    for (const port of [silent.port, willing.port, await freePort()]) {
+      const running = delivering(destinationAt(port), memoryOutbox());
+      if (port !== silent.port) await running.untilLink(({ state }) => state === "up" || state === "down");
+      const before = performance.now();
+      await running.stop();
+      expect(performance.now() - before).toBeLessThan(1_500);
+      expect(running.links.at(-1)).toEqual({ state: "stopped" });
+    }
+  });
+
+  it("leaves no listener on the signal, nor on the board", async () => {
+    await using broker = await startScriptedBroker({ publish: ({ connection }) => (connection < 30 ? "die" : 0) });
+    const ports = testPorts({ network: systemClock(500) });
+    const outbox = memoryOutbox();
+    await put(outbox, manyRecords(40));
+    const board = testBoard();
+    let listening = 0;
+    const counted = { all: () => board.all(), onChange: (listener: Parameters<typeof board.onChange>[0]) => {
+      const off = board.onChange(listener);
+      listening++;
+      return () => {
+        listening--;
+        off();
+      };
+    } };
+    const controller = new AbortController();
+    const ended = deliver({ destination: destinationAt(broker.port, {}, ports), outbox, board: counted, ports, onLink: () => undefined }, controller.signal);
+    await outbox.drained();
+    expect(broker.connections).toBeGreaterThanOrEqual(30);
+    expect(listening).toBe(1);
+    expect(getEventListeners(controller.signal, "abort").length).toBeLessThanOrEqual(2);
+    controller.abort(new Error("over"));
+    await ended;
+    expect(listening).toBe(0);
+    expect(getEventListeners(controller.signal, "abort")).toEqual([]);
+  });
+
+  it("a failing outbox ends it: nothing may be sent that cannot be settled", async () => {
+    await using broker = await startScriptedBroker({});
+    const outbox = memoryOutbox();
+    await put(outbox, [SAMPLES.state]);
+    const failing: Outbox = { ...outbox, settle: () => {
+      throw new StoreError("io", "the disk is gone");
+    } };
+    const ended = deliver({ destination: destinationAt(broker.port), outbox: failing, board: testBoard(), ports: testPorts(), onLink: () => undefined }, new AbortController().signal);
+    await expect(ended).rejects.toMatchObject({ name: "StoreError", fault: "io" });
+  });
+
+  it("a destination that breaks in a way it should not is our fault: told with its stack, tried again later", async () => {
+    const ports = testPorts();
+    await using running = delivering({ kind: "broken", name: "broken", connect: () => Promise.reject(new TypeError("x is not a function")) }, memoryOutbox(), { ports });
+    expect(await running.untilLink(({ state }) => state === "down")).toMatchObject({ fault: "internal", retryInMs: 60_000 });
+    expect(ports.lines).toEqual([expect.objectContaining({ level: "error" })]);
+  });
+});

@@ -1,0 +1,55 @@
+import { describe, expect, it } from "vitest";
+import { brokerAddress, MQTT_SHAPE } from "../../../buffer/mqtt/config.ts";
+import { mqttDestination } from "../../../buffer/mqtt/destination.ts";
+import { decode } from "../../../agent/contract/shape.ts";
+
+const read = (keys: object) => decode(MQTT_SHAPE, { url: "mqtts://broker.example.com", ...keys });
+const problems = (keys: object): readonly string[] => {
+  const decoded = read(keys);
+  return decoded.ok ? [] : decoded.problems.map(({ path, found, expected }) => `${path.join(".")}: ${found}; ${expected}`);
+};
+
+describe("the keys of an MQTT destination", () => {
+  it("fills in what is not said", () => {
+    expect(read({})).toEqual({ ok: true, value: { url: "mqtts://broker.example.com", topic: "cellgate/v1/{site}/{area}/{cell}/{machine}", protocol: "auto", keepalive: 15_000, window: 20, confirm: false } });
+  });
+
+  it("takes everything that design.md shows", () => {
+    const keys = { username: "cell-7", password: { credential: "mqtt" }, tls: { ca: "/a", cert: "/b", key: "/c" }, latency: { live: "0s", downtime: "0s", cycle: "5s", summary: "15m" } };
+    expect(read(keys)).toMatchObject({ ok: true, value: { latency: { live: 0, cycle: 5_000, summary: 900_000 } } });
+  });
+
+  it.each([
+    [{ url: "mqtts://user:secret@broker" }, "without a user name or password in it"],
+    [{ url: "http://broker" }, "mqtts://HOST"],
+    [{ password: "secret", username: "u" }, "the secret itself never stands in this file"],
+    [{ password: { file: "/a", env: "B" }, username: "u" }, "keys file, env"],
+    [{ password: { file: "/a" } }, "a password without a user name"],
+    [{ url: "mqtt://broker", tls: { ca: "/a" } }, "mqtt:// together with tls"],
+    [{ tls: { cert: "/a" } }, "only one of cert and key"],
+    [{ tls: { insecure: true } }, "unknown key"],
+    [{ window: 1_001 }, "from 1 to 1000"],
+    [{ keepalive: 15 }, "a duration with its unit"],
+    [{ protocol: "4" }, "auto, 5, 3.1.1"],
+    [{ client_id: "a b" }, "1 to 64 letters"],
+  ])("refuses %j", (keys, expected) => {
+    expect(problems(keys)).toEqual([expect.stringContaining(expected)]);
+    expect(problems(keys).join()).not.toContain('"secret"');
+  });
+
+  it.each([
+    ["mqtts://broker.example.com", { host: "broker.example.com", port: 8883, encrypted: true }],
+    ["mqtt://10.0.4.2", { host: "10.0.4.2", port: 1883, encrypted: false }],
+    ["mqtt://[fe80::1]:1900/", { host: "fe80::1", port: 1900, encrypted: false }],
+  ])("address of %s", (url, expected) => {
+    expect(problems({ url })).toEqual([]);
+    expect(brokerAddress(url)).toEqual(expected);
+  });
+
+  it("checks the template against the whole site, and says where records go", () => {
+    const decoded = read({ username: "u", topic: "a/b/c/d/{site}/{area}/{machine}" });
+    const plan = { agent: { id: "g", site: "lyon", area: "x" }, machines: ["M1"] };
+    expect(decoded.ok && mqttDestination.check?.(decoded.value, plan)).toMatchObject([{ path: ["topic"], found: expect.stringContaining("8 slashes") as string }, { path: ["topic"] }]);
+    expect(decoded.ok && mqttDestination.summary?.(decoded.value, plan)).toEqual(["connects to mqtts://broker.example.com as u, client id g", "M1 → a/b/c/d/lyon/x/m1/rec/…"]);
+  });
+});
