@@ -50,7 +50,8 @@ export class Core {
   now: () => number;
   /** Called before each document: a playback hands over what is due. */
   beforeDocument: () => void = () => undefined;
-  private modelChanged: string;
+  /** deviceModelChangeTime. */
+  modelChanged: string;
   private gate: { readonly open: Promise<void>; readonly release: () => void } | null = null;
 
   constructor(parts: { readonly model: Model; readonly dialect: Dialect; readonly ring: Ring; readonly clock: Clock; readonly network: Clock; readonly instanceId: string | undefined }) {

@@ -38,6 +38,8 @@ export interface Model {
   readonly itemOf: ReadonlyMap<XmlElement, Item>;
   /** xmlns of vendor prefixes, as the model's root declares them. */
   readonly vendors: ReadonlyMap<string, string>;
+  /** Schema version of the document it came from; null where that had no namespace. */
+  readonly schema: string | null;
 }
 
 const STANDARD = new Set(["m", "xsi"]);
@@ -52,7 +54,16 @@ export function readModel(text: string, where: string, only?: string): Model {
     const names = found.map((element) => element.attributes.get("name") ?? "?").join(", ");
     throw new Error(only === undefined ? `${where}: holds no Device` : `${where}: has no device "${only}"; it has: ${names}`);
   }
-  return modelOf(chosen, vendorsOf(root));
+  return { ...modelOf(chosen, vendorsOf(root)), schema: schemaOf(root) };
+}
+
+/** From the namespace's last part (mtconnect.md §9). */
+export function schemaOf(root: XmlElement): string | null {
+  for (const [name, value] of root.attributes) {
+    const version = name.startsWith("xmlns") ? /^urn:mtconnect\.org:MTConnect\w+:(\d\.\d+)$/u.exec(value)?.[1] : undefined;
+    if (version !== undefined) return version;
+  }
+  return null;
 }
 
 export function vendorsOf(root: XmlElement): Map<string, string> {
@@ -88,7 +99,7 @@ export function modelOf(elements: readonly XmlElement[], vendors: ReadonlyMap<st
     components.push({ kind: element.local, id: element.attributes.get("id") ?? "", name: device.name, device: device.index });
     walk(element, device.index, components.length - 1);
   }
-  return { devices, components, items, itemOf, vendors };
+  return { devices, components, items, itemOf, vendors, schema: null };
 }
 
 function itemFrom(element: XmlElement, index: number, device: number, component: number): Item {
