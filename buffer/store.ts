@@ -26,9 +26,9 @@ interface Group {
   last: number;
 }
 
-/** Log pages at which it is carried into the database: when idle, and at the latest. 4 MB and 16 MB. */
 const CARRY_PAGES = 1_000;
-const CARRY_PAGES_LATEST = 4_000;
+/** Under load the log grows to this many times the above before a commit has to wait for it to be carried. */
+const CARRY_LATEST = 4;
 /** Unreadable rows handled in one call of `pending`. */
 const DAMAGED_LIMIT = 1_000;
 
@@ -179,7 +179,8 @@ export class Store {
   tidy(isIdle: boolean): void {
     if (!this.#isConnected || this.#needsReopen || this.#isCorrupt) return;
     const pages = logPages(this.#ledger.db);
-    if (pages >= CARRY_PAGES_LATEST || (isIdle && pages >= CARRY_PAGES)) carryLog(this.#ledger.db);
+    const enough = this.#options.carryPages ?? CARRY_PAGES;
+    if (pages >= (isIdle ? enough : CARRY_LATEST * enough)) carryLog(this.#ledger.db);
     this.#retention.slice(this.#ledger, [...this.#byName.values()], () => this.#saveCursors());
   }
 
