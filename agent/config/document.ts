@@ -1,0 +1,166 @@
+/**
+ * YAML with positions: text → plain values and, for any path, where it stands. Bounded: size, nesting, the number of
+ * values after aliases are expanded, the number of problems. Merge keys, tags, directives and second documents are
+ * problems; so are duplicate keys and whatever programs read differently (`agent/config/unclear.ts`).
+ */
+import { Composer, Parser, isAlias, isMap, isScalar, isSeq, type Document, type Pair, type Scalar, type YAMLError } from "yaml";
+import type { Path, Problem } from "../contract/shape.ts";
+import { NUMBER_TAGS, unclear } from "./unclear.ts";
+import { yamlWords } from "./yaml-words.ts";
+
+/** Part of the text: offset of its first sign, and of the one after its last. */
+export type Span = readonly [from: number, to: number];
+export interface Spotted extends Problem {
+  readonly span: Span;
+}
+
+export interface YamlDocument {
+  /** Plain values; groups have no prototype. `undefined` when the text has no usable structure. */
+  readonly value: unknown;
+  readonly problems: readonly Spotted[];
+  /** Where the value (or its key) at a path stands; the nearest group around it when it is absent. */
+  span(path: Path, on: Problem["on"]): Span;
+  /** The value as the file has it, when it is a plain (unquoted) word. */
+  plainSource(path: Path): string | null;
+}
+
+export const MAXIMUM_BYTES = 1_048_576;
+/** Of the documented keys none lies deeper than ten. */
+const MAXIMUM_DEPTH = 50;
+/** The largest plausible file (200 machines) has some 20,000 values. */
+const MAXIMUM_VALUES = 100_000;
+const MAXIMUM_PROBLEMS = 200;
+
+const OPTIONS = {
+  version: "1.2", schema: "core", strict: true, prettyErrors: false, logLevel: "silent", stringKeys: true, merge: false,
+  // The parser compares each key with each: quadratic. `Reader` below compares through a set.
+  uniqueKeys: false,
+  customTags: (tags: readonly unknown[]) => [
+    ...tags.filter((tag) => typeof tag !== "object" || tag === null || !("tag" in tag) || (tag.tag !== "tag:yaml.org,2002:int" && tag.tag !== "tag:yaml.org,2002:float")),
+    ...NUMBER_TAGS,
+  ],
+} as const;
+
+export function readYaml(text: string): YamlDocument {
+  const composer = new Composer(OPTIONS as ConstructorParameters<typeof Composer>[0]);
+  const [document, second] = composer.compose(new Parser().parse(text), true, text.length);
+  if (!document) return unusable([]);
+  const complaints = [...document.errors, ...document.warnings].slice(0, MAXIMUM_PROBLEMS).map((error) => spotted(error, text));
+  if (second) complaints.push(at("a second document (---)", "one document in one file", [second.range[0], second.range[0] + 3]));
+  if (complaints.length > 0) return unusable(complaints);
+  const reader = new Reader(document);
+  const value = reader.plain(document.contents, [], 0);
+  return {
+    value: reader.exhausted ? undefined : value,
+    problems: reader.problems,
+    span: (path, on) => spanOf(document, path, on),
+    plainSource(path) {
+      const found = find(document, path).node;
+      return isScalar(found) && found.type === "PLAIN" ? (found.source ?? null) : null;
+    },
+  };
+}
+
+const unusable = (problems: readonly Spotted[]): YamlDocument => ({ value: undefined, problems, span: () => [0, 1], plainSource: () => null });
+const at = (found: string, expected: string, span: Span): Spotted => ({ path: [], on: "value", found, expected, span });
+
+function spotted(error: YAMLError, text: string): Spotted {
+  const { found, expected } = yamlWords(error.code, error.message);
+  // At the end of the text there is nothing to underline: the last sign stands for it.
+  const from = Math.min(error.pos[0], Math.max(0, text.trimEnd().length - 1));
+  return at(found, expected, [from, Math.max(from + 1, error.pos[1])]);
+}
+
+/** Turns nodes into plain values. Own properties only, so that `__proto__` is a key like any other. */
+class Reader {
+  readonly problems: Spotted[] = [];
+  exhausted = false;
+  readonly #document: Document.Parsed;
+  #values = 0;
+
+  constructor(document: Document.Parsed) {
+    this.#document = document;
+  }
+
+  plain(node: unknown, path: Path, depth: number): unknown {
+    if (this.exhausted) return null;
+    this.#values += 1;
+    if (depth > MAXIMUM_DEPTH || this.#values > MAXIMUM_VALUES) {
+      this.exhausted = true;
+      const found = depth > MAXIMUM_DEPTH ? `lists, groups or aliases nested more than ${MAXIMUM_DEPTH} deep` : `more than ${MAXIMUM_VALUES} values, counted after aliases are expanded`;
+      this.#add(path, found, "a file of the documented keys, with fewer or smaller anchors", spanOfNode(node) ?? [0, 1]);
+      return null;
+    }
+    if (isAlias(node)) return this.plain(node.resolve(this.#document), path, depth + 1);
+    if (isMap(node)) return this.#group(node.items, path, depth);
+    if (isSeq(node)) return node.items.map((item, index) => this.plain(item, [...path, index], depth + 1));
+    return isScalar(node) ? this.#scalar(node, path, path.at(-1)) : null;
+  }
+
+  #group(pairs: readonly Pair[], path: Path, depth: number): unknown {
+    const group = Object.create(null) as Record<string, unknown>;
+    for (const { key, value } of pairs) {
+      const span = spanOfNode(key) ?? [0, 1];
+      if (!isScalar(key) || typeof key.value !== "string" || key.value === "") {
+        this.#add(path, "a key that is not a word", "a word as the key", span);
+        continue;
+      }
+      const here = [...path, key.value];
+      if (Object.hasOwn(group, key.value)) this.#add(here, `the key ${JSON.stringify(key.value.slice(0, 60))} for the second time in this group`, "each key once", span);
+      if (key.value === "<<" && key.type === "PLAIN") this.#add(here, "a merge key (<<)", "the keys written out: merging is not part of YAML 1.2; an alias may stand for a whole value", span);
+      // The names of calendars are keys, and name something.
+      else this.#scalar(key, here, path.at(-1) === "calendars" ? "name" : undefined);
+      group[key.value] = this.plain(value, here, depth + 1);
+    }
+    return group;
+  }
+
+  #scalar(node: Scalar, path: Path, key: string | number | undefined): unknown {
+    if (node.type === "PLAIN" && node.source !== undefined && node.tag === undefined) {
+      const words = unclear(node.source, key);
+      if (words !== null) this.#add(path, words.found, words.expected, spanOfNode(node) ?? [0, 1]);
+    }
+    return node.value;
+  }
+
+  #add(path: Path, found: string, expected: string, span: Span): void {
+    if (this.problems.length < MAXIMUM_PROBLEMS) this.problems.push({ path, on: "value", found, expected, span });
+  }
+}
+
+function spanOfNode(node: unknown): Span | null {
+  const range = isAlias(node) || isScalar(node) || isMap(node) || isSeq(node) ? node.range : null;
+  return range ? [range[0], Math.max(range[0] + 1, range[1])] : null;
+}
+
+interface Found {
+  readonly node: unknown;
+  readonly key: unknown;
+  /** How many steps of the path were found. */
+  readonly depth: number;
+}
+
+function find(document: Document.Parsed, path: Path): Found {
+  let found: Found = { node: document.contents, key: null, depth: 0 };
+  for (const step of path) {
+    const node = isAlias(found.node) ? found.node.resolve(document) : found.node;
+    if (isMap(node)) {
+      const pair = node.items.findLast((item) => isScalar(item.key) && item.key.value === step);
+      if (!pair) return found;
+      found = { node: pair.value, key: pair.key, depth: found.depth + 1 };
+    } else if (isSeq(node) && typeof step === "number" && step < node.items.length) {
+      found = { node: node.items[step], key: null, depth: found.depth + 1 };
+    } else return found;
+  }
+  return found;
+}
+
+function spanOf(document: Document.Parsed, path: Path, on: Problem["on"]): Span {
+  const found = find(document, path);
+  const byKey = on === "key" || found.depth < path.length || spanOfNode(found.node) === null || isEmpty(found.node);
+  return (byKey ? spanOfNode(found.key) : null) ?? spanOfNode(found.node) ?? [0, 1];
+}
+
+/** `key:` with nothing behind it: the span of the value is empty, the key is what can be shown. */
+const isEmpty = (node: unknown): boolean => isScalar(node) && node.range !== null && node.range !== undefined && node.range[0] === node.range[1];
+
