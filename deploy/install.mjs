@@ -49,12 +49,12 @@ export async function install(root, say) {
   }, wait);
 }
 
-/** Folders the lock file gives this machine. Optional ones for another system or C library are not expected. */
+/** Folders the lock file gives this machine: all that is required, and the optional ones made for this very system (the others may serve a package that is left out). */
 function expected(packages) {
   const libc = process.platform !== "linux" ? undefined : process.report.getReport().header.glibcVersionRuntime ? "glibc" : "musl";
   const fits = (allowed, ours) => allowed === undefined || ours === undefined || allowed.includes(ours);
   return Object.entries(packages)
-    .filter(([path, entry]) => path !== "" && fits(entry.os, process.platform) && fits(entry.cpu, process.arch) && fits(entry.libc, libc))
+    .filter(([path, entry]) => path !== "" && (!entry.optional || (entry.os && entry.cpu)) && fits(entry.os, process.platform) && fits(entry.cpu, process.arch) && fits(entry.libc, libc))
     .map(([path]) => path);
 }
 
