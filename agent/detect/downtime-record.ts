@@ -5,13 +5,14 @@ import { rfc3339, unixMs, type UnixMs } from "../contract/time.ts";
 import { piecesBetween } from "./calendar.ts";
 import type { Reason } from "./downtime-reason.ts";
 import { recordId } from "./record-id.ts";
-import { utcOffsetMin } from "./zone.ts";
+import { spanOf, type Timing } from "./timing.ts";
 
 /** A span in scheduled time in which the machine had left RUNNING; a downtime once it is longer than the threshold. */
 export interface Stop {
   readonly start: UnixMs;
   /** What names it: the observation that left RUNNING where its source numbers them, else its start. */
   readonly origin: string;
+  readonly timing: Timing;
   /** State with which it began. */
   readonly state: MachineState;
   readonly continues: string | null;
@@ -98,12 +99,7 @@ export function downtimeRecord(
   const durationMs = at - stop.start;
   const verdict = judge(stop, now.excuse, at);
   const body: DowntimeBody = {
-    status: endedBy ? "closed" : "open",
-    start: rfc3339(stop.start),
-    end: endedBy ? rfc3339(at) : null,
-    durationMs: endedBy ? durationMs : null,
-    utcOffsetMin: utcOffsetMin(rules.timezone, stop.start),
-    timing: { kind: "event", uncertaintyMs: 0 },
+    ...spanOf(rules, stop.start, endedBy ? at : null, stop.timing),
     ...verdict,
     category: endedBy && isMicro(rules, stop, durationMs, endedBy) ? "micro" : verdict.category,
     firstAlarm: stop.firstAlarm,

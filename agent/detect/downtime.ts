@@ -19,6 +19,7 @@ import { nextShiftStartAfter, occurrenceAt, scheduledAt } from "./calendar.ts";
 import { ALARM_LIMIT, reasonAfter, type StandingAlarm } from "./downtime-reason.ts";
 import { downtimeRecord, excuseOf, type Ending, type Excuse, type Stop } from "./downtime-record.ts";
 import { originOf } from "./record-id.ts";
+import { EVENT_TIMING, timingOf } from "./timing.ts";
 
 const DECIDING: ReadonlySet<string> = new Set(DECIDING_SIGNALS);
 
@@ -73,28 +74,30 @@ function move(draft: Draft, at: UnixMs, change: Partial<DowntimeState>): void {
   draft.state = { ...state, due: dueOf(draft.rules, state) };
 }
 
+/** The record, and after it the live value: its `at` tells the detectors after this one when the record was concluded. */
 function show(draft: Draft, record: NewRecord<"downtime">, at: UnixMs): void {
   const { status, reasonText, reasonCode, category } = record.body;
   const live: LiveValue = { kind: "live", name: "downtime", value: status === "open" ? reasonText ?? reasonCode ?? category : null, at };
   draft.out.push({ kind: "record", record }, live);
 }
 
-/**
- * The natural key of a stop that the event at `at` began. A snapshot's observation may be the very one that began the
- * stop before a gap, so only what is an event of its own gives its position.
- */
-function originAt(event: MachineEvent, at: UnixMs): string {
+/** What names and dates a stop: how the shift's begin is known, or the observation that left RUNNING. */
+type Beginning = Pick<Stop, "origin" | "timing">;
+const byCalendar = (at: UnixMs): Beginning => ({ origin: originOf(undefined, at), timing: EVENT_TIMING });
+/** A snapshot's observation may be the very one that began the stop before a gap, so it gives no position as a name. */
+function byEvent(event: MachineEvent, at: UnixMs): Beginning {
   const items = event.kind === "observations" ? event.items : [];
-  return originOf(items.find((one) => one.at === at && one.initial !== true && DECIDING.has(one.signal)), at);
+  const cause = items.find((one) => one.at === at && DECIDING.has(one.signal));
+  return { origin: originOf(cause?.initial === true ? undefined : cause, at), timing: timingOf(cause) };
 }
 
-function begin(draft: Draft, at: UnixMs, origin: string): void {
+function begin(draft: Draft, at: UnixMs, beginning: Beginning): void {
   const { rules, state: { machine, alarms, before } } = draft;
   if (!scheduledAt(rules.calendar, at)) return move(draft, at, { at: { phase: "unscheduled" } });
   const fault = alarms.find((alarm) => alarm.fault);
   const stop: Stop = {
     start: at,
-    origin,
+    ...beginning,
     state: machine,
     continues: before?.id ?? null,
     carriedMs: before?.carriedMs ?? 0,
@@ -140,7 +143,7 @@ function decide(draft: Draft, at: UnixMs): void {
   const { rules } = draft;
   const now = draft.state.at;
   if (now.phase === "clear") return move(draft, at, {});
-  if (now.phase === "unscheduled") return begin(draft, at, originOf(undefined, at));
+  if (now.phase === "unscheduled") return begin(draft, at, byCalendar(at));
   if (now.phase === "open") revise(draft, now.stop, at);
   else if (at - now.stop.start > rules.downtime.thresholdMs) open(draft, now.stop, at);
   if (!scheduledAt(rules.calendar, at)) end(draft, at, "schedule_end");
@@ -173,7 +176,7 @@ function enter(draft: Draft, change: StateChange): void {
   const wasStopped = draft.state.at.phase !== "clear";
   const stopped = hasLeftRunning(draft.rules, change.to);
   draft.state = { ...draft.state, machine: change.to };
-  if (stopped) return wasStopped ? learn(draft, at, null) : begin(draft, at, originAt(draft.event, at));
+  if (stopped) return wasStopped ? learn(draft, at, null) : begin(draft, at, byEvent(draft.event, at));
   if (wasStopped) end(draft, at, change.to === "UNKNOWN" ? "source_lost" : change.to === "WAITING" ? "waiting" : "running");
   if (change.to !== "UNKNOWN") draft.state = { ...draft.state, before: null };
 }
@@ -199,6 +202,8 @@ export const downtimeDetector: Detector<DowntimeState> = {
     const told = findings.some((one) => one.kind === "state-change" || one.kind === "alarm-raised" || one.kind === "alarm-cleared");
     if (!told && (state.due === null || horizon < state.due) && state.calendar === versionOf(rules)) return [state, []];
     const draft: Draft = { rules, event, state, out: [] };
+    // Time first, so that a tick at this instant changes nothing; then what ended, what changed, what was raised.
+    settle(draft, unixMs(findings.reduce<number>((first, one) => (one.kind === "state-change" ? Math.min(first, one.at) : first), horizon)));
     for (const one of findings) if (one.kind === "alarm-cleared") forget(draft, one.recordId);
     for (const one of findings) if (one.kind === "state-change") enter(draft, one);
     settle(draft, horizon);

@@ -9,10 +9,9 @@
  */
 import { MACHINE_STATES, type Body, type DowntimeCategory, type NewRecord } from "../contract/record.ts";
 import type { MachineRules } from "../contract/rules.ts";
-import { rfc3339 } from "../contract/time.ts";
 import { recordId } from "./record-id.ts";
 import { copyTally, resolveShare, type Tally } from "./summary-tally.ts";
-import { utcOffsetMin } from "./zone.ts";
+import { EVENT_TIMING, spanOf } from "./timing.ts";
 
 /** A summary of which less was seen is provisional. */
 const COVERAGE_MINIMUM = 0.95;
@@ -30,12 +29,7 @@ export function summaryRecord(rules: MachineRules, tally: Tally, category: Downt
   const scheduledSeen = scheduled - (stateMs.UNKNOWN - pause.unknownMs);
   const coverage = seen / calendar;
   const body: Body<"summary"> = {
-    status: "closed",
-    start: rfc3339(window.start),
-    end: rfc3339(window.end),
-    durationMs: calendar,
-    utcOffsetMin: utcOffsetMin(rules.timezone, window.start),
-    timing: { kind: "event", uncertaintyMs: 0 },
+    ...spanOf(rules, window.start, window.end, EVENT_TIMING),
     scope: { kind: "machine", id: rules.machine },
     window: { kind: window.kind, shiftId: window.shiftId },
     stateMs: Object.fromEntries(MACHINE_STATES.filter((state) => stateMs[state] > 0).map((state) => [state, stateMs[state]])),

@@ -38,17 +38,18 @@ export interface SummaryState {
   downtime: KnownDowntime | null;
   /** Windows in a row of which nothing was seen. */
   blindRun: number;
-  /** Told ahead of the debounced states: of the window after the current one. */
+  /** Told, but of a time not yet reached: at the end of the current window, or ahead of debounced states. */
   ahead: Credit[];
   due: UnixMs | null;
 }
 
+type Fact = { readonly at: UnixMs } & ({ readonly change: StateChange } | { readonly downtime: KnownDowntime });
 interface Draft {
   readonly rules: MachineRules;
   readonly state: SummaryState;
-  /** Downtimes by start, as this step knows them. */
-  readonly known: ReadonlyMap<number, KnownDowntime>;
+  /** Windows to be published again. */
   readonly changed: Set<Tally>;
+  readonly out: Finding[];
 }
 
 /** Windows in a row without any observation that are published; what follows is skipped until something is seen. */
@@ -63,18 +64,19 @@ const windowAt = (rules: MachineRules, at: UnixMs): Tally | null => {
 };
 const contains = (window: Window, at: UnixMs): boolean => window.start <= at && at < window.end;
 
-function endStop(draft: Draft): void {
-  const { state, known } = draft;
+/** Category of the stop going on; null while it is no downtime. */
+const categoryNow = ({ stop, downtime }: SummaryState): DowntimeCategory | null => (stop !== null && downtime?.start === stop ? downtime.category : null);
+
+function endStop({ state, changed }: Draft): void {
   if (state.stop === null) return;
-  const category = known.get(state.stop)?.category ?? null;
+  const category = categoryNow(state);
   for (const tally of [...state.ended, ...(state.current ? [state.current] : [])]) {
     if (tally.share?.stop !== state.stop) continue;
-    if (tally.rev > 0 && tally.said !== category) draft.changed.add(tally);
+    if (tally.rev > 0 && tally.said !== category) changed.add(tally);
     tally.said = category;
     resolveShare(tally, category);
   }
   state.stop = null;
-  state.downtime = null;
 }
 
 function beginStop(draft: Draft, at: UnixMs): void {
@@ -82,9 +84,11 @@ function beginStop(draft: Draft, at: UnixMs): void {
   if (state.stop === null && state.current && contains(state.current.window, at) && hasLeftRunning(rules, state.machine)) state.stop = at;
 }
 
-/** The current window is over at its end. */
-function closeWindow(draft: Draft, tally: Tally): void {
+/** Ends the current window once everything at its end is known: a downtime closed there has its category. */
+function closeIfOver(draft: Draft): void {
   const { state, rules } = draft;
+  const tally = state.current;
+  if (!tally || state.since !== tally.window.end) return;
   const { start, end } = tally.window;
   state.blindRun = tally.stateMs.UNKNOWN === end - start ? state.blindRun + 1 : 0;
   if (state.blindRun <= BLIND_LIMIT) state.ended.push(tally);
@@ -92,8 +96,6 @@ function closeWindow(draft: Draft, tally: Tally): void {
   state.edge = null;
   if (state.current?.window.start !== end) endStop(draft);
   beginStop(draft, end);
-  const ahead = state.ahead.splice(0);
-  for (const one of ahead) credit(draft, one);
 }
 
 /** A calendar that was changed may bring another window; one that has begun is finished as it was drawn. */
@@ -108,6 +110,7 @@ function refresh({ state, rules }: Draft): void {
 function advance(draft: Draft, to: UnixMs): void {
   const { state, rules } = draft;
   while (state.since !== null && state.since < to) {
+    closeIfOver(draft);
     const { since, current } = state;
     if (!current) {
       state.since = to;
@@ -133,7 +136,6 @@ function advance(draft: Draft, to: UnixMs): void {
     const until = unixMs(Math.min(to, state.edge.to));
     accrue(current, rules, until - since, { machine: state.machine, paused: state.edge.paused, stop: state.stop });
     state.since = until;
-    if (until === end) closeWindow(draft, current);
   }
 }
 
@@ -145,50 +147,53 @@ function enter(draft: Draft, change: StateChange): void {
   }
   const at = unixMs(Math.max(change.at, state.since));
   advance(draft, at);
+  closeIfOver(draft);
   if (!hasLeftRunning(rules, change.to)) endStop(draft);
   state.machine = change.to;
   beginStop(draft, at);
 }
 
-function credit(draft: Draft, one: Credit): void {
-  const { state } = draft;
-  const at = one.kind === "parts" ? one.at : one.end;
-  if (state.current && at >= state.current.window.end) {
-    state.ahead.push(one);
-    return;
+/** Credits what was told of the windows reached so far; of a window long gone it is too late. */
+function creditAll({ state, changed }: Draft): void {
+  for (const one of state.ahead.splice(0)) {
+    const at = one.kind === "parts" ? one.at : one.end;
+    if (state.current && at >= state.current.window.end) {
+      state.ahead.push(one);
+      continue;
+    }
+    const tally = [...state.ended, ...(state.current ? [state.current] : [])].find((each) => contains(each.window, at));
+    if (!tally) continue;
+    if (one.kind === "parts") tally.counts.parts += one.delta;
+    else countCycle(tally, one.outcome);
+    if (tally.rev > 0) changed.add(tally);
   }
-  const tally = [...state.ended, ...(state.current ? [state.current] : [])].find((each) => contains(each.window, at));
-  if (!tally) return;
-  if (one.kind === "parts") tally.counts.parts += one.delta;
-  else countCycle(tally, one.outcome);
-  if (tally.rev > 0) draft.changed.add(tally);
 }
 
 /** When nothing held back can change the tally any more. */
 function finalAt(rules: MachineRules, state: SummaryState, tally: Tally): UnixMs {
   const told = tally.window.end + Math.max(rules.cycle.counterJoinMs, rules.count.confirmAfterMs) + 1;
   if (!tally.share || state.stop === null) return unixMs(told);
-  return unixMs(Math.max(told, state.stop + Math.max(rules.downtime.thresholdMs + 1, rules.downtime.microStopMs)));
+  // Longer than the threshold shows one millisecond past it, and is known to us from the next on.
+  return unixMs(Math.max(told, state.stop + Math.max(rules.downtime.thresholdMs + 2, rules.downtime.microStopMs)));
 }
 
-function publish(draft: Draft, horizon: UnixMs): readonly Finding[] {
-  const { state, rules, changed } = draft;
-  const open = state.stop === null ? null : draft.known.get(state.stop)?.category ?? null;
-  const out: Finding[] = [];
+/** Publishes what is final at `now`, and again what has changed since. */
+function publish(draft: Draft, now: UnixMs): void {
+  const { state, rules, changed, out } = draft;
+  creditAll(draft);
   for (const tally of state.ended) {
-    const category = tally.share ? open : tally.said;
-    const news = tally.rev === 0 ? finalAt(rules, state, tally) <= horizon : changed.has(tally) || tally.said !== category;
+    const category = tally.share ? categoryNow(state) : tally.said;
+    const news = tally.rev === 0 ? finalAt(rules, state, tally) <= now : changed.has(tally) || tally.said !== category;
     if (!news) continue;
     const record = summaryRecord(rules, tally, category);
     tally.rev = record.rev;
     tally.said = category;
     out.push({ kind: "record", record });
   }
+  changed.clear();
   // Kept: what is not yet published, what a downtime still open reaches into, and the last one, for late credits.
   const kept = state.ended.filter((tally, index) => tally.rev === 0 || tally.share !== null || index === state.ended.length - 1);
   state.ended = kept.slice(-ENDED_LIMIT);
-  state.due = dueOf(rules, state);
-  return out;
 }
 
 function dueOf(rules: MachineRules, state: SummaryState): UnixMs | null {
@@ -198,15 +203,33 @@ function dueOf(rules: MachineRules, state: SummaryState): UnixMs | null {
   return waiting.length > 0 ? unixMs(Math.min(...waiting)) : null;
 }
 
-const draftOf = (rules: MachineRules, state: SummaryState, findings: readonly Finding[]): Draft => {
-  const known = new Map<number, KnownDowntime>();
-  if (state.downtime) known.set(state.downtime.start, state.downtime);
-  for (const one of findings) {
-    if (one.kind === "record" && one.record.type === "downtime") known.set(one.record.start, { start: one.record.start, category: one.record.body.category });
+/** Time alone, up to `until`: what is due is published before anything of that instant is told, with a tick or without. */
+function settle(draft: Draft, until: UnixMs): void {
+  for (let due = dueOf(draft.rules, draft.state); due !== null && due <= until; due = dueOf(draft.rules, draft.state)) {
+    advance(draft, due);
+    publish(draft, due);
   }
-  const copy: SummaryState = { ...state, current: state.current && copyTally(state.current), ended: state.ended.map(copyTally), ahead: [...state.ahead] };
-  return { rules, state: copy, known, changed: new Set() };
-};
+}
+
+/** What the detectors before have concluded, in order of time; a downtime before the change of state that ends it. */
+function factsOf(findings: readonly Finding[], event: MachineEvent): readonly Fact[] {
+  const facts: Fact[] = [];
+  findings.forEach((one, index) => {
+    if (one.kind !== "record" || one.record.type !== "downtime") return;
+    const live = findings[index + 1];
+    const at = live?.kind === "live" && live.name === "downtime" ? live.at : event.at;
+    facts.push({ at, downtime: { start: one.record.start, category: one.record.body.category } });
+  });
+  for (const one of findings) if (one.kind === "state-change") facts.push({ at: one.at, change: one });
+  return facts.sort((a, b) => a.at - b.at);
+}
+
+function creditsOf(findings: readonly Finding[]): readonly Credit[] {
+  return findings.flatMap((one): Credit[] => {
+    if (one.kind === "cycle-closed") return [{ kind: one.kind, end: one.end, outcome: one.outcome }];
+    return one.kind === "parts" ? [{ kind: one.kind, at: one.at, delta: one.delta }] : [];
+  });
+}
 
 const concerns = (one: Finding): boolean =>
   one.kind === "state-change" || one.kind === "cycle-closed" || one.kind === "parts" || (one.kind === "record" && one.record.type === "downtime");
@@ -218,16 +241,22 @@ export const summaryDetector: Detector<SummaryState> = {
   step(rules: MachineRules, state: SummaryState, event: MachineEvent, findings: readonly Finding[]) {
     const horizon = unixMs(event.at - debounceLagMs(rules));
     if ((state.due === null || horizon < state.due) && !findings.some(concerns)) return [state, []];
-    const draft = draftOf(rules, state, findings);
+    const copy = { ...state, current: state.current && copyTally(state.current), ended: state.ended.map(copyTally), ahead: [...state.ahead, ...creditsOf(findings)] };
+    const draft: Draft = { rules, state: copy, changed: new Set(), out: [] };
     refresh(draft);
-    for (const one of findings) if (one.kind === "state-change") enter(draft, one);
-    advance(draft, horizon);
-    for (const one of findings) {
-      if (one.kind === "cycle-closed") credit(draft, { kind: one.kind, end: one.end, outcome: one.outcome });
-      else if (one.kind === "parts") credit(draft, { kind: one.kind, at: one.at, delta: one.delta });
+    for (const fact of factsOf(findings, event)) {
+      settle(draft, unixMs(Math.min(fact.at, horizon)));
+      advance(draft, unixMs(Math.min(fact.at, horizon)));
+      if ("change" in fact) enter(draft, fact.change);
+      else copy.downtime = fact.downtime;
+      publish(draft, unixMs(Math.min(fact.at, horizon)));
     }
-    draft.state.downtime = draft.state.stop === null ? null : draft.known.get(draft.state.stop) ?? null;
-    return [draft.state, publish(draft, horizon)];
+    settle(draft, horizon);
+    advance(draft, horizon);
+    closeIfOver(draft);
+    publish(draft, horizon);
+    copy.due = dueOf(rules, copy);
+    return [copy, draft.out];
   },
   wakeAt: (rules, state) => state.due && unixMs(state.due + debounceLagMs(rules)),
   /** The end of the oldest window not yet published, the one going on included. */

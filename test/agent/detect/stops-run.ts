@@ -60,8 +60,8 @@ function findingsOf(at: UnixMs, facts: readonly Fact[], before: MachineState | n
 }
 
 export interface Run {
-  /** Every revision, in order of publication, with the event time at which it came. */
-  readonly published: readonly { readonly at: UnixMs; readonly record: NewRecord }[];
+  /** Every revision, in order of publication, with the event time at which it came and what had been called complete. */
+  readonly published: readonly { readonly at: UnixMs; readonly record: NewRecord; readonly complete: number }[];
   /** The last revision of each downtime, by start. */
   readonly downtimes: readonly NewRecord<"downtime">[];
   readonly summaries: readonly NewRecord<"summary">[];
@@ -69,22 +69,27 @@ export interface Run {
   readonly states: readonly [DowntimeState, SummaryState];
 }
 
-/** `saved`: the states go through JSON between steps, as through a checkpoint. */
-export function play(rules: MachineRules, rows: readonly Row[], options: { readonly until?: UnixMs; readonly saved?: boolean } = {}): Run {
+/** `saved`: the states go through JSON between steps, as through a checkpoint. `late`: owed ticks are not delivered, only what the rows hold. */
+export function play(rules: MachineRules, rows: readonly Row[], options: { readonly until?: UnixMs; readonly saved?: boolean; readonly late?: boolean } = {}): Run {
   let downtime = downtimeDetector.initial(rules);
   let summary = summaryDetector.initial(rules);
   let state: MachineState | null = null;
   let steps = 0;
-  const published: { at: UnixMs; record: NewRecord }[] = [];
+  const published: { at: UnixMs; record: NewRecord; complete: number }[] = [];
+  /** Up to where the detectors had said, before this step, that nothing ends any more. */
+  let complete = -Infinity;
   const step = (event: MachineEvent, findings: readonly Finding[]): void => {
     steps += 1;
     const [nextDowntime, stops] = downtimeDetector.step(rules, downtime, event, findings);
     const [nextSummary, sums] = summaryDetector.step(rules, summary, event, [...findings, ...stops]);
     downtime = options.saved ? JSON.parse(JSON.stringify(nextDowntime)) as DowntimeState : nextDowntime;
     summary = options.saved ? JSON.parse(JSON.stringify(nextSummary)) as SummaryState : nextSummary;
-    for (const one of [...stops, ...sums]) if (one.kind === "record") published.push({ at: event.at, record: one.record });
+    for (const one of [...stops, ...sums]) if (one.kind === "record") published.push({ at: event.at, record: one.record, complete });
+    const held = [downtimeDetector.heldBack?.(rules, downtime), summaryDetector.heldBack?.(rules, summary)].filter((at) => typeof at === "number");
+    complete = Math.min(event.at, ...held.map((at) => at - 1));
   };
   const owed = (until: UnixMs): void => {
+    if (options.late) return;
     for (;;) {
       const wakes = [downtimeDetector.wakeAt(rules, downtime), summaryDetector.wakeAt(rules, summary)].filter((at) => at !== null && at <= until) as UnixMs[];
       if (wakes.length === 0) return;

@@ -133,6 +133,11 @@ describe("coverage", () => {
     const [shift] = summaries(early, [row("06:00", "RUNNING"), row("07:00", "UNKNOWN"), row("08:00", "RUNNING")], "14:20");
     expect([shift?.body.coverage, shift?.body.provisional, shift?.body.kpis["in_cycle_utilization"]]).toEqual([0.875, true, { num: 390 * MINUTE, den: 390 * MINUTE, value: 1 }]);
   });
+  it("ratios of several shifts add up by their terms; their average would be wrong (pitfall 46)", () => {
+    const terms = summaries(both, [row("06:00", "RUNNING"), row("07:00", "READY"), row("14:00", "RUNNING"), row("15:00", "UNKNOWN")], "22:30").map((one) => one.body.kpis["in_cycle_utilization"]);
+    expect(terms).toEqual([{ num: 60 * MINUTE, den: 450 * MINUTE, value: 60 / 450 }, { num: 60 * MINUTE, den: 60 * MINUTE, value: 1 }]);
+    expect(terms.reduce((sum, one) => sum + (one?.num ?? 0), 0) / terms.reduce((sum, one) => sum + (one?.den ?? 0), 0)).toBeCloseTo(120 / 510, 10);
+  });
   it("a shift not seen at all has no ratios: null, not 0 (pitfall 48)", () => {
     const [, unseen] = summaries(both, [row("06:00", "RUNNING"), row("13:00", "UNKNOWN")], "22:30");
     expect([unseen?.body.coverage, unseen?.body.kpis["availability"], minutes(unseen?.body.categoryMs ?? {})]).toEqual([0, { num: 0, den: 0, value: null }, { unknown: 480 }]);
