@@ -1,0 +1,73 @@
+/**
+ * Counter steps as `count` records, and the parts that count. A part is in the quantity of record once: in the cycle's
+ * record or in the counter's, never in both (records.md §6 pitfall 2). Counts of programs that make no parts are
+ * recorded and do not count.
+ */
+import type { Finding } from "../contract/finding.ts";
+import type { CycleKind } from "../contract/record.ts";
+import type { ProgramRule, MachineRules } from "../contract/rules.ts";
+import type { UnixMs } from "../contract/time.ts";
+import type { CounterStep } from "./counter-step.ts";
+import { recordId } from "./record-id.ts";
+import { spanOf } from "./timing.ts";
+
+/** To which cycle a step belongs, and whether the counter is the quantity of record there. */
+export interface StepLink {
+  readonly cycleId: string | null;
+  readonly byCounter: boolean;
+  readonly delta: number;
+  readonly plausibility: "ok" | "suspect" | "rejected";
+}
+
+/** Adds the step's record to `out`. */
+export function recordStep(rules: MachineRules, step: CounterStep, link: StepLink, out: Finding[]): void {
+  const quantityOfRecord = link.byCounter && link.plausibility !== "rejected";
+  out.push({
+    kind: "record",
+    record: {
+      type: "count", id: recordId(rules, "count", step.key), rev: 1, start: step.start,
+      body: {
+        ...spanOf(rules, step.start, step.end, step.timing),
+        counter: { name: step.name, epoch: step.epoch, from: step.from, to: step.to },
+        counterKind: "resettable",
+        delta: link.plausibility === "rejected" ? 0 : link.delta,
+        resetDetected: step.reset, rollover: step.rollover, plausibility: link.plausibility,
+        cycleIds: link.cycleId === null ? [] : [link.cycleId],
+        quantityOfRecord,
+      },
+    },
+  });
+}
+
+export function credit(at: UnixMs, delta: number, out: Finding[]): void {
+  if (delta > 0) out.push({ kind: "parts", at, delta });
+}
+
+/** A step of no cycle: recovered over an outage it is what it is; without one, something else moved the counter. */
+export function recordLoose(rules: MachineRules, step: CounterStep, now: { readonly byCounter: boolean; readonly blind: boolean }, out: Finding[]): void {
+  const plausibility = step.plausibility ?? (now.blind || step.delta === 0 ? "ok" : "suspect");
+  recordStep(rules, step, { cycleId: null, byCounter: now.byCounter, delta: step.delta, plausibility }, out);
+  if (now.byCounter && plausibility !== "rejected") credit(step.at, step.delta, out);
+}
+
+/** Kind and parts of one cycle of `program`; a program without a rule is production. */
+export function programRule(rules: MachineRules, program: string | null): { readonly kind: CycleKind; readonly partsPerCycle: number } {
+  const rule = program === null ? undefined : rules.cycle.programs.find(({ match }) => matches(match, program));
+  const kind = rule?.kind ?? "production";
+  return { kind, partsPerCycle: kind === "production" ? (rule?.partsPerCycle ?? rules.cycle.partsPerCycle) : 0 };
+}
+
+/** Glob over the whole text, letters of either case: `*` any text, `?` one character. At worst pattern times text steps. */
+export function matches(pattern: ProgramRule["match"], word: string): boolean {
+  const glob = pattern.toLowerCase();
+  const text = word.toLowerCase();
+  let [at, seen, star, retry] = [0, 0, -1, 0];
+  while (seen < text.length) {
+    if (glob[at] === "*") [star, retry, at] = [at, seen, at + 1];
+    else if (at < glob.length && (glob[at] === "?" || glob[at] === text[seen])) [at, seen] = [at + 1, seen + 1];
+    else if (star >= 0) [at, seen, retry] = [star + 1, retry + 1, retry + 1];
+    else return false;
+  }
+  while (glob[at] === "*") at += 1;
+  return at === glob.length;
+}

@@ -1,0 +1,41 @@
+/** How sure a record's times are, and the fields that every record has in common (records.md §2.1). */
+import type { Observation } from "../contract/observation.ts";
+import type { Body } from "../contract/record.ts";
+import type { MachineRules } from "../contract/rules.ts";
+import { rfc3339, type UnixMs } from "../contract/time.ts";
+import { utcOffsetMin } from "./zone.ts";
+
+export type Timing = Body<"state">["timing"];
+export const EVENT_TIMING: Timing = { kind: "event", uncertaintyMs: 0 };
+export const INFERRED_TIMING: Timing = { kind: "inferred", uncertaintyMs: 0 };
+const POLLED_TIMING: Timing = { kind: "polled", uncertaintyMs: 0 };
+
+/** How the opening of a record is known. Undefined: a gap or time opened it. A value found at the first look began before. */
+export function timingOf(observation: Observation | undefined): Timing {
+  if (observation === undefined || observation.initial === true) return INFERRED_TIMING;
+  if (observation.basis === "gateway") return POLLED_TIMING;
+  if (observation.clamped === true && observation.basis === "source" && observation.sourceTime !== undefined)
+    return { kind: "event", uncertaintyMs: Math.max(0, observation.at - observation.sourceTime) };
+  return EVENT_TIMING;
+}
+
+interface Span {
+  readonly status: Body<"state">["status"];
+  readonly start: string;
+  readonly end: string | null;
+  readonly durationMs: number | null;
+  readonly utcOffsetMin: number;
+  readonly timing: Timing;
+}
+
+/** The common fields; `end` null while open. */
+export function spanOf(rules: MachineRules, start: UnixMs, end: UnixMs | null, timing: Timing): Span {
+  return {
+    status: end === null ? "open" : "closed",
+    start: rfc3339(start),
+    end: end === null ? null : rfc3339(end),
+    durationMs: end === null ? null : end - start,
+    utcOffsetMin: utcOffsetMin(rules.timezone, start),
+    timing,
+  };
+}
