@@ -15,7 +15,7 @@ export interface StoreOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly describeLoss: DescribeLoss;
-  /** How much the buffer should take of the disk; beyond half of it acknowledged rows go before their time. Default 1 GiB. */
+  /** Most the database file may take of the disk; beyond half of it acknowledged rows go before their time. Default 1 GiB. */
   readonly budgetBytes?: number;
   /** How long acknowledged rows are kept, so that a broker that lost its queue can be healed. Default 72 h. */
   readonly retentionMs?: number;

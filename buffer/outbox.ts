@@ -14,9 +14,10 @@ import type { LogFields } from "../agent/contract/ports.ts";
 import { isUuid } from "./checksum.ts";
 import type { PreparedRow } from "./ledger.ts";
 import type { StoreOptions } from "./options.ts";
-import { openStore, type Store } from "./store.ts";
+import { openStore } from "./open-store.ts";
+import type { Store } from "./store.ts";
 import { Waiting } from "./waiting.ts";
-import { faulty } from "./store-error.ts";
+import { faultOf, faulty } from "./store-error.ts";
 
 export interface OutboxOptions extends StoreOptions {
   /** Longest time commits are held to share a transaction under load; 0: never held. */
@@ -182,12 +183,21 @@ class SqliteOutbox implements Outbox {
     this.#queuedBytes = 0;
     this.#lastWriteMs = this.#options.clock.now().monoMs;
     try {
-      this.#store.write(group);
+      this.#writeGroup(group);
       for (const queued of group) this.#written.push(queued);
       this.#sync();
     } catch (cause) {
       const error = this.#store.fail(cause, "cannot write to the buffer");
       for (const { reject } of group) reject(error);
+    }
+  }
+
+  #writeGroup(group: readonly Queued[]): void {
+    try {
+      this.#store.write(group);
+    } catch (cause) {
+      if (faultOf(cause) !== "full" || !this.#store.makeRoom()) throw cause;
+      this.#store.write(group); // Once: what is still too much then is the caller's to try again.
     }
   }
 

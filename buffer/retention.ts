@@ -10,7 +10,7 @@ import type { Ledger } from "./ledger.ts";
 const SLICE_ROWS = 1_000;
 const CHECK_MS = 60_000;
 const DEFAULT_RETENTION_MS = 72 * 3_600_000;
-const DEFAULT_BUDGET_BYTES = 1024 ** 3;
+export const DEFAULT_BUDGET_BYTES = 1024 ** 3;
 
 export class Retention {
   readonly #clock: Clock;
@@ -24,27 +24,43 @@ export class Retention {
     this.#budgetBytes = budgetBytes ?? DEFAULT_BUDGET_BYTES;
   }
 
-  /** Deletes at most one slice; `saveCursors` goes into its transaction, because a cursor may never lie before what is left. */
+  /**
+   * Deletes at most one slice of rows that are old enough, or beyond half the budget. `saveCursors` goes into its
+   * transaction, because a cursor may never lie before what is left.
+   */
   slice(ledger: Ledger, chains: readonly Chain[], saveCursors: () => void): void {
     const { monoMs, unixMs } = this.#clock.now();
-    if (monoMs < this.#nextCheckMs) return;
-    this.#nextCheckMs = monoMs + CHECK_MS;
-    const first = ledger.firstSeq;
-    const through = Math.min(ledger.lastSeq, ...chains.map((chain) => passedThrough(chain)));
-    const to = Math.min(first + SLICE_ROWS - 1, through);
-    if (to < first) return;
-    const observed = ledger.db.prepare<[number], number>("SELECT observed FROM record WHERE seq = ?").pluck().get(to) ?? 0;
-    if (observed > unixMs - this.#retentionMs && usedBytes(ledger) < this.#budgetBytes / 2) return;
-    ledger.transaction(() => {
-      ledger.setMeta("last", String(ledger.lastSeq));
-      saveCursors();
-      ledger.db.prepare("DELETE FROM record WHERE seq <= ?").run(to);
-      const forget = ledger.db.prepare("DELETE FROM due WHERE destination = ? AND seq <= ?");
-      for (const chain of chains) forget.run(chain.id, to);
-    });
-    for (const chain of chains) chain.saved();
-    if (to - first + 1 === SLICE_ROWS) this.#nextCheckMs = -Infinity;
+    const isCrowded = usedBytes(ledger) > this.#budgetBytes / 2;
+    if (monoMs < this.#nextCheckMs && !isCrowded) return;
+    const to = sliceEnd(ledger, chains);
+    if (to !== null && (isCrowded || observedAt(ledger, to) <= unixMs - this.#retentionMs)) forget(ledger, { to, chains, saveCursors });
+    else this.#nextCheckMs = monoMs + CHECK_MS;
   }
+  /** The disk is full: deletes a slice of what every destination has had, however young. False when there is none. */
+  makeRoom(ledger: Ledger, chains: readonly Chain[], saveCursors: () => void): boolean {
+    const to = sliceEnd(ledger, chains);
+    if (to !== null) forget(ledger, { to, chains, saveCursors });
+    return to !== null;
+  }
+}
+
+/** Last row of the next slice that every destination has had; null when there is none. */
+function sliceEnd(ledger: Ledger, chains: readonly Chain[]): number | null {
+  const first = ledger.firstSeq;
+  const to = Math.min(first + SLICE_ROWS - 1, ledger.lastSeq, ...chains.map((chain) => passedThrough(chain)));
+  return to >= first ? to : null;
+}
+const observedAt = ({ db }: Ledger, seq: number): number => db.prepare<[number], number>("SELECT observed FROM record WHERE seq = ?").pluck().get(seq) ?? 0;
+
+function forget(ledger: Ledger, { to, chains, saveCursors }: { readonly to: number; readonly chains: readonly Chain[]; readonly saveCursors: () => void }): void {
+  ledger.transaction(() => {
+    ledger.setMeta("last", String(ledger.lastSeq));
+    saveCursors();
+    ledger.db.prepare("DELETE FROM record WHERE seq <= ?").run(to);
+    const forgetDue = ledger.db.prepare("DELETE FROM due WHERE destination = ? AND seq <= ?");
+    for (const chain of chains) forgetDue.run(chain.id, to);
+  });
+  for (const chain of chains) chain.saved();
 }
 
 /** A destination that has settled all that was due has passed every row, wanted or not. */

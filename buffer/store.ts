@@ -10,14 +10,15 @@ import type { Checkpoint, Outcome, OutboxStatus, StoredRecord } from "../agent/c
 import { ALL, placeIn, type Chain } from "./chain.ts";
 import { openChains } from "./chains.ts";
 import { openChainTables, type ChainTables, type Due } from "./chain-tables.ts";
-import { lockDirectory, openConnection, DATABASE_NAME } from "./connection.ts";
+import { openConnection, DATABASE_NAME } from "./connection.ts";
 import { Ledger, type PreparedRow, type ReadRow } from "./ledger.ts";
 import { carryLog, logPages, LogSync } from "./log-sync.ts";
 import { lossRow } from "./loss.ts";
 import type { StoreOptions } from "./options.ts";
-import { DAMAGED_MARK, prepareDatabase } from "./quarantine.ts";
+import { DAMAGED_MARK } from "./quarantine.ts";
 import { refusedRanges, type Refusal } from "./refusals.ts";
-import { Retention } from "./retention.ts";
+import { DEFAULT_BUDGET_BYTES, Retention } from "./retention.ts";
+import { PAGE_BYTES } from "./schema.ts";
 import { faulty, storeError } from "./store-error.ts";
 
 interface Group {
@@ -31,17 +32,6 @@ const CARRY_PAGES = 1_000;
 const CARRY_LATEST = 4;
 /** Unreadable rows handled in one call of `pending`. */
 const DAMAGED_LIMIT = 1_000;
-
-export function openStore(options: StoreOptions): Store {
-  const lock = lockDirectory(options.dataDir);
-  try {
-    prepareDatabase(options);
-    return new Store(options, lock);
-  } catch (cause) {
-    lock.release();
-    throw storeError(cause, "cannot open the buffer", join(options.dataDir, DATABASE_NAME));
-  }
-}
 
 export class Store {
   readonly #options: StoreOptions;
@@ -184,6 +174,11 @@ export class Store {
     this.#retention.slice(this.#ledger, [...this.#byName.values()], () => this.#saveCursors());
   }
 
+  /** After a write that found no room: gives up rows that every destination has had. False when there is none. */
+  makeRoom(): boolean {
+    return this.#isConnected && this.#retention.makeRoom(this.#ledger, [...this.#byName.values()], () => this.#saveCursors());
+  }
+
   /** Notes a failure and returns it as the error to reject with. */
   fail(cause: unknown, what: string): StoreError | InvariantError {
     if (cause instanceof InvariantError) return cause;
@@ -209,6 +204,7 @@ export class Store {
 
   #connect(): { ledger: Ledger; tables: ChainTables; sync: LogSync } {
     const db = openConnection(this.#path);
+    db.pragma(`max_page_count = ${Math.floor((this.#options.budgetBytes ?? DEFAULT_BUDGET_BYTES) / PAGE_BYTES)}`); // A cap at which DELETE still works.
     try {
       db.pragma("wal_checkpoint(TRUNCATE)"); // Also a sync of all that was found: what is read from now on is stored.
       const ledger = new Ledger(db);
