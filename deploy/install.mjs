@@ -42,7 +42,11 @@ export async function install(root, say) {
     rmSync(stamp, { force: true });
     await npmCi(root, process.execPath, packages, say);
     // An early Node 20 is too old for some optional packages, which npm then leaves out: once more, on the pinned one.
-    if (missing(root, packages).length > 0) await npmCi(root, keepNode(root), packages, say);
+    if (missing(root, packages).length > 0) {
+      say(`Node ${process.versions.node} is too old for some packages: once more, with the Node just installed.`);
+      const copy = keepNode(root);
+      await npmCi(root, copy, packages, say).finally(() => rmSync(dirname(copy), { recursive: true }));
+    }
     const absent = missing(root, packages);
     if (absent.length > 0) throw new InstallError(`npm said it installed everything, but ${absent.length} packages are absent (${absent.slice(0, 3).join(", ")} …). Delete node_modules and run this again.`);
     writeFileSync(stamp, wanted);
