@@ -82,7 +82,7 @@ async function within(ports: Ports, work: Promise<unknown>): Promise<void> {
   done.abort(new Error("done"));
 }
 
-function identityOf(agent: AgentSettings, parts: { readonly version: string; readonly ports: Ports }, epoch: string): AgentIdentity {
+export function identityOf(agent: AgentSettings, parts: { readonly version: string; readonly ports: Ports }, epoch: string): AgentIdentity {
   return { ...levels(agent), id: agent.id, version: parts.version, bootId: parts.ports.clock.now().boot, epoch };
 }
 
@@ -93,12 +93,12 @@ const levels = (agent: AgentSettings): { readonly enterprise?: string; readonly 
   ...(agent.cell !== undefined && { cell: agent.cell }),
 });
 
-/** What is the same in every record of the machine. */
-export function contextOf(agent: AgentSettings, machine: MachineSettings): RecordContext {
+/** What is the same in every record of the machine, or of the agent itself. */
+export function contextOf(agent: AgentSettings, machine: MachineSettings | null): RecordContext {
   return {
     environment: agent.environment,
-    equipment: { ...levels(agent), machine: machine.id },
-    erp: machine.workCenter === undefined ? null : { workCenter: machine.workCenter },
-    tz: machine.rules.timezone,
+    equipment: { ...levels(agent), machine: machine?.id ?? null },
+    erp: machine?.workCenter === undefined ? null : { workCenter: machine.workCenter },
+    tz: machine?.rules.timezone ?? agent.timezone,
   };
 }

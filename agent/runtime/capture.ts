@@ -7,8 +7,6 @@ import { isRecord } from "../contract/shape.ts";
 import { monoMs, unixMs } from "../contract/time.ts";
 
 const FORMAT = "cellgate-capture/1";
-/** A document of 64 MiB decoded is far less than this. */
-export const LINE_LIMIT = 256 * 1024 * 1024;
 
 export interface CaptureHead {
   readonly format: typeof FORMAT;

@@ -31,9 +31,9 @@ export interface DeliverOptions {
 }
 
 /** Records of one hand-over: large enough that a settlement is rare, small enough that reading them is not felt. */
-const BATCH = 128;
+const BATCH = 256;
 /** Together with `BATCH` more than the largest window, so that it never runs dry. */
-const BATCHES = 10;
+const BATCHES = 5;
 /** Batches read in one go: reading blocks the event loop, so it gets a turn between. */
 const READS = 2;
 const MAXIMUM_LEFT = 1_000;

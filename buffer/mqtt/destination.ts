@@ -74,7 +74,7 @@ async function openWith(options: Omit<ConnectionOptions, "level">, protocol: Mqt
   }
 }
 
-async function connectionOptions(config: MqttConfig, identity: AgentIdentity, ports: Ports): Promise<Omit<ConnectionOptions, "level">> {
+export async function connectionOptions(config: MqttConfig, identity: AgentIdentity, ports: Ports): Promise<Omit<ConnectionOptions, "level">> {
   const { host, port, encrypted } = brokerAddress(config.url);
   const password = config.password && await ports.secret(config.password).catch((cause: unknown) => {
     throw new LinkError("refused", "backoff", `The password for ${config.url} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });

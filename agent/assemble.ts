@@ -1,0 +1,53 @@
+/** Puts a configuration's parts together: buffer, drivers, destinations, detectors. With main.ts and registry.ts the only place that knows them all. */
+import type { Configuration, SourceSettings } from "./config/model.ts";
+import { ConfigError, InvariantError } from "./contract/errors.ts";
+import type { Ports } from "./contract/ports.ts";
+import type { Driver } from "./contract/source.ts";
+import { machineDetector, type MachineDetectState } from "./detect/machine.ts";
+import { recordId } from "./detect/record-id.ts";
+import { utcOffsetMin } from "./detect/zone.ts";
+import { DESTINATION_KINDS, SOURCE_KINDS } from "./registry.ts";
+import { contextOf, identityOf, type AgentParts } from "./runtime/agent.ts";
+import { lossRecord, type DescribeLoss } from "../buffer/loss.ts";
+import { mqttDestination } from "../buffer/mqtt/destination.ts";
+import type { MqttConfig } from "../buffer/mqtt/config.ts";
+import { openOutbox } from "../buffer/outbox.ts";
+
+/** Opens the buffer: throws StoreError when that cannot be done. */
+export function assemble(configuration: Configuration, ports: Ports, version: string): AgentParts<MachineDetectState> {
+  const { agent, destinations } = configuration;
+  const outbox = openOutbox({
+    dataDir: agent.dataDir, destinations: destinations.map(({ name }) => ({ name })), clock: ports.network,
+    log: ports.log.child({ part: "buffer" }), describeLoss: describeLoss(configuration),
+  });
+  return {
+    configuration, version, ports, detector: machineDetector, outbox,
+    driver: driverOf,
+    destination: ({ kind, config, name }, identity, own) => named(DESTINATION_KINDS, kind).create(config, identity, own, name),
+  };
+}
+
+export const driverOf = ({ kind, config }: SourceSettings, ports: Ports): Driver => named(SOURCE_KINDS, kind).create(config, ports);
+
+/** What arrives at the broker of the first destination. */
+export async function* followConfigured(configuration: Configuration, machine: string | undefined, ports: Ports, signal: AbortSignal): AsyncGenerator<string, void, void> {
+  const destination = configuration.destinations.find(({ kind }) => kind === mqttDestination.kind);
+  if (!destination) throw new ConfigError(["the configuration has no MQTT destination to follow"]);
+  const { followRecords } = await import("../buffer/mqtt/follow.ts");
+  const machines = machine === undefined ? configuration.machines.map(({ id }) => id) : [machine];
+  yield* followRecords({ config: destination.config as MqttConfig, identity: identityOf(configuration.agent, { version: "", ports }, ""), machines, ports }, signal);
+}
+
+function named<K extends { readonly kind: string }>(kinds: readonly K[], kind: string): K {
+  const found = kinds.find((one) => one.kind === kind);
+  if (!found) throw new InvariantError(`a checked configuration names the unknown kind ${kind}`);
+  return found;
+}
+
+function describeLoss({ agent }: Configuration): DescribeLoss {
+  const context = JSON.stringify(contextOf(agent, null));
+  return (loss) => ({
+    context,
+    record: lossRecord(loss, recordId({ agent: agent.id, machine: "" }, "loss", [loss.destination, loss.lostEpoch, loss.fromSeq]), utcOffsetMin(agent.timezone, loss.start)),
+  });
+}

@@ -1,0 +1,81 @@
+/**
+ * The program: commands, ports, signals, exit code. The first signal stops in an orderly way, the second ends at once.
+ * V8's compile cache lies in the state directory where there is one: it saves memory and start-up time (runtime.md §2).
+ */
+import { enableCompileCache } from "node:module";
+import { checkCommand } from "./cli/check.ts";
+import { runCli, type Command } from "./cli/cli.ts";
+import { recordCommand } from "./cli/record.ts";
+import { replayCommand } from "./cli/replay.ts";
+import { runCommand } from "./cli/run.ts";
+import { schemaCommand } from "./cli/schema.ts";
+import { simulateCommand } from "./cli/simulate.ts";
+import { tailCommand } from "./cli/tail.ts";
+import { terminal } from "./cli/terminal.ts";
+import { versionCommand } from "./cli/version.ts";
+import { createLog, type LogLevel } from "./config/log.ts";
+import type { Kinds } from "./config/kinds.ts";
+import { createSecrets } from "./config/secrets.ts";
+import { ConfigError } from "./contract/errors.ts";
+import type { Ports } from "./contract/ports.ts";
+import { assemble, driverOf, followConfigured } from "./assemble.ts";
+import { machineDetector } from "./detect/machine.ts";
+import { DESTINATION_KINDS, SOURCE_KINDS } from "./registry.ts";
+import { runAgent } from "./runtime/agent.ts";
+import { systemClock } from "./runtime/clock.ts";
+import { asyncApiDocument } from "../buffer/mqtt/asyncapi.ts";
+import { recordSchemas } from "../buffer/mqtt/schemas.ts";
+import { VERSION } from "./version.ts";
+
+const kinds: Kinds = { sources: SOURCE_KINDS, destinations: DESTINATION_KINDS };
+const LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
+
+function logLevel(): LogLevel {
+  const wanted = process.env["CELLGATE_LOG"] ?? "info";
+  const level = LEVELS.find((one) => one === wanted);
+  if (level === undefined) throw new ConfigError([`CELLGATE_LOG is ${JSON.stringify(wanted)}; it may be ${LEVELS.join(", ")}`]);
+  return level;
+}
+
+/** The agent logs to standard output; commands that print results there log to standard error, and only trouble. */
+function ports(time: { readonly speed: number; readonly startUnixMs?: number }, destination: NodeJS.WriteStream, level: LogLevel): Ports {
+  const network = systemClock();
+  const log = createLog({ destination, level, clock: network });
+  return { clock: systemClock(time.speed, time.startUnixMs), network, log, random: Math.random, secret: createSecrets({ env: process.env, log }) };
+}
+const quietPorts = (): Ports => ports({ speed: 1 }, process.stderr, "error");
+
+const commands: readonly Command[] = [
+  runCommand({
+    kinds,
+    ports: (time) => ports(time, process.stdout, logLevel()),
+    work: async (configuration, own, signal) => {
+      own.log.info({ version: VERSION, agent: configuration.agent.id, machines: configuration.machines.length, dataDir: configuration.agent.dataDir }, "cellgate starts");
+      await runAgent(assemble(configuration, own, VERSION), signal);
+      own.log.info({}, "cellgate has stopped");
+    },
+  }),
+  checkCommand(kinds),
+  tailCommand({ kinds, ports: quietPorts, driver: driverOf, followRecords: followConfigured }),
+  recordCommand({ kinds, ports: quietPorts, driver: driverOf }),
+  replayCommand({ kinds, detector: machineDetector }),
+  simulateCommand,
+  schemaCommand({ kinds, records: recordSchemas, asyncapi: asyncApiDocument }),
+  versionCommand({ version: VERSION, runtime: `${process.versions.node} ${process.platform} ${process.arch}` }),
+];
+
+async function main(): Promise<void> {
+  const state = process.env["STATE_DIRECTORY"] ?? process.env["CELLGATE_CACHE"];
+  if (state !== undefined) enableCompileCache(`${state}/compile-cache`);
+  const stopping = new AbortController();
+  const stop = (signal: NodeJS.Signals): void => {
+    if (stopping.signal.aborted) process.exit(1);
+    stopping.abort(new Error(`stopped by ${signal}`));
+  };
+  process.on("SIGTERM", stop).on("SIGINT", stop);
+  process.exitCode = await runCli(process.argv.slice(2), commands, terminal(process), stopping.signal);
+  // What a stopped part still holds open (a socket that will not close) must not keep a stopped agent alive.
+  if (stopping.signal.aborted) process.exit();
+}
+
+await main();
