@@ -6,7 +6,7 @@
  *   open socket ─► CONNECT ─► CONNACK ─► publish … ─► lost (once, with why) ─► everything later is ignored
  */
 import type { Socket } from "node:net";
-import { MqttClient, UniqueMessageIdProvider, type IClientOptions, type IConnackPacket } from "mqtt";
+import { MqttClient, UniqueMessageIdProvider, type IClientOptions, type IClientPublishOptions, type IConnackPacket } from "mqtt";
 import { LinkError, type Retry } from "../../agent/contract/errors.ts";
 import type { Clock } from "../../agent/contract/time.ts";
 import { openSocket, type BrokerAddress } from "./socket.ts";
@@ -140,10 +140,11 @@ function connection(client: MqttClient, { connack, options, lost, fail, isLost }
   });
   let closing = false;
   const mayRetain = connack.properties?.retainAvailable !== false;
-  const propertiesOf = new Map<string, { readonly contentType: string }>();
-  const properties = (contentType: string): { readonly contentType: string } => {
-    const known = propertiesOf.get(contentType) ?? { contentType };
-    propertiesOf.set(contentType, known);
+  const settingsOf = new Map<string, IClientPublishOptions>();
+  const settings = ({ retain, contentType }: Message): IClientPublishOptions => {
+    const key = retain ? `retained ${contentType}` : contentType;
+    const known = settingsOf.get(key) ?? { qos: 1, retain: retain && mayRetain, ...(options.level === 5 && { properties: { contentType } }) };
+    settingsOf.set(key, known);
     return known;
   };
   return {
@@ -154,8 +155,7 @@ function connection(client: MqttClient, { connack, options, lost, fail, isLost }
     fail,
     publish(message, done) {
       if (closing || isLost()) return;
-      const settings = { qos: 1 as const, retain: message.retain && mayRetain, ...(options.level === 5 && { properties: properties(message.contentType) }) };
-      client.publish(message.topic, message.payload, settings, (error) => {
+      client.publish(message.topic, message.payload, settings(message), (error) => {
         if (closing || isLost()) return; // A late callback of a link that is gone: what it carried is already back with the caller.
         const code = error ? codeOf(error) : reasonCode;
         if (code === null) fail(lostBy(`${options.address.host}:${options.address.port}`, error ?? new Error("publish failed")));

@@ -60,6 +60,7 @@ class WindowedDelivery implements Delivery {
   readonly #waiting = new Map<string, string>();
   readonly #publishing = new Set<string>();
   #tokens = 0;
+  #isPumpDue = false;
   #retainedWasLast = false;
   #ended: LinkError | null = null;
   #stopWatch: (() => void) | null = null;
@@ -119,6 +120,19 @@ class WindowedDelivery implements Delivery {
       deadline.clear();
     }
     await this.#parts.connection.close();
+  }
+
+  /**
+   * mqtt.js handles each acknowledgement of a chunk in a tick of its own, and writes what was published in it at once.
+   * A microtask comes after all of them: what they make room for then leaves in one write.
+   */
+  #pumpSoon(): void {
+    if (this.#isPumpDue) return;
+    this.#isPumpDue = true;
+    queueMicrotask(() => {
+      this.#isPumpDue = false;
+      this.#pump();
+    });
   }
 
   #pump(): void {
@@ -214,7 +228,7 @@ class WindowedDelivery implements Delivery {
     this.#parts.connection.publish(message, (code) => {
       this.#flights.delete(token);
       acknowledged(code);
-      this.#pump();
+      this.#pumpSoon();
     });
   }
 

@@ -30,7 +30,7 @@ export async function startMosquitto(extra: readonly string[] = [], prepare?: (f
   const folder = await mkdtemp(join(tmpdir(), "cellgate-mosquitto-"));
   await prepare?.(folder);
   const port = await freePort();
-  const own = [`user ${userInfo().username}`, `listener ${port} 127.0.0.1`, "log_dest stderr", "log_type all", ...(extra.some((line) => line.startsWith("allow_anonymous")) ? [] : ["allow_anonymous true"])];
+  const own = [`user ${userInfo().username}`, `listener ${port} 127.0.0.1`, "log_dest stderr", "log_type error", "log_type warning", "log_type notice", "log_type information", ...(extra.some((line) => line.startsWith("allow_anonymous")) ? [] : ["allow_anonymous true"])];
   const file = join(folder, "mosquitto.conf");
   await writeFile(file, [...own, ...extra].join("\n").replaceAll("{folder}", folder) + "\n");
   let child: ChildProcess | null = null;
