@@ -55,6 +55,8 @@ export interface OpenCycle {
   readonly spindleSince: UnixMs;
   /** False once spindle speed was unknown during the cycle. */
   readonly spindleKnown: boolean;
+  /** False once the tool was unknown during the cycle. */
+  readonly toolsKnown: boolean;
   readonly alarmIds: readonly string[];
   /** Faults raised during the cycle and still active. */
   readonly faults: readonly string[];
@@ -70,7 +72,6 @@ export interface EndedCycle {
   readonly fromHold: boolean;
   /** The control has said that the program completed. */
   readonly completed: boolean;
-  readonly toolsKnown: boolean;
   readonly steps: readonly CounterStep[];
   /** Published at this event time, with what has come by then. */
   readonly due: UnixMs;

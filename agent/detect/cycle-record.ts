@@ -66,7 +66,7 @@ export function publishCycle(rules: MachineRules, history: CycleHistory, ended: 
         gapBeforeMs: cycle.gapBeforeMs, partsDelta, partsExpected, quantityOfRecord: !byCounter,
         counter: counted && { name: counted.name, epoch: counted.epoch, from: counted.from, to: counted.to },
         spindle: spindleOf(ended),
-        toolChanges: ended.toolsKnown ? cycle.sums.tools : null,
+        toolChanges: cycle.toolsKnown ? cycle.sums.tools : null,
         alarmIds: [...cycle.alarmIds], restartOf: restartOf(rules, history, ended),
       },
     },

@@ -53,10 +53,10 @@ export function passWindow(draft: CycleDraft): void {
 function split(draft: CycleDraft, open: OpenCycle, pending: PendingStep): void {
   const [first] = pending.steps;
   if (!first) return;
-  const { rules, moment, companions } = draft;
+  const { rules, moment } = draft;
   const id = recordId(rules, "cycle", [first.origin]);
   const cycle: OpenCycle = { ...open, sums: pending.sums, alarmIds: open.alarmIds.slice(0, pending.alarms), pending: null };
-  const ended: EndedCycle = { cycle, end: first.at, endedBy: "counter_step", fromHold: false, completed: true, toolsKnown: companions.tool !== null, steps: pending.steps, due: moment.at };
+  const ended: EndedCycle = { cycle, end: first.at, endedBy: "counter_step", fromHold: false, completed: true, steps: pending.steps, due: moment.at };
   endWith(draft, ended);
   draft.open = {
     ...open, id, start: first.at, timing: first.timing, startObserved: true, gapBeforeMs: 0, sums: minus(open.sums, pending.sums),

@@ -54,8 +54,9 @@ export function accompany(
     if (!isMainPath(rules, observation)) return now;
     const tool = typeof observation.value === "string" || typeof observation.value === "number" ? String(observation.value) : null;
     if (tool === companions.tool) return now;
-    const changed = open !== null && tool !== null && companions.tool !== null;
-    return { open: changed ? { ...open, sums: { ...open.sums, tools: open.sums.tools + 1 } } : open, companions: { ...companions, tool } };
+    if (open === null) return { open, companions: { ...companions, tool } };
+    const changed = tool !== null && companions.tool !== null;
+    return { open: { ...open, toolsKnown: open.toolsKnown && tool !== null, sums: changed ? { ...open.sums, tools: open.sums.tools + 1 } : open.sums }, companions: { ...companions, tool } };
   }
   const key = `${observation.path ?? ""}/${observation.item ?? ""}`;
   const rpm = observation.value === null ? Number.NaN : Math.abs(Number(observation.value));

@@ -146,7 +146,7 @@ function close(draft: CycleDraft, endedBy: EndedBy, completed: boolean): void {
   const mayComplete = history.completes && (endedBy === "ready" || endedBy === "stopped");
   const wait = moment.counterLive || mayComplete ? rules.cycle.counterJoinMs + 1 : 0;
   const steps = [...takeCloser(draft, open.start, moment.at), ...(open.pending?.steps ?? [])];
-  endWith(draft, { cycle: { ...open, pending: null }, end: moment.at, endedBy, fromHold: was === "hold", completed, toolsKnown: companions.tool !== null, steps, due: unixMs(moment.at + wait) });
+  endWith(draft, { cycle: { ...open, pending: null }, end: moment.at, endedBy, fromHold: was === "hold", completed, steps, due: unixMs(moment.at + wait) });
 }
 
 /** PROGRAM_COMPLETED shortly after the end: some controls show READY first (mtconnect.md §7). */
@@ -169,7 +169,7 @@ function begin(draft: CycleDraft, lastActive: Observation | null): void {
   const id = recordId(rules, "cycle", [originOf(by, at)]);
   draft.open = {
     id, start: at, timing: timingOf(by), startObserved, main: main?.program ?? null, active: main?.subprogram ?? null, comment: main?.comment ?? null,
-    paths: running(after.signals, []), gapBeforeMs: loads ? at - lastEnd : null, sums: NO_SUMS, since: at, spindleSince: at, spindleKnown: spindleKnown(companions),
+    paths: running(after.signals, []), gapBeforeMs: loads ? at - lastEnd : null, sums: NO_SUMS, since: at, spindleSince: at, spindleKnown: spindleKnown(companions), toolsKnown: companions.tool !== null,
     alarmIds: [], faults: [], pending: null, counted: null,
   };
   moment.out.push({ kind: "cycle-opened", at, recordId: id });
