@@ -54,7 +54,7 @@ function show({ identity, outbox, board, ports, machines, destinations }: Heartb
   board.put({
     scope: "heartbeat",
     payload: {
-      status: "online", at, agent: identity.id, version: identity.version, bootId: identity.bootId, startedAt: rfc3339(startedAt),
+      schema: "heartbeat/1", status: "online", at, agent: identity.id, version: identity.version, bootId: identity.bootId, startedAt: rfc3339(startedAt),
       completeThrough: Object.fromEntries(destinations.map(({ name }) => [name, complete])),
       destinations: destinations.map(({ name, link }) => ({ name, link: linkOf(link) })),
       buffer: outbox.status(),

@@ -32,9 +32,9 @@ export async function* followRecords({ config, identity, machines, ports }: Foll
   });
   const held: string[] = [];
   let ring = (): void => undefined;
-  let lost: LinkError | null = null;
+  let lost: { readonly error: LinkError } | null = null;
   const fail = (text: string, cause?: unknown): void => {
-    lost ??= new LinkError("lost", "backoff", text, { cause });
+    lost ??= { error: new LinkError("lost", "backoff", text, { cause }) };
     ring();
   };
   const onAbort = (): void => { ring(); };
@@ -51,7 +51,7 @@ export async function* followRecords({ config, identity, machines, ports }: Foll
     while (!signal.aborted) {
       const rung = new Promise<void>((resolve) => (ring = resolve));
       for (let text = held.shift(); text !== undefined; text = held.shift()) yield text;
-      if (lost !== null) throw lost;
+      if (lost !== null) throw (lost as { readonly error: LinkError }).error;
       if (!signal.aborted && held.length === 0) await rung;
     }
   } finally {

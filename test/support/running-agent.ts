@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { loadedFrom } from "./loaded.ts";
 import type { Configuration } from "../../agent/config/model.ts";
 import type { Destination, Retained } from "../../agent/contract/destination.ts";
-import { LinkError } from "../../agent/contract/errors.ts";
+import type { LinkError } from "../../agent/contract/errors.ts";
 import type { StoredRecord } from "../../agent/contract/outbox.ts";
 import type { Ports } from "../../agent/contract/ports.ts";
 import { assemble } from "../../agent/assemble.ts";
@@ -52,8 +52,8 @@ export async function startAgent(yaml: string, changes: Partial<Ports> = {}, dat
     }),
   });
   const running = runAgent({ ...parts, destination: ({ name }) => collecting(name) }, stopping.signal);
-  let failure: unknown = null;
-  running.catch((error: unknown) => (failure = error));
+  let failure = null as Error | null;
+  running.catch((error: unknown) => (failure = error instanceof Error ? error : new Error(String(error))));
   return {
     delivered, retained, ports, dataDir: own,
     last: (type) => lastRevisions(delivered, type),
