@@ -40,9 +40,12 @@ export function cycleWakeAt(rules: MachineRules, { ended, open }: CycleState): U
   return due === null || (window !== null && window < due) ? window : due;
 }
 export function cycleHeldBack({ ended, open }: CycleState): UnixMs | null {
-  const end = ended[0]?.end ?? null;
-  const step = open?.pending?.steps[0]?.at ?? null;
-  return end === null || (step !== null && step < end) ? step : end;
+  let oldest = open?.pending?.steps[0]?.at ?? null;
+  for (const { end, steps } of ended) {
+    if (oldest === null || end < oldest) oldest = end;
+    for (const step of steps) if (step.end < oldest) oldest = step.end;
+  }
+  return oldest;
 }
 
 export function stepCycle(rules: MachineRules, state: CycleState, moment: Moment): CycleState {
