@@ -3,6 +3,7 @@
  * V8's compile cache lies in the state directory where there is one: it saves memory and start-up time (runtime.md §2).
  */
 import { enableCompileCache } from "node:module";
+import { auditCommand } from "./cli/audit.ts";
 import { checkCommand } from "./cli/check.ts";
 import { runCli, type Command } from "./cli/cli.ts";
 import { recordCommand } from "./cli/record.ts";
@@ -59,6 +60,7 @@ const commands: readonly Command[] = [
   tailCommand({ kinds, ports: quietPorts, driver: driverOf, followRecords: followConfigured }),
   recordCommand({ kinds, ports: quietPorts, driver: driverOf }),
   replayCommand({ kinds, detector: machineDetector }),
+  auditCommand,
   simulateCommand,
   schemaCommand({ kinds, records: recordSchemas, asyncapi: asyncApiDocument }),
   versionCommand({ version: VERSION, runtime: `${process.versions.node} ${process.platform} ${process.arch}` }),

@@ -23,8 +23,9 @@ export function recordId(of: { readonly agent: string; readonly machine: string 
  * the unshifted stamp. A stamp that was clamped may be shared by several observations: then the place on our axis.
  */
 export function originOf(observation: Observation | undefined, at: UnixMs): string {
-  if (observation === undefined) return `t${at}`;
+  // What was already so when we began to look, or looked again, opened something before: its place is the instant of the look.
+  if (observation === undefined || observation.initial === true) return `t${at}`;
   if (observation.position !== undefined) return `${observation.instance ?? ""}:${observation.position}`;
-  if (observation.basis !== "shifted" || observation.initial === true || observation.clamped === true) return `t${at}`;
+  if (observation.basis !== "shifted" || observation.clamped === true) return `t${at}`;
   return `t${observation.sourceTime ?? at}`;
 }
