@@ -38,7 +38,7 @@ async function connect(config: MTConnectConfig, ports: Ports, signal: AbortSigna
       `device ${selection.device.name}`,
       ...(config.path === undefined ? [] : [`path ${config.path}`]),
       ...(agent.dialect.filter === null ? ["unfiltered: the agent takes no item filter"] : []),
-      ...(header.instance === null ? ["without instanceId"] : []),
+      ...(config.streaming === "poll" ? ["polled"] : []),
     ].join(", ");
     return new AgentSession({ agent, client, config, ports, snapshot: asked.streams, peer });
   } catch (cause) {

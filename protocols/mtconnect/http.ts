@@ -15,6 +15,7 @@ import { explainNetworkError } from "./network-error.ts";
 import { BODY_LIMIT } from "./multipart.ts";
 
 export interface Answer {
+  /** For people: a long item filter is left out. */
   readonly url: string;
   readonly status: number;
   readonly contentType: string;
@@ -62,11 +63,12 @@ export async function openClient(config: MTConnectConfig, ports: Ports): Promise
         },
       };
       const request = encrypted ? https.request(url, options) : http.request(url, options);
+      const shown = url.replace(/\bpath=[^&]{20,}/u, "path=…");
       const pending = { close: (): void => void request.destroy() };
       open.add(pending);
       try {
-        const response = await headOf(request, { url, config, ports, signal });
-        const answer = answerOf(response, { url, ports, signal, closed: () => void open.delete(answer) });
+        const response = await headOf(request, { url: shown, config, ports, signal });
+        const answer = answerOf(response, { url: shown, ports, signal, closed: () => void open.delete(answer) });
         open.add(answer);
         return answer;
       } finally {

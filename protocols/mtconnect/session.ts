@@ -34,14 +34,13 @@ const RECOVERY_ATTEMPTS = 6;
 export class AgentSession implements Session {
   readonly #parts: Parts;
   readonly #conditionsText = new WeakMap<ConditionSets, string>();
-  #polls = false;
 
   constructor(parts: Parts) {
     this.#parts = parts;
   }
 
   get peer(): string {
-    return this.#parts.peer() + (this.#polls ? ", polled" : "");
+    return this.#parts.peer();
   }
 
   async close(): Promise<void> {
@@ -169,7 +168,6 @@ export class AgentSession implements Session {
       yield* agent.stream(next(), signal);
       if (config.streaming === "stream") throw new LinkError("unsupported", "backoff", "the agent does not stream, and streaming: stream is configured; auto polls instead");
     }
-    this.#polls = true;
     for (;;) {
       const from = next();
       const streams = await this.#poll(from, signal);
