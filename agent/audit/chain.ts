@@ -1,0 +1,51 @@
+/**
+ * The rows of a buffer as one destination got them (design.md §5.3): `seq` names a row for ever, `prev` the row before
+ * it that was due. A row that `prev` names and nobody brought is missing, unless a loss record covers it.
+ */
+import type { Place } from "./decode.ts";
+import type { Fact, LossFact } from "./fact.ts";
+import type { Findings } from "./finding.ts";
+import { subject } from "./ledger.ts";
+
+interface Row {
+  readonly prev: number;
+  readonly key: string;
+}
+
+export class Chain {
+  readonly #epochs = new Map<string, Map<number, Row>>();
+  readonly #findings: Findings;
+  constructor(findings: Findings) {
+    this.#findings = findings;
+  }
+
+  add({ epoch, seq, prev }: Place, fact: Fact): void {
+    const rows = this.#epochs.get(epoch) ?? new Map<number, Row>();
+    this.#epochs.set(epoch, rows);
+    const key = `${fact.id}:${fact.rev}`;
+    const before = rows.get(seq);
+    if (!before) rows.set(seq, { prev, key });
+    else if (before.key !== key) this.#findings.add("chain", subject(fact), `row ${seq} of ${epoch} is ${before.key} and ${key}`);
+    else if (before.prev !== prev) this.#findings.add("chain", subject(fact), `row ${seq} of ${epoch} names both ${before.prev} and ${prev} as the row before`);
+    if (prev >= seq) this.#findings.add("chain", subject(fact), `row ${seq} of ${epoch} names ${prev} as the row before`);
+  }
+
+  conclude(losses: readonly LossFact[]): void {
+    for (const [epoch, rows] of this.#epochs) {
+      const lost = losses.filter(({ lostEpoch }) => lostEpoch === epoch);
+      const seqs = [...rows.keys()].sort((one, other) => one - other);
+      let last = 0;
+      for (const seq of seqs) {
+        const prev = rows.get(seq)?.prev ?? last;
+        const covered = prev === last || (prev > last && lost.some(({ fromSeq, toSeq }) => (fromSeq ?? 0) <= last + 1 && (toSeq ?? Number.POSITIVE_INFINITY) >= prev));
+        if (!covered) this.#findings.add("chain", { machine: null, at: null, ids: [] }, missing(epoch, last, seq, prev));
+        last = seq;
+      }
+    }
+  }
+}
+
+const missing = (epoch: string, last: number, seq: number, prev: number): string =>
+  prev < last
+    ? `in ${epoch}, row ${seq} says that ${prev} came before it, but ${last} did`
+    : `in ${epoch}, rows after ${last} through ${prev} are missing, and no loss record says so`;
