@@ -28,12 +28,23 @@ interface Span {
   readonly timing: Timing;
 }
 
+/** The end of one record is the start of the next, and is written again with each revision: the last two texts are kept. */
+const kept = [{ at: Number.NaN, text: "" }, { at: Number.NaN, text: "" }];
+let oldest = 0;
+function textOf(at: UnixMs): string {
+  for (const one of kept) if (one.at === at) return one.text;
+  const text = rfc3339(at);
+  kept[oldest] = { at, text };
+  oldest = 1 - oldest;
+  return text;
+}
+
 /** The common fields; `end` null while open. */
 export function spanOf(rules: MachineRules, start: UnixMs, end: UnixMs | null, timing: Timing): Span {
   return {
     status: end === null ? "open" : "closed",
-    start: rfc3339(start),
-    end: end === null ? null : rfc3339(end),
+    start: textOf(start),
+    end: end === null ? null : textOf(end),
     durationMs: end === null ? null : end - start,
     utcOffsetMin: utcOffsetMin(rules.timezone, start),
     timing,

@@ -29,7 +29,7 @@ export const RULES: MachineRules = {
 export const rulesWith = (part: { readonly [K in keyof MachineRules]?: MachineRules[K] extends object ? Partial<MachineRules[K]> : MachineRules[K] }): MachineRules => {
   const merged: Record<string, unknown> = { ...RULES };
   for (const [key, value] of Object.entries(part))
-    merged[key] = typeof value === "object" && value !== null && !Array.isArray(value) && merged[key] ? { ...(merged[key] as object), ...(value as object) } : value;
+    merged[key] = typeof value === "object" && value !== null && !Array.isArray(value) && merged[key] ? { ...merged[key], ...value } : value;
   return merged as unknown as MachineRules;
 };
 
@@ -96,7 +96,7 @@ export function playEvents(all: readonly MachineEvent[], rules: MachineRules = R
   const findings: Finding[] = [];
   for (const event of all) {
     if (roundTrip) state = JSON.parse(JSON.stringify(state)) as typeof state;
-    const [next, found] = machineDetector.step(rules, state, event);
+    const [next, found] = machineDetector.step(rules, state, event, []);
     state = next;
     findings.push(...found);
   }
