@@ -189,7 +189,7 @@ class Server {
     message.resume();
     await core.connected();
     if (response.destroyed) return;
-    core.beforeDocument();
+    core.begin();
     if (message.method !== "GET") return this.refuseMethod(message, response);
     if (this.rubbish > 0) {
       this.rubbish--;

@@ -50,6 +50,10 @@ export class Core {
   now: () => number;
   /** Called before each document: a playback hands over what is due. */
   beforeDocument: () => void = () => undefined;
+  /** When the document being made is as of: read once, before what is due is handed over, so that nothing due lies before it. */
+  /** The clock is the feed's own stamps. */
+  recorded = false;
+  private moment: number | null = null;
   /** deviceModelChangeTime. */
   modelChanged: string;
   private gate: { readonly open: Promise<void>; readonly release: () => void } | null = null;
@@ -63,8 +67,15 @@ export class Core {
     this.instanceId = parts.instanceId ?? String(Math.trunc(this.now() / 1000));
     this.modelChanged = stampOf(this.now());
   }
+  /** Before each document. */
+  begin(): void {
+    this.moment = this.now();
+    this.beforeDocument();
+    // A recording's clock is its newest stamp, which may just have been handed over.
+    if (this.recorded) this.moment = null;
+  }
   get facts(): HeaderFacts {
-    return { creationTime: `${new Date(this.now()).toISOString().slice(0, 19)}Z`, instanceId: this.instanceId, bufferSize: this.ring.size, modelChanged: this.modelChanged };
+    return { creationTime: `${new Date(this.moment ?? this.now()).toISOString().slice(0, 19)}Z`, instanceId: this.instanceId, bufferSize: this.ring.size, modelChanged: this.modelChanged };
   }
   streams(page: Page): string {
     return streamsDocument(page.body, this.model, { ...this.facts, sequences: page.sequences }, this.dialect);

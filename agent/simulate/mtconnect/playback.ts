@@ -62,6 +62,7 @@ export function play(agent: SimulatedAgent, feed: Feed, options: PlaybackOptions
     });
   };
   if (feed.recorded) {
+    agent.core.recorded = true;
     agent.core.now = () => Math.trunc(recordedNow(feed, due, next, elapsed()));
     agent.core.modelChanged = stampOf(feed.startMs);
   }

@@ -52,7 +52,7 @@ async function samples(running: Running, request: Request): Promise<void> {
   for (;;) {
     const started = core.network.now().monoMs;
     await core.connected();
-    core.beforeDocument();
+    core.begin();
     if (listener.expelled || from < core.ring.first) return expel(running);
     // Behind the end everything up to there is looked at, so what was pending is in this part or in a later one.
     listener.pending = null;
@@ -72,7 +72,7 @@ async function snapshots(running: Running, request: Request): Promise<void> {
   const { core, listener } = running;
   while (!listener.expelled) {
     await core.connected();
-    core.beforeDocument();
+    core.begin();
     await write(running, core.streams(currentPage(core.ring, core.model, request.filter, null)));
     await pause(running, Math.max(1, request.interval ?? 1));
   }
