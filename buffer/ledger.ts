@@ -81,9 +81,16 @@ function dictionary(db: Connection, table: "machine" | "context", column: "name"
   };
 }
 
+type Values = (number | string | Buffer)[];
+/** Rows per INSERT: measured, a third less time per row than one at a time; more gains nothing. */
+const ROWS_AT_ONCE = 4;
+const VALUES_PER_ROW = 11;
+const insertRows = (db: Connection, rows: number) => db.prepare<Values>(
+  `INSERT INTO record (seq, machine, type, id, rev, start, observed, late, context, crc, body) VALUES ${Array.from({ length: rows }, () => "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)").join(", ")}`);
+
 const prepareStatements = (db: Connection) => ({
-  insert: db.prepare<[number, number, number, Buffer, number, number, number, number, number, number, string]>(
-    "INSERT INTO record (seq, machine, type, id, rev, start, observed, late, context, crc, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+  insert: insertRows(db, 1),
+  insertMany: insertRows(db, ROWS_AT_ONCE),
   range: db.prepare<[number, number, number], StoredRow>(
     `SELECT ${RECORD_COLUMNS} FROM record r WHERE r.seq > ? AND r.seq <= ? ORDER BY r.seq LIMIT ?`),
   // Apart: asked for in one SELECT, SQLite scans the whole table (store-and-forward.md §2).
@@ -103,6 +110,9 @@ export class Ledger {
   readonly #machines: Dictionary;
   readonly #contexts: Dictionary;
   #lastSeq: number;
+  /** Rows given a number but not yet handed to SQLite; fewer than ROWS_AT_ONCE, and only inside a transaction. */
+  #values: Values = [];
+  readonly #ids = Array.from({ length: ROWS_AT_ONCE }, () => Buffer.alloc(16));
 
   /** Throws SQLite's errors when the file is not a whole database of ours. */
   constructor(db: Connection) {
@@ -125,23 +135,38 @@ export class Ledger {
 
   transaction<T>(action: () => T): T {
     try {
-      return this.db.transaction(action).immediate();
+      return this.db.transaction(() => {
+        const result = action();
+        this.flush();
+        return result;
+      }).immediate();
     } catch (cause) {
+      this.#values = [];
       this.#machines.load();
       this.#contexts.load();
       this.#lastSeq = this.#storedLast();
       throw cause;
     }
   }
+  /** Inside a transaction; whoever makes one himself calls `flush` before its end. */
   append(row: PreparedRow): number {
     const seq = this.#lastSeq + 1;
     const machine = row.machine === null ? 0 : this.#machines.id(row.machine);
     const context = this.#contexts.id(row.context);
     const [type, late] = [TYPE_CODES[row.type], row.late ? 1 : 0];
     const crc = recordCrc({ seq, machine, type, id: row.id, rev: row.rev, start: row.start, observed: row.observedAt, late, context, body: row.body });
-    this.#statements.insert.run(seq, machine, type, uuidBytes(row.id), row.rev, row.start, row.observedAt, late, context, crc, row.body);
+    const id = uuidBytes(row.id, this.#ids[this.#values.length / VALUES_PER_ROW] ?? Buffer.alloc(16));
+    this.#values.push(seq, machine, type, id, row.rev, row.start, row.observedAt, late, context, crc, row.body);
     this.#lastSeq = seq;
+    if (this.#values.length === ROWS_AT_ONCE * VALUES_PER_ROW) {
+      this.#statements.insertMany.run(...this.#values);
+      this.#values = [];
+    }
     return seq;
+  }
+  flush(): void {
+    for (let at = 0; at < this.#values.length; at += VALUES_PER_ROW) this.#statements.insert.run(...this.#values.slice(at, at + VALUES_PER_ROW));
+    this.#values = [];
   }
   saveCheckpoint({ key, json }: Checkpoint): void {
     this.#statements.putCheckpoint.run(key, crcOf(`${key}|${json}`), json);

@@ -237,7 +237,7 @@ class SqliteOutbox implements Outbox {
   #tidy(): void {
     if (this.#closing !== null) return;
     try {
-      this.#store.tidy(this.#queue.length === 0 || this.#cancelWrite !== null);
+      this.#store.tidy(this.#queue.length === 0 || (this.#cancelWrite !== null && !this.#isWriteDue));
     } catch (cause) {
       this.#store.fail(cause, "cannot tidy the buffer");
     }

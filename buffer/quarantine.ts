@@ -91,6 +91,7 @@ function replaceDamaged(options: StoreOptions, path: string, damage: string): vo
       const seq = ledger.append(row);
       for (const chain of chains) chain.extend(seq, row.type);
     }
+    ledger.flush();
     for (const checkpoint of saved.checkpoints) ledger.saveCheckpoint(checkpoint);
   });
   const folder = setAside(options);

@@ -2,7 +2,7 @@
  * Preloaded into the process under test: writes down, in one order, what reaches *.db and *.db-wal (writes, truncations,
  * removals), when a sync of them began and ended, and the application's marks (what it writes to *.marks). Syncs are not
  * passed on, for speed; they take a moment, so that writes fall between their begin and end as on a real card.
- * POWER_CUT_LOG names the log. Record: op, file, u64 offset or sync number, u64 length, bytes (test/power-cut/replay.ts).
+ * POWER_CUT_LOG names the log, POWER_CUT_SYNC_US says how long a sync may take. Record: op, file, u64 offset or sync number, u64 length, bytes (test/power-cut/replay.ts).
  * Built by the test: gcc -shared -fPIC -O2 -o recorder.so recorder.c -ldl -lpthread
  */
 #define _GNU_SOURCE
@@ -141,7 +141,8 @@ static int record_sync(int fd, long number) {
   uint64_t sync = ++syncs;
   note('S', file, sync, NULL, 0);
   pthread_mutex_unlock(&order);
-  usleep(300 + (useconds_t)(sync * 7919 % 2000));
+  const char *longest = getenv("POWER_CUT_SYNC_US");
+  usleep(300 + (useconds_t)(sync * 7919 % (uint64_t)(longest ? atoi(longest) : 2000)));
   pthread_mutex_lock(&order);
   note('E', file, sync, NULL, 0);
   pthread_mutex_unlock(&order);

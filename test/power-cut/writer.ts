@@ -39,7 +39,7 @@ async function commitSome(): Promise<void> {
   await Promise.all(inFlight);
 }
 async function waitWritten(last: number): Promise<void> {
-  while (outbox.status().lastSeq < last) await new Promise((resolve) => setTimeout(resolve, 1));
+  while (outbox.status().lastSeq < last) await new Promise((resolve) => setImmediate(resolve));
 }
 async function deliver(signal: AbortSignal): Promise<void> {
   for (let after = 0; after < total;) {
