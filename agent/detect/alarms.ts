@@ -49,7 +49,11 @@ export function stepAlarms(rules: MachineRules, state: AlarmsState, moment: Mome
     const due = alarmsWakeAt(rules, state);
     return due !== null && due <= at ? settle(rules, state, moment) : state;
   }
-  if (event.kind === "gap") return state.length === 0 ? state : lose(state, at, () => true);
+  if (event.kind === "gap") {
+    if (!state.some(({ phase }) => phase === "active")) return state;
+    moment.out.push({ kind: "live", name: "alarms", value: null, at });
+    return lose(state, at, () => true);
+  }
   let next = state;
   for (const item of event.items) if (item.signal === "alarm") next = report(rules, next, moment, item);
   if (next !== state) moment.out.push({ kind: "live", name: "alarms", value: next.filter(({ phase }) => phase === "active").map(({ alarm }) => alarm), at });

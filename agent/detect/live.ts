@@ -1,23 +1,40 @@
 /** Current values for `…/live/{name}`: what an observation changed, and what a gap took away. Never in the ledger. */
 import type { LiveValue } from "../contract/finding.ts";
+import type { Observation } from "../contract/observation.ts";
 import type { MachineRules } from "../contract/rules.ts";
 import type { Moment } from "./moment.ts";
 import { mainPath } from "./signals.ts";
 
 /** Signals of further paths carry the path's number: `execution/2`. The state and the alarms tell theirs themselves. */
-export function addLiveValues(rules: MachineRules, { at, event, before, out }: Moment): void {
+export function addLiveValues(rules: MachineRules, moment: Moment): void {
+  const { event, out } = moment;
   if (event.kind === "tick") return;
-  if (event.kind === "gap") {
-    const main = mainPath(rules, before.signals);
-    const lost = { execution: main?.execution, controller_mode: main?.mode, program: main?.program };
-    for (const [name, value] of Object.entries(lost)) if (value !== null && value !== undefined) out.push({ kind: "live", name, value: null, at });
+  if (moment.before.signals.paths !== moment.after.signals.paths) addLost(rules, moment);
+  if (event.kind === "gap") return;
+  const [only] = event.items;
+  if (event.items.length === 1 && only) {
+    if (only.signal !== "alarm") out.push(liveOf(rules, only));
     return;
   }
   const last = new Map<string, LiveValue>();
-  for (const { signal, value, path, at: since } of event.items) {
-    if (signal === "alarm") continue;
-    const name = path === undefined || path === rules.mainPath ? signal : `${signal}/${path}`;
-    last.set(name, { kind: "live", name, value, at: since });
+  for (const item of event.items) {
+    if (item.signal === "alarm") continue;
+    const finding = liveOf(rules, item);
+    last.set(finding.name, finding);
   }
   for (const finding of last.values()) out.push(finding);
+}
+
+function liveOf(rules: MachineRules, { signal, value, path, at }: Observation): LiveValue {
+  const name = path === undefined || path === rules.mainPath ? signal : `${signal}/${path}`;
+  return { kind: "live", name, value, at };
+}
+
+/** What nobody reported as lost and yet is: by a gap, or with the source's availability. */
+function addLost(rules: MachineRules, { at, event, before, after, out }: Moment): void {
+  const told = (signal: string): boolean => event.kind === "observations" && event.items.some((item) => item.signal === signal);
+  const [was, is] = [mainPath(rules, before.signals), mainPath(rules, after.signals)];
+  if (was?.execution && !is?.execution && !told("execution")) out.push({ kind: "live", name: "execution", value: null, at });
+  if (was?.mode && !is?.mode && !told("controller_mode")) out.push({ kind: "live", name: "controller_mode", value: null, at });
+  if (was?.program && !is?.program && !told("program")) out.push({ kind: "live", name: "program", value: null, at });
 }
