@@ -22,8 +22,8 @@ export interface StageOptions {
   readonly bundle: string;
   /** Each record as it arrives at the broker. */
   readonly onRecord: (text: string) => void;
-  /** What the agent has to say of trouble, one line each. */
-  readonly onTrouble: (line: string) => void;
+  /** The program a machine has loaded, whenever it changes. */
+  readonly onProgram: (source: string, program: string | null) => void;
 }
 export interface Stage {
   readonly machine: string;
@@ -37,8 +37,9 @@ export interface Stage {
 }
 
 const MACHINE = "VMC-3";
+const LIVE_PROGRAM = "/live/program";
 const STOP_MS = 6_000;
-const KEPT_LINES = 20;
+const KEPT_LINES = 8;
 
 /** The shift began at six this morning, UTC. */
 const shiftStart = (): number => {
@@ -59,26 +60,33 @@ export async function raiseStage(options: StageOptions): Promise<Stage> {
     closing.push(broker.close);
     const subscriber = await connectAsync({ host: "127.0.0.1", port: broker.port, protocol: "mqtt", protocolVersion: 4, reconnectPeriod: 0, clientId: "demo-screen" });
     closing.push(() => subscriber.endAsync(true));
-    subscriber.on("message", (_topic, payload) => {
-      options.onRecord(payload.toString());
+    subscriber.on("message", (topic, payload) => {
+      if (topic.endsWith(LIVE_PROGRAM)) options.onProgram(topic.slice(0, -LIVE_PROGRAM.length), programOf(payload.toString()));
+      else options.onRecord(payload.toString());
     });
-    await subscriber.subscribeAsync("cellgate/v1/+/+/rec/#", { qos: 1 });
+    await subscriber.subscribeAsync(["cellgate/v1/+/+/rec/#", `cellgate/v1/+/+${LIVE_PROGRAM}`], { qos: 1 });
 
     const startMs = shiftStart();
     const clock = systemClock(options.speed, startMs);
     const feed = shiftFeed({ startMs, seed: options.seed, device: MACHINE });
     const simulation = await simulate(feed, { clock, network: systemClock(), speed: 1, cable: "cut" });
-    closing.push(simulation.close);
+    closing.push(() => simulation.close());
 
     const config = join(folder, "cellgate.yaml");
     await writeFile(config, configuration({ broker: broker.port, machine: simulation.agent.url, folder }));
     const child = spawn(process.execPath, [options.bundle, "run", "--config", config, "--speed", String(options.speed), "--start-unix-ms", String(clock.now().unixMs)], { stdio: ["ignore", "pipe", "pipe"] });
     closing.push(() => stopChild(child));
-    return { machine: MACHINE, startMs, endMs: startMs + feed.shift.lengthMs, now: () => clock.now().unixMs, died: watch(child, options.onTrouble), close };
+    return { machine: MACHINE, startMs, endMs: startMs + feed.shift.lengthMs, now: () => clock.now().unixMs, died: watch(child), close };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+/** Of the retained current value: {"value": "O1234", …}. */
+function programOf(payload: string): string | null {
+  const live = JSON.parse(payload) as { readonly value?: unknown };
+  return typeof live.value === "string" ? live.value : null;
 }
 
 async function startBroker(): Promise<{ readonly port: number; readonly close: () => Promise<void> }> {
@@ -124,15 +132,11 @@ machines:
 `;
 
 /** Resolves only when the agent ends without being asked. */
-function watch(child: ChildProcess, onTrouble: (line: string) => void): Promise<string> {
+function watch(child: ChildProcess): Promise<string> {
   const last: string[] = [];
   const hear = (text: string): void => {
-    for (const line of text.split("\n").filter((one) => one !== "")) {
-      last.push(line);
-      if (last.length > KEPT_LINES) last.shift();
-      const level = /^\{"level":(?:"(\w+)"|(\d+))/u.exec(line);
-      if (level === null || level[1] === "error" || level[1] === "warn" || Number(level[2]) >= 40) onTrouble(line);
-    }
+    last.push(...text.split("\n").filter((line) => line !== ""));
+    last.splice(0, Math.max(0, last.length - KEPT_LINES));
   };
   for (const stream of [child.stdout, child.stderr]) stream?.setEncoding("utf8").on("data", hear);
   return new Promise((resolve) => {
@@ -140,7 +144,7 @@ function watch(child: ChildProcess, onTrouble: (line: string) => void): Promise<
       resolve(`the agent could not be started: ${error.message}`);
     });
     child.once("exit", (code, signal) => {
-      resolve(`the agent ended by itself (${signal ?? `exit code ${String(code)}`}). Its last words:\n${last.slice(-8).join("\n")}`);
+      resolve(`the agent ended by itself (${signal ?? `exit code ${String(code)}`}). Its last words:\n${last.join("\n")}`);
     });
   });
 }
