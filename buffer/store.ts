@@ -186,12 +186,20 @@ export class Store {
     if (error.fault === "io") this.#needsReopen = true;
     if (error.fault === "corrupt" && !this.#isCorrupt) {
       this.#isCorrupt = true;
-      // So that the next start sets the file aside even when its head and tail look well.
-      writeFileSync(join(this.#options.dataDir, DAMAGED_MARK), error.message);
+      this.#markDamaged(error.message);
     }
     if (this.#fault === null) this.#options.log.error({ fault: error.fault, error: error.message, file: this.#path }, "the buffer failed");
     this.#fault = error.message;
     return error;
+  }
+
+  /** So that the next start sets the file aside even when its head and tail look well. */
+  #markDamaged(damage: string): void {
+    try {
+      writeFileSync(join(this.#options.dataDir, DAMAGED_MARK), damage);
+    } catch (cause) {
+      this.#options.log.error({ error: String(cause), file: this.#path }, "the buffer is damaged, and no mark of it could be left for the next start");
+    }
   }
 
   close(): void {

@@ -83,7 +83,7 @@ describeNeeding(["gcc"], "power cuts", () => {
     const events = await recording(library, "early"); // With longer syncs, so that there is something to lose.
     const wrong: string[] = [];
     for (const image of cuts(events, 60, seeded(seed))) wrong.push(...await faults(image));
-    expect(wrong.filter((text) => text.includes("was stored")).length).toBeGreaterThan(5);
+    expect(wrong.filter((text) => text.includes("was stored")).length).toBeGreaterThan(0);
     expect(wrong.filter((text) => !text.includes("was stored"))).toEqual([]); // Lost, but never damaged.
   });
 });
