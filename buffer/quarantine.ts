@@ -6,7 +6,7 @@
  * complete before the old one is moved, so a cut at any point leaves one or the other.
  */
 import { randomUUID } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { rfc3339, unixMs } from "../agent/contract/time.ts";
@@ -21,8 +21,8 @@ import { APPLICATION_ID, SCHEMA_VERSION } from "./schema.ts";
 import { faultOf, faulty } from "./store-error.ts";
 
 /** Left by a process that met damage while running: the next start believes it, however well the file looks. */
-export const DAMAGED_MARK = "cellgate.db-damaged";
-export const QUARANTINE = "quarantine";
+const DAMAGED_MARK = "cellgate.db-damaged";
+const QUARANTINE = "quarantine";
 const KEEP_FOLDERS = 5;
 const KEEP_BYTES = 1024 ** 3;
 /** Rows carried over; what is beyond is covered by the loss record. */
@@ -53,6 +53,15 @@ export function prepareDatabase(options: StoreOptions): void {
   if (damage === null) return;
   replaceDamaged(options, path, damage);
   rmSync(mark, { force: true });
+}
+
+/** So that the next start sets the file aside even when its head and tail look well. Never throws. */
+export function markDamaged({ dataDir, log }: StoreOptions, damage: string): void {
+  try {
+    writeFileSync(join(dataDir, DAMAGED_MARK), damage);
+  } catch (cause) {
+    log.error({ error: String(cause), dataDir }, "the buffer is damaged, and no mark of it could be left for the next start");
+  }
 }
 
 /** What is wrong with the file, in words, or null. Looks at the head and the newest rows only: the backlog may be long. */

@@ -3,7 +3,7 @@
  * made, checked and made again after an I/O error. Synchronous, but for `sync`; buffer/outbox.ts decides when.
  * A row that cannot be read is never handed out: it is noted as dead, counted, named by a loss record, and skipped.
  */
-import { statSync, writeFileSync } from "node:fs";
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { InvariantError, type StoreError } from "../agent/contract/errors.ts";
 import type { Checkpoint, Outcome, OutboxStatus, StoredRecord } from "../agent/contract/outbox.ts";
@@ -15,7 +15,7 @@ import { Ledger, type PreparedRow, type ReadRow } from "./ledger.ts";
 import { carryLog, logPages, LogSync } from "./log-sync.ts";
 import { lossRow } from "./loss.ts";
 import type { StoreOptions } from "./options.ts";
-import { DAMAGED_MARK } from "./quarantine.ts";
+import { markDamaged } from "./quarantine.ts";
 import { refusedRanges, type Refusal } from "./refusals.ts";
 import { DEFAULT_BUDGET_BYTES, Retention } from "./retention.ts";
 import { PAGE_BYTES } from "./schema.ts";
@@ -186,20 +186,11 @@ export class Store {
     if (error.fault === "io") this.#needsReopen = true;
     if (error.fault === "corrupt" && !this.#isCorrupt) {
       this.#isCorrupt = true;
-      this.#markDamaged(error.message);
+      markDamaged(this.#options, error.message);
     }
     if (this.#fault === null) this.#options.log.error({ fault: error.fault, error: error.message, file: this.#path }, "the buffer failed");
     this.#fault = error.message;
     return error;
-  }
-
-  /** So that the next start sets the file aside even when its head and tail look well. */
-  #markDamaged(damage: string): void {
-    try {
-      writeFileSync(join(this.#options.dataDir, DAMAGED_MARK), damage);
-    } catch (cause) {
-      this.#options.log.error({ error: String(cause), file: this.#path }, "the buffer is damaged, and no mark of it could be left for the next start");
-    }
   }
 
   close(): void {
