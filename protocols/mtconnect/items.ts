@@ -11,8 +11,8 @@ import { SIGNAL_ROWS, SPINDLE_ROWS, UNIT_FACTORS, VALUE_KINDS, type ValueKind } 
 export interface ChosenItem {
   readonly id: string;
   readonly signal: string;
-  /** 1 for the first or only path, and for what belongs to none. */
-  readonly path: number;
+  /** 1 for the first or only path; null for what belongs to none of several: to the machine as a whole. */
+  readonly path: number | null;
   /** Condition type of the model. */
   readonly type: string;
   readonly value: ValueKind | "condition";
@@ -51,20 +51,22 @@ function chooseDevice({ devices }: DeviceModel, wanted: string | undefined, wher
 
 function chooseItems(device: Device, { path, items: mapped = {} }: Wanted, where: string): readonly ChosenItem[] {
   const readable = device.items.filter((item) => path === undefined || item.path === null || item.path === path);
-  const pathOf = (item: ModelItem): number => (path === undefined ? item.path ?? 1 : 1);
+  const pathOf = (item: ModelItem): number | null => (path !== undefined || device.paths <= 1 ? 1 : item.path);
   const chosen = new Map<string, ChosenItem>();
   const taken = new Set<string>();
   for (const [id, signal] of Object.entries(mapped)) {
     const item = device.items.find((one) => one.id === id);
     if (item === undefined) throw missing(`${where}: device ${device.name} has no data item ${JSON.stringify(id)}, which items maps to ${signal}; it has: ${device.items.map((one) => one.id).slice(0, 60).join(", ")}`);
     chosen.set(id, itemAs(signal, item, pathOf(item)));
-    taken.add(`${signal}|${pathOf(item)}`);
+    taken.add(`${signal}|${pathOf(item)}`).add(signal);
   }
   const candidates = readable.filter(({ id, category, representation }) => !chosen.has(id) && category !== "CONDITION" && (representation === "VALUE" || representation === "DISCRETE"));
   for (const { signal, item } of [...ranked(candidates), ...spindles(candidates)]) {
     const key = `${signal}|${pathOf(item)}`;
-    if (taken.has(key) || chosen.has(item.id)) continue;
-    taken.add(key);
+    // What stands for the machine as a whole is read where no path says it.
+    const said = taken.has(key) || (pathOf(item) === null && taken.has(signal));
+    if (said || chosen.has(item.id)) continue;
+    taken.add(key).add(signal);
     chosen.set(item.id, itemAs(signal, item, pathOf(item)));
   }
   for (const item of readable) if (item.category === "CONDITION" && !chosen.has(item.id)) chosen.set(item.id, itemAs("alarm", item, pathOf(item)));
@@ -104,7 +106,7 @@ function spindles(items: readonly ModelItem[]): readonly Candidate[] {
   return speeds.filter(({ item }) => item.component.id === axis);
 }
 
-function itemAs(signal: string, item: ModelItem, path: number): ChosenItem {
+function itemAs(signal: string, item: ModelItem, path: number | null): ChosenItem {
   const condition = item.category === "CONDITION";
   const kind = Object.entries(VALUE_KINDS).find(([name]) => name === signal)?.[1] ?? { kind: item.category === "SAMPLE" ? "free" : "text" };
   const factors = UNIT_FACTORS[signal];

@@ -48,6 +48,6 @@ function foldInto(conditions: Record<string, ConditionSets[string]>, observed: O
 }
 
 const readingOf = ({ item, sequence, at }: Observed<ChosenItem>, valued: Valued, { instance, initial }: Origin): Reading => ({
-  kind: "reading", signal: item.signal, item: item.id, instance, position: sequence, path: item.path,
-  ...(at !== null && { sourceTime: at }), ...(initial && { initial }), ...valued,
+  kind: "reading", signal: item.signal, item: item.id, instance, position: sequence,
+  ...(item.path !== null && { path: item.path }), ...(at !== null && { sourceTime: at }), ...(initial && { initial }), ...valued,
 });

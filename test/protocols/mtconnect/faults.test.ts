@@ -11,7 +11,7 @@ import { config, run } from "./reading.ts";
 import { BASE, TinyAgent } from "./tiny-agent.ts";
 
 const answers = (body: string | Uint8Array, options?: Parameters<typeof httpAnswer>[1]) => (): RawAnswer => ({ bytes: httpAnswer(body, options) });
-const bytes = (text: string, then: RawAnswer["then"] = "close") => (): RawAnswer => ({ bytes: Buffer.from(text, "latin1"), then });
+const bytes = (text: string, ending: RawAnswer["ending"] = "close") => (): RawAnswer => ({ bytes: Buffer.from(text, "latin1"), ending });
 /** Real peers, network time ten times as fast: deadlines of seconds pass in tenths. */
 const fast = () => testPorts({ network: systemClock(10) });
 
@@ -122,7 +122,7 @@ describe("streams that go wrong", () => {
 
 describe("as every driver", () => {
   it("aborts at once while idle, closes twice, and leaves nothing open", async () => {
-    await using agent = await agentThat(() => ({ bytes: Buffer.from("HTTP/1.1 200 OK\r\nContent-Type: multipart/mixed;boundary=b\r\n\r\n"), then: "hang" }));
+    await using agent = await agentThat(() => ({ bytes: Buffer.from("HTTP/1.1 200 OK\r\nContent-Type: multipart/mixed;boundary=b\r\n\r\n"), ending: "hang" }));
     const stop = new AbortController();
     const session = await mtconnect.create(config({ url: agent.url }), testPorts()).connect(stop.signal);
     const seen: Batch[] = [];
@@ -160,8 +160,8 @@ describe("as every driver", () => {
       listeners += step;
       original(...args);
     };
-    stop.signal.addEventListener = count(1)(stop.signal.addEventListener.bind(stop.signal)) as typeof stop.signal.addEventListener;
-    stop.signal.removeEventListener = count(-1)(stop.signal.removeEventListener.bind(stop.signal)) as typeof stop.signal.removeEventListener;
+    stop.signal.addEventListener = count(1)(stop.signal.addEventListener.bind(stop.signal));
+    stop.signal.removeEventListener = count(-1)(stop.signal.removeEventListener.bind(stop.signal));
     const session = await mtconnect.create(config({ url, count: 1 }), testPorts()).connect(stop.signal);
     let batches = 0;
     for await (const batch of session.read(null, stop.signal)) {

@@ -1,6 +1,6 @@
 /** Multipart streams of the three families of agents, cut anywhere (mtconnect.md §4). */
 import { readFileSync } from "node:fs";
-import fc from "fast-check";
+import { array, assert, nat, property } from "fast-check";
 import { describe, expect, it } from "vitest";
 import { boundaryOf, MultipartDecoder, type Part } from "../../../protocols/mtconnect/multipart.ts";
 import { capture, describeWithCaptures } from "../../support/captures.ts";
@@ -39,7 +39,7 @@ describe("parts", () => {
     const bytes = Buffer.from(text, "utf8");
     const whole = decode(bytes, "b");
     expect(whole.parts.map((part) => part.split("|")[1])).toEqual([Buffer.from(A).toString("latin1"), "<c/>"]);
-    fc.assert(fc.property(fc.array(fc.nat(bytes.length)), (cuts) => {
+    assert(property(array(nat(bytes.length)), (cuts) => {
       expect(decode(bytes, "b", cuts)).toEqual(whole);
     }), { numRuns: 200 });
     expect(decode(bytes, "b", Array.from({ length: bytes.length }, (__, at) => at))).toEqual(whole);
@@ -89,7 +89,7 @@ describeWithCaptures("recorded streams", () => {
     const documents = body.toString("latin1").split(`--${boundary}`).length - 1;
     expect(whole.parts.length).toBeGreaterThanOrEqual(documents - 1);
     expect(whole.parts.every((part) => /\|<\?xml[^]*<\/MTConnect(?:Streams|Error)>$/u.test(part))).toBe(true);
-    fc.assert(fc.property(fc.array(fc.nat(body.length), { maxLength: 60 }), (cuts) => {
+    assert(property(array(nat(body.length), { maxLength: 60 }), (cuts) => {
       expect(decode(body, boundary, cuts)).toEqual(whole);
     }), { numRuns: 20 });
   });

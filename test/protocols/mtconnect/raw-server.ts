@@ -12,7 +12,7 @@ export interface RawAnswer {
   /** Sizes of the pieces, in turn; default: all at once. */
   readonly pieces?: readonly number[];
   /** What happens after the last byte; default: the connection is closed. hang: it stays open, silent. */
-  readonly then?: "close" | "hang" | "reset";
+  readonly ending?: "close" | "hang" | "reset";
 }
 export interface RawServer extends AsyncDisposable {
   readonly url: string;
@@ -61,7 +61,7 @@ export async function rawServer(answer: (request: RawRequest) => RawAnswer | nul
   };
 }
 
-async function write(socket: net.Socket, { bytes, pieces = [bytes.length], then = "close" }: RawAnswer): Promise<void> {
+async function write(socket: net.Socket, { bytes, pieces = [bytes.length], ending = "close" }: RawAnswer): Promise<void> {
   socket.setNoDelay(true);
   let at = 0;
   for (let turn = 0; at < bytes.length && !socket.destroyed; turn++) {
@@ -70,8 +70,8 @@ async function write(socket: net.Socket, { bytes, pieces = [bytes.length], then 
     else if (turn % 16 === 15) await new Promise((resolve) => setImmediate(resolve));
     at += size;
   }
-  if (then === "close") socket.end();
-  if (then === "reset") socket.resetAndDestroy();
+  if (ending === "close") socket.end();
+  if (ending === "reset") socket.resetAndDestroy();
 }
 
 export function httpAnswer(body: string | Uint8Array, { status = 200, headers = {} }: { readonly status?: number; readonly headers?: Readonly<Record<string, string>> } = {}): Uint8Array {

@@ -16,11 +16,11 @@ function currentBefore(stream: string): Uint8Array {
   return httpAnswer(current.replace(/deviceModelChangeTime="[^"]*"/u, `deviceModelChangeTime="${model}"`).replace(/instanceId="\d+"/u, `instanceId="${instance}"`).replace(/nextSequence="\d+" firstSequence="\d+" lastSequence="\d+"/u, `nextSequence="${from}" firstSequence="1" lastSequence="${from - 1}"`));
 }
 
-async function replay(stream: string, pieces: readonly number[], then: RawAnswer["then"] = "hang", until?: RunOptions["until"]): Promise<Run & { readonly methods: readonly string[]; readonly targets: readonly string[] }> {
+async function replay(stream: string, pieces: readonly number[], ending: RawAnswer["ending"] = "hang", until?: RunOptions["until"]): Promise<Run & { readonly methods: readonly string[]; readonly targets: readonly string[] }> {
   const filtered = stream.includes("filtered");
   await using server = await rawServer(({ target }) => ({
     bytes: target.includes("/current") && !filtered ? currentBefore(stream) : file(target.includes("/probe") ? "probe-2.7.http" : target.includes("/current") ? "current-2.7.http" : stream),
-    pieces, then: target.includes("/sample") ? then : "close",
+    pieces, ending: target.includes("/sample") ? ending : "close",
   }));
   const result = await run({ url: server.url, device: "OKUMA", heartbeat: "100ms" }, until ? { until } : {});
   return { ...result, methods: server.requests.map(({ method }) => method), targets: server.requests.map(({ target }) => decodeURIComponent(target)) };
@@ -31,7 +31,7 @@ function executions(name: string): readonly string[] {
   const text = file(name).toString("latin1").replaceAll(/\r\n[0-9a-f]+\r\n/gu, "");
   return [...text.matchAll(/<Execution [^>]*sequence="(\d+)"[^>]*>([^<]*)</gu)].map(([, sequence, value]) => `${sequence} ${value}`).sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10));
 }
-const ours = (result: Run, signal: string): readonly string[] => result.readings.filter((reading) => reading.signal === signal && !reading.initial).map(({ position, value }) => `${position} ${String(value)}`);
+const ours = (result: Run, signal: string): readonly string[] => result.readings.filter((reading) => reading.signal === signal && !reading.initial).map(({ position, value }) => `${position} ${typeof value === "string" ? value : JSON.stringify(value)}`);
 
 describeWithCaptures("recorded streams of the reference agent 2.7", () => {
   it("gives every execution of the filtered stream, whatever the pieces", async () => {
