@@ -6,7 +6,8 @@
  * was not yet reported stored, at most `groupMs` and one sync; a kill the same. The caller bounds what is in flight by
  * waiting for its commits.
  * A failed transaction or sync rejects the commits in it and leaves the outbox usable: trying the same commits again is
- * safe, because a record's id and revision name the fact, not the row.
+ * safe, because a record's id and revision name the fact, not the row. Later commits of the same checkpoint are refused
+ * until it has been read again: they would otherwise move the position past records that were not stored.
  */
 import { InvariantError } from "../agent/contract/errors.ts";
 import type { Commit, Outbox } from "../agent/contract/outbox.ts";
@@ -66,6 +67,8 @@ class SqliteOutbox implements Outbox {
   #lastWriteMs = -Infinity;
   #closing: Promise<void> | null = null;
   readonly #idle: (() => void)[] = [];
+  /** Keys of checkpoints whose last commit failed; bounded by the machines. */
+  readonly #failed = new Set<string>();
 
   constructor(options: OutboxOptions) {
     this.#options = options;
@@ -77,12 +80,19 @@ class SqliteOutbox implements Outbox {
 
   checkpoint(key: string): string | null {
     this.#assertOpen();
-    return this.#store.checkpoint(key);
+    if (this.#store.needsReopen && !this.#isSyncing) this.#store.reopen(); // What is read must be what is on the medium.
+    const checkpoint = this.#store.checkpoint(key);
+    this.#failed.delete(key);
+    return checkpoint;
   }
 
   commit(commit: Commit): Promise<number> {
     return new Promise((resolve, reject) => {
       this.#assertOpen();
+      if (commit.checkpoint !== null && this.#failed.has(commit.checkpoint.key)) {
+        reject(faulty("io", `a commit of ${commit.checkpoint.key} failed before this one: its checkpoint must be read again first`));
+        return;
+      }
       const rows = commit.records.map((record): PreparedRow => prepare(commit, record));
       this.#queue.push({ rows, checkpoint: commit.checkpoint, last: 0, resolve, reject });
       this.#queuedRows += rows.length;
@@ -187,8 +197,7 @@ class SqliteOutbox implements Outbox {
       for (const queued of group) this.#written.push(queued);
       this.#sync();
     } catch (cause) {
-      const error = this.#store.fail(cause, "cannot write to the buffer");
-      for (const { reject } of group) reject(error);
+      this.#fail(group, this.#store.fail(cause, "cannot write to the buffer"));
     }
   }
 
@@ -215,7 +224,7 @@ class SqliteOutbox implements Outbox {
       (cause: unknown) => {
         const error = this.#store.fail(cause, "cannot sync the buffer");
         // What was written after the sync began stands on the same log: nothing of it can be trusted either.
-        for (const { reject } of [...covered, ...this.#written]) reject(error);
+        this.#fail([...covered, ...this.#written], error);
         this.#written = [];
       },
     ).finally(() => {
@@ -228,6 +237,13 @@ class SqliteOutbox implements Outbox {
     }).catch((cause: unknown) => {
       this.#options.log.error(describe(cause), "the buffer failed outside a commit");
     });
+  }
+  /** What follows a failed commit of the same checkpoint stands on it: refused too, until the checkpoint has been read again. */
+  #fail(group: readonly Queued[], error: Error): void {
+    for (const { checkpoint } of group) if (checkpoint !== null) this.#failed.add(checkpoint.key);
+    const behind = this.#queue.filter(({ checkpoint }) => checkpoint !== null && this.#failed.has(checkpoint.key));
+    this.#queue = this.#queue.filter((queued) => !behind.includes(queued));
+    for (const { reject } of [...group, ...behind]) reject(error);
   }
   #report(stored: readonly Queued[]): void {
     for (const { resolve, last } of stored) resolve(last);

@@ -84,7 +84,7 @@ export class Store {
   /** Writes commits, refusals and cursors in one transaction, to the log only. Throws; then nothing of it was written. */
   write(group: readonly Group[]): void {
     if (this.#isCorrupt) throw faulty("corrupt", this.#fault ?? `the database ${this.#path} is damaged`);
-    if (this.#needsReopen) this.#reopen();
+    if (this.#needsReopen) this.reopen();
     const ranges = refusedRanges(this.#refusals, this.epoch, this.#options.clock.now().unixMs);
     const checkpoints = new Map<string, Checkpoint>();
     try {
@@ -227,7 +227,7 @@ export class Store {
     }
   }
   /** After an I/O error the kernel's copy and the medium may differ: recovery reads the log again, frame by frame, by checksum. */
-  #reopen(): void {
+  reopen(): void {
     if (this.#isConnected) this.#disconnect(false);
     ({ ledger: this.#ledger, tables: this.#tables, sync: this.#sync } = this.#connect());
     for (const chain of this.#chains) chain.reload(this.#ledger.lastSeq, this.#tables);

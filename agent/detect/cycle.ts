@@ -1,6 +1,6 @@
 /**
- * Cycles (design.md §4). One opens when the machine begins executing in automatic, and is published once, counter_join
- * after its end, with the counter steps that belong to it.
+ * Cycles (design.md §4). One opens when the machine begins executing in automatic, and is published once: when the counter
+ * has given all its parts, or counter_join after its end with the counter steps that have come by then.
  *
  *   none ──ACTIVE──► open ──ready, completed, stopped, fault, e-stop, mode, program, power, lost──► ended ──window──► record
  *                     │ ▲                                                                            ▲
@@ -12,11 +12,12 @@
 import type { Observation } from "../contract/observation.ts";
 import type { MachineRules } from "../contract/rules.ts";
 import { unixMs, type UnixMs } from "../contract/time.ts";
-import { endWith, NO_SUMS, type CycleDraft, type CycleState, type EndedBy, type OpenCycle } from "./cycle-parts.ts";
+import { endWith, NO_SUMS, type CycleDraft, type CycleState, type EndedBy, type EndedCycle, type OpenCycle } from "./cycle-parts.ts";
 import { publishCycle } from "./cycle-record.ts";
 import { passWindow, routeStep, takeCloser } from "./cycle-steps.ts";
 import { accompany, accountUntil, initialCompanions, spindleKnown, withAlarms } from "./cycle-sums.ts";
 import type { Moment } from "./moment.ts";
+import { programRule } from "./parts.ts";
 import { opener } from "./picture.ts";
 import { originOf, recordId } from "./record-id.ts";
 import { mainPath, type SignalsState } from "./signals.ts";
@@ -190,8 +191,14 @@ function withProgram(open: OpenCycle, rules: MachineRules, signals: SignalsState
 }
 
 function publishDue(draft: CycleDraft): void {
-  while (draft.ended[0] && (draft.ended[0].due <= draft.moment.at || draft.ended.length > ENDED_LIMIT)) {
-    draft.history = publishCycle(draft.rules, draft.history, draft.ended[0], draft.moment.out);
+  for (let first = draft.ended[0]; first && (first.due <= draft.moment.at || draft.ended.length > ENDED_LIMIT || hasItsParts(draft, first)); first = draft.ended[0]) {
+    draft.history = publishCycle(draft.rules, draft.history, first, draft.moment.out);
     draft.ended = draft.ended.slice(1);
   }
+}
+
+/** The counter has given all that a cycle of its program makes, and no other cycle runs that could claim it: nothing is left to wait for. */
+function hasItsParts({ rules, open }: CycleDraft, { cycle, steps }: EndedCycle): boolean {
+  const { kind, partsPerCycle } = programRule(rules, cycle.main);
+  return open === null && kind === "production" && steps.length > 0 && steps.reduce((sum, step) => sum + step.deltaOfCycle, 0) >= partsPerCycle;
 }

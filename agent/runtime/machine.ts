@@ -255,8 +255,8 @@ export class Machine<State> {
     if (this.#failure === null) return;
     await Promise.allSettled(this.#inFlight);
     const cause = this.#failure;
-    this.#failure = null;
     this.#load();
+    this.#failure = null;
     throw cause instanceof Error ? cause : new Error("the buffer failed", { cause });
   }
 }

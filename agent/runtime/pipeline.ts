@@ -6,7 +6,7 @@ import type { Detector } from "../contract/detector.ts";
 import type { Finding } from "../contract/finding.ts";
 import type { Arrival, Batch, GapReason } from "../contract/observation.ts";
 import type { MachineRules } from "../contract/rules.ts";
-import type { UnixMs } from "../contract/time.ts";
+import { unixMs, type UnixMs } from "../contract/time.ts";
 import { declareGap, initialStamp, newSession, settledThrough, stampBatch, ticked, type StampSettings, type StampState } from "./stamp.ts";
 import type { MachineEvent } from "../contract/detector.ts";
 
@@ -67,7 +67,8 @@ export function createPipeline<State>(settings: StampSettings, rules: MachineRul
       const held = detector.heldBack?.(rules, detect) ?? null;
       const reached = settledThrough(stamp) ?? stamp.axis;
       const through = reached > stamp.axis ? reached : stamp.axis;
-      return held !== null && held < through ? held : through;
+      // What is held back may still end exactly there.
+      return held !== null && held <= through ? unixMs(held - 1) : through;
     },
   };
 }

@@ -41,6 +41,25 @@ describe("a full disk", () => {
 });
 
 describe("a sync that fails", () => {
+  it("takes the commits behind it along, until their checkpoint has been read again: no position passes what was not stored", async () => {
+    const outbox = open({ dataDir: temporaryDirectory() });
+    await outbox.commit(commitOf(many(1, 1), { checkpoint: { key: "A", json: "1" } }));
+    disk.failingSyncs = 1;
+    const failing = outbox.commit(commitOf(many(2, 1), { checkpoint: { key: "A", json: "2" } }));
+    await new Promise((resolve) => setImmediate(resolve));
+    const behind = outbox.commit(commitOf(many(3, 1), { checkpoint: { key: "A", json: "3" } }));
+    const other = outbox.commit(commitOf(many(4, 1), { checkpoint: { key: "B", json: "4" } }));
+    await expect(failing).rejects.toMatchObject({ fault: "io" });
+    await expect(behind).rejects.toMatchObject({ fault: "io" });
+    await other.catch(() => outbox.checkpoint("B"));
+    await expect(outbox.commit(commitOf(many(5, 1), { checkpoint: { key: "A", json: "5" } }))).rejects.toThrow("read again");
+    const at = Number(outbox.checkpoint("A"));
+    await outbox.commit(commitOf(many(6, 1), { checkpoint: { key: "A", json: "6" } }));
+    const stored = new Set(ids(outbox.pending("bridge", 0, 100)));
+    for (let n = 1; n <= at; n++) expect(stored).toContain(record(n, "state", {}).id);
+    expect(outbox.checkpoint("A")).toBe("6");
+    await outbox.close();
+  });
   it("rejects what it covered; the file is opened again and the same commit passes", async () => {
     const dataDir = temporaryDirectory();
     const log = memoryLog();
@@ -51,6 +70,7 @@ describe("a sync that fails", () => {
     await expect(outbox.commit(commit)).rejects.toMatchObject({ code: "store", fault: "io", message: expect.stringContaining("EIO") as string });
     expect(outbox.status().syncedSeq).toBe(10);
     expect(numbers(outbox)).toEqual(seqs(10));
+    outbox.checkpoint("k");
     await outbox.commit(commit);
     // Rows of the failed sync may be there twice, under the same ids: that is what ids are for.
     expect([...new Set(ids(outbox.pending("bridge", 0, 100)))]).toEqual(ids(many(1, 15) as never));

@@ -1,6 +1,6 @@
 /** Parts: which cycle a counter step belongs to, and which values of a counter are parts at all. */
 import { describe, expect, test } from "vitest";
-import { counts, credited, cycles, gap, play, quantity, rulesWith, secondsOf, snapshot, type Played, type Row } from "../../support/timeline.ts";
+import { counts, credited, cycles, gap, play, quantity, RULES, rulesWith, secondsOf, snapshot, type Played, type Row } from "../../support/timeline.ts";
 
 const on = { availability: "AVAILABLE", execution: "READY", controller_mode: "AUTOMATIC", program: "O100", part_count: 40 };
 const ACTIVE = { execution: "ACTIVE" };
@@ -42,6 +42,16 @@ describe("a step and the end of a cycle", () => {
   test("a step nearer to the end after than to the one before", () => {
     const played = play([...PREPARE, [12, { execution: "STOPPED" }], [13, ACTIVE], [15.8, parts(41)], [16, READY]], byCounter);
     expect(cycles(played)).toEqual(["10 12 aborted stopped 0", "13 16 completed ready 1"]);
+  });
+  test("the counter has given all parts of the cycle: published there, not at the end of the window", () => {
+    const rows: Row[] = [[0, on], [10, ACTIVE], [70, COMPLETED], [70.3, parts(41)]];
+    expect(cycles(play(rows, RULES, { settle: 0 }))).toEqual(["10 70 completed program_completed 1"]);
+    expect(play([...rows, [73, ACTIVE], [133, COMPLETED], [133.3, parts(42)]], RULES, { settle: 0 }).of("cycle")).toHaveLength(2);
+  });
+  test("of two parts the first is not enough", () => {
+    const two = rulesWith({ cycle: { partsPerCycle: 2 } });
+    expect(cycles(play([[0, on], [10, ACTIVE], [70, COMPLETED], [70.3, parts(41)]], two, { settle: 0 }))).toEqual([]);
+    expect(cycles(play([[0, on], [10, ACTIVE], [70, COMPLETED], [70.3, parts(41)], [71, parts(42)]], two, { settle: 0 }))).toHaveLength(1);
   });
   test("beyond counter_join after the end: no cycle, suspect", () => {
     const played = play([...PREPARE, [70, COMPLETED], [75.001, parts(41)]], byCounter);
