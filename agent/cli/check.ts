@@ -2,6 +2,7 @@
 import { sitePlan, loadConfiguration } from "../config/load.ts";
 import { explain } from "../config/explain.ts";
 import type { Kinds } from "../config/kinds.ts";
+import { durationText } from "../config/refined.ts";
 import type { Configuration, MachineSettings } from "../config/model.ts";
 import { CONFIG, JSON_OUTPUT } from "./arguments.ts";
 import { GOOD, MISUSED, type Command } from "./cli.ts";
@@ -61,10 +62,9 @@ function machineLines({ id, description, sources, rules }: MachineSettings, kind
       return `  source    ${name === kind ? kind : `${name} (${kind})`}${own === undefined ? "" : ` ${own}`}, time: ${time}`;
     }),
     `  cycle     ${count(cycle.partsPerCycle, "part")} a cycle, quantity: ${cycle.quantity}${special}`,
-    `  downtime  after ${span(downtime.thresholdMs)}, micro below ${span(downtime.microStopMs)}${reasons}`,
+    `  downtime  after ${durationText(downtime.thresholdMs)}, micro below ${durationText(downtime.microStopMs)}${reasons}`,
     `  shifts    ${shifts}`,
   ];
 }
 
 const clock = (minutes: number): string => `${String(Math.floor(minutes / 60)).padStart(2, "0")}:${String(minutes % 60).padStart(2, "0")}`;
-const span = (ms: number): string => (ms % 60_000 === 0 ? `${ms / 60_000} min` : `${ms / 1_000} s`);

@@ -40,20 +40,23 @@ const EXCEPTION = checked(object({
   apart(value.shifts.map((shift) => ({ ...shift, days: ["mon"] as const })), [...path, "shifts"], problems);
 });
 
-export const CALENDAR_KEYS = checked(object({
-  timezone: optional(timezone("zone of the shifts' times; default: the agent's")),
-  shifts: list(SHIFT, { description: "the week's shifts; they must not overlap", minItems: 1, maxItems: 100 }),
-  breaks: withDefault(list(BREAK, { description: "planned breaks", maxItems: 100 }), []),
-  exceptions: withDefault(list(EXCEPTION, { description: "dates that differ from the week", maxItems: 2000 }), []),
-  break_mode: withDefault(oneOf(["strict", "credit"], "credit: a break in which the machine ran counts as production; strict: it stays planned time"), "credit"),
-}, "shifts, breaks and the dates that differ"), (value, path, problems) => {
-  apart(value.shifts, [...path, "shifts"], problems);
+// The checks sit at the lists, so that a wrong zone or break hides nothing about the shifts.
+const SHIFTS = checked(list(SHIFT, { description: "the week's shifts; they must not overlap", minItems: 1, maxItems: 100 }), apart);
+const EXCEPTIONS = checked(list(EXCEPTION, { description: "dates that differ from the week", maxItems: 2000 }), (value, path, problems) => {
   const dates = new Set<string>();
-  value.exceptions.forEach((exception, index) => {
-    if (dates.has(exception.date)) problems.push({ path: [...path, "exceptions", index, "date"], on: "value", found: `the date ${exception.date} for the second time`, expected: "each date once, with all its shifts" });
-    dates.add(exception.date);
+  value.forEach(({ date }, index) => {
+    if (dates.has(date)) problems.push({ path: [...path, index, "date"], on: "value", found: `the date ${date} for the second time`, expected: "each date once, with all its shifts" });
+    dates.add(date);
   });
 });
+
+export const CALENDAR_KEYS = object({
+  timezone: optional(timezone("zone of the shifts' times; default: the agent's")),
+  shifts: SHIFTS,
+  breaks: withDefault(list(BREAK, { description: "planned breaks", maxItems: 100 }), []),
+  exceptions: withDefault(EXCEPTIONS, []),
+  break_mode: withDefault(oneOf(["strict", "credit"], "credit: a break in which the machine ran counts as production; strict: it stays planned time"), "credit"),
+}, "shifts, breaks and the dates that differ");
 
 export type CalendarKeys = Of<typeof CALENDAR_KEYS>;
 interface Placed {

@@ -24,7 +24,7 @@ export function crossChecks(file: unknown): readonly Problem[] {
 const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? (value as readonly unknown[]) : []);
 
 /** What topics keep of a name: two names that agree in it would share a topic. */
-export function topicForm(name: string): string {
+function topicForm(name: string): string {
   const kept = name.normalize("NFKD").replace(/\p{Mark}/gu, "").toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "");
   return kept === "" ? name : kept;
 }

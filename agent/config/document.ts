@@ -3,7 +3,7 @@
  * values after aliases are expanded, the number of problems. Merge keys, tags, directives and second documents are
  * problems; so are duplicate keys and whatever programs read differently (`agent/config/unclear.ts`).
  */
-import { Composer, Parser, isAlias, isMap, isScalar, isSeq, type Document, type Pair, type Scalar, type YAMLError } from "yaml";
+import { Composer, Parser, isAlias, isMap, isNode, isScalar, isSeq, type Alias, type Document, type Pair, type Scalar, type YAMLError, type YAMLMap } from "yaml";
 import type { Path, Problem } from "../contract/shape.ts";
 import { NUMBER_TAGS, unclear } from "./unclear.ts";
 import { yamlWords } from "./yaml-words.ts";
@@ -48,14 +48,15 @@ export function readYaml(text: string): YamlDocument {
   const complaints = [...document.errors, ...document.warnings].slice(0, MAXIMUM_PROBLEMS).map((error) => spotted(error, text));
   if (second) complaints.push(at("a second document (---)", "one document in one file", [second.range[0], second.range[0] + 3]));
   if (complaints.length > 0) return unusable(complaints);
-  const reader = new Reader(document);
+  const reader = new Reader();
   const value = reader.plain(document.contents, [], 0);
+  const places = new Places(document, reader.aliases);
   return {
     value: reader.exhausted ? undefined : value,
     problems: reader.problems,
-    span: (path, on) => spanOf(document, path, on),
+    span: (path, on) => places.span(path, on),
     plainSource(path) {
-      const found = find(document, path).node;
+      const found = places.find(path).node;
       return isScalar(found) && found.type === "PLAIN" ? (found.source ?? null) : null;
     },
   };
@@ -75,12 +76,11 @@ function spotted(error: YAMLError, text: string): Spotted {
 class Reader {
   readonly problems: Spotted[] = [];
   exhausted = false;
-  readonly #document: Document.Parsed;
+  /** What each alias stands for. The parser's own search visits the whole file for every alias. */
+  readonly aliases = new Map<Alias, unknown>();
+  readonly #anchors = new Map<string, unknown>();
+  #inAliases = 0;
   #values = 0;
-
-  constructor(document: Document.Parsed) {
-    this.#document = document;
-  }
 
   plain(node: unknown, path: Path, depth: number): unknown {
     if (this.exhausted) return null;
@@ -91,10 +91,25 @@ class Reader {
       this.#add(path, found, "a file of the documented keys, with fewer or smaller anchors", spanOfNode(node) ?? [0, 1]);
       return null;
     }
-    if (isAlias(node)) return this.plain(node.resolve(this.#document), path, depth + 1);
+    if (isAlias(node)) return this.#alias(node, path, depth);
+    if (isNode(node) && typeof node.anchor === "string" && this.#inAliases === 0) this.#anchors.set(node.anchor, node);
     if (isMap(node)) return this.#group(node.items, path, depth);
     if (isSeq(node)) return node.items.map((item, index) => this.plain(item, [...path, index], depth + 1));
     return isScalar(node) ? this.#scalar(node, path, path.at(-1)) : null;
+  }
+
+  /** An alias stands for the nearest anchor of its name above it. */
+  #alias(alias: Alias, path: Path, depth: number): unknown {
+    const target = this.aliases.get(alias) ?? this.#anchors.get(alias.source);
+    if (target === undefined) {
+      this.#add(path, `an alias of ${JSON.stringify(alias.source.slice(0, 60))}, which is not defined above`, `&${alias.source.slice(0, 60)} at the value above it that it stands for`, spanOfNode(alias) ?? [0, 1]);
+      return null;
+    }
+    this.aliases.set(alias, target);
+    this.#inAliases += 1;
+    const value = this.plain(target, path, depth + 1);
+    this.#inAliases -= 1;
+    return value;
   }
 
   #group(pairs: readonly Pair[], path: Path, depth: number): unknown {
@@ -140,25 +155,40 @@ interface Found {
   readonly depth: number;
 }
 
-function find(document: Document.Parsed, path: Path): Found {
-  let found: Found = { node: document.contents, key: null, depth: 0 };
-  for (const step of path) {
-    const node = isAlias(found.node) ? found.node.resolve(document) : found.node;
-    if (isMap(node)) {
-      const pair = node.items.findLast((item) => isScalar(item.key) && item.key.value === step);
-      if (!pair) return found;
-      found = { node: pair.value, key: pair.key, depth: found.depth + 1 };
-    } else if (isSeq(node) && typeof step === "number" && step < node.items.length) {
-      found = { node: node.items[step], key: null, depth: found.depth + 1 };
-    } else return found;
-  }
-  return found;
-}
+/** Finds paths in the tree. The pairs of a group are indexed once: a file may have 80,000 problems in one. */
+class Places {
+  readonly #document: Document.Parsed;
+  readonly #aliases: ReadonlyMap<Alias, unknown>;
+  readonly #pairs = new WeakMap<YAMLMap, ReadonlyMap<unknown, Pair>>();
 
-function spanOf(document: Document.Parsed, path: Path, on: Problem["on"]): Span {
-  const found = find(document, path);
-  const byKey = on === "key" || found.depth < path.length || spanOfNode(found.node) === null || isEmpty(found.node);
-  return (byKey ? spanOfNode(found.key) : null) ?? spanOfNode(found.node) ?? [0, 1];
+  constructor(document: Document.Parsed, aliases: ReadonlyMap<Alias, unknown>) {
+    this.#document = document;
+    this.#aliases = aliases;
+  }
+
+  find(path: Path): Found {
+    let found: Found = { node: this.#document.contents, key: null, depth: 0 };
+    for (const step of path) {
+      const node = isAlias(found.node) ? this.#aliases.get(found.node) : found.node;
+      const pair = isMap(node) ? this.#pairsOf(node).get(step) : undefined;
+      if (pair) found = { node: pair.value, key: pair.key, depth: found.depth + 1 };
+      else if (isSeq(node) && typeof step === "number" && step < node.items.length) found = { node: node.items[step], key: null, depth: found.depth + 1 };
+      else break;
+    }
+    return found;
+  }
+
+  span(path: Path, on: Problem["on"]): Span {
+    const found = this.find(path);
+    const byKey = on === "key" || found.depth < path.length || spanOfNode(found.node) === null || isEmpty(found.node);
+    return (byKey ? spanOfNode(found.key) : null) ?? spanOfNode(found.node) ?? [0, 1];
+  }
+
+  #pairsOf(group: YAMLMap): ReadonlyMap<unknown, Pair> {
+    const known = this.#pairs.get(group) ?? new Map(group.items.map((pair) => [isScalar(pair.key) ? pair.key.value : null, pair]));
+    this.#pairs.set(group, known);
+    return known;
+  }
 }
 
 /** `key:` with nothing behind it: the span of the value is empty, the key is what can be shown. */

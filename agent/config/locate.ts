@@ -41,7 +41,8 @@ function withSource(problem: Problem, document: YamlDocument): Problem {
 
 function located(source: SourceText, { problem, span, severity }: Finding): LocatedProblem {
   const { line, column } = source.place(span[0]);
-  const secret = problem.secret === true || (problem.on === "value" && problem.path.some((step) => typeof step === "string" && soundsSecret(step)));
+  const key = problem.path.findLast((step) => typeof step === "string");
+  const secret = problem.secret === true || (problem.on === "value" && key !== undefined && soundsSecret(key));
   const shown = excerpt({ text: source.line(line), start: column - 1, length: span[1] - span[0] }, secret);
   const found = secret && problem.secret !== true ? "a value that is not shown, because its key is called like a secret" : maskUrls(problem.found);
   // The parser's own words may repeat what the line hides.

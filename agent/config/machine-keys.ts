@@ -2,7 +2,7 @@
 import { CYCLE_KINDS, DOWNTIME_CATEGORIES, MACHINE_STATES } from "../contract/record.ts";
 import { optional, withDefault, type Of, type Path, type Problem } from "../contract/shape.ts";
 import { duration, flag, integer, list, object, oneOf } from "../contract/shapes.ts";
-import { checked, glob, line, rotationSpeed } from "./refined.ts";
+import { checked, durationText, glob, line, rotationSpeed } from "./refined.ts";
 
 const MINUTE_MS = 60_000;
 
@@ -53,7 +53,7 @@ const DOWNTIME = checked(object({
   reasons: withDefault(list(REASON, { description: "reasons given by rule; the first that fits counts, an absent condition fits anything", maxItems: 1000 }), []),
 }, "what a downtime is and what its reason may be"), (value, path, problems) => {
   if (value.micro_stop < value.threshold)
-    problems.push({ path: [...path, "micro_stop"], on: "value", found: `a micro-stop limit of ${value.micro_stop} ms below the threshold of ${value.threshold} ms`, expected: "at least the threshold; equal to it there are no micro-stops" });
+    problems.push({ path: [...path, "micro_stop"], on: "value", found: `a micro-stop limit of ${durationText(value.micro_stop)} below the threshold of ${durationText(value.threshold)}`, expected: "at least the threshold; equal to it there are no micro-stops" });
   value.reasons.forEach((reason, index) => {
     const earlier = value.reasons.slice(0, index).some((one) => (one.state === undefined || one.state === reason.state) && (one.alarm === undefined || one.alarm === "*" && reason.alarm !== undefined || one.alarm === reason.alarm));
     if (earlier) neverReached([...path, "reasons", index], "an entry before it fits every stop that this one fits", problems);

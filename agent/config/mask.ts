@@ -7,13 +7,16 @@ import { nearest } from "../contract/shape.ts";
 
 export const HIDDEN = "•••";
 
-const SECRET_WORDS = ["password", "passphrase", "passwd", "passcode", "secret", "token", "pwd", "apikey", "api_key", "private_key", "credentials"];
+const SECRET_WORDS = ["password", "passphrase", "passwd", "passcode", "secret", "token", "pwd", "apikey", "api_key", "private_key"];
 const CONTAINS = /pass(?:word|wd|phrase|code)|secret|token|pwd|api_?key|private_?key/i;
 /** `key: value` inside a line; the value ends at a comma or a brace outside quotes, or at the line's end. */
 const PAIR = /(["']?)([\p{L}\p{N}_-]+)\1\s*:\s+("(?:[^"\\]|\\.)*"?|'(?:[^']|'')*'?|[^\s"'{[&*|>#][^,}\]]*|&\S+\s+[^\s,}\]]+)/gu;
 const USER_INFO = /:\/\/([^\s/@"']+)@/g;
 
-export const soundsSecret = (key: string): boolean => CONTAINS.test(key) || nearest(key, SECRET_WORDS) !== undefined;
+/** Called like a secret. */
+export const namesSecret = (key: string): boolean => CONTAINS.test(key);
+/** The same, or nearly: for keys that a person typed. */
+export const soundsSecret = (key: string): boolean => namesSecret(key) || nearest(key, SECRET_WORDS) !== undefined;
 
 export interface Marked {
   readonly text: string;
