@@ -58,7 +58,8 @@ async function feedOf(args: Arguments, now: number): Promise<Feed> {
   const [devices, device, schema] = [args.value("devices"), args.value("device"), args.value("schema")];
   if (script === "shift") {
     const { shiftFeed } = await import("../simulate/mtconnect/feeds/shift.ts");
-    return shiftFeed({ startMs: now, seed: count(args, "seed", 0), ...(device === undefined ? {} : { device }), ...(schema === undefined ? {} : { schema }) });
+    const seed = count(args, "seed", 0);
+    return used(() => shiftFeed({ startMs: now, seed, ...(device === undefined ? {} : { device }), ...(schema === undefined ? {} : { schema }) }));
   }
   const files = await Promise.all(script.split(",").map(read));
   const probe = devices === undefined ? undefined : await read(devices);

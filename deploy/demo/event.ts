@@ -12,7 +12,7 @@ export interface RecordEvent {
   readonly data: Readonly<Record<string, unknown>>;
 }
 
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> => typeof value === "object" && value !== null && !Array.isArray(value);
+export const isObject = (value: unknown): value is Readonly<Record<string, unknown>> => typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** Null when it is not one of our records: another publisher at the broker, or our bug. */
 export function decodeEvent(text: string): RecordEvent | null {

@@ -73,10 +73,13 @@ function stateTable(summary: DemoSummary, paint: Paint): string[] {
 /** Reasons with their stops, the longest first; many short ones are one line. */
 function stops(summary: DemoSummary): string[] {
   const groups = new Map<string, { n: number; ms: number }>();
-  for (const { reason, category, ms } of summary.downtimes) {
-    const name = reason ?? (category === "micro" ? "short stops, not asked about" : "no reason given");
+  const add = (name: string, ms: number): void => {
     const group = groups.get(name) ?? { n: 0, ms: 0 };
-    groups.set(name, { n: group.n + 1, ms: group.ms + ms });
+    if (ms > 0) groups.set(name, { n: group.n + 1, ms: group.ms + ms });
+  };
+  for (const { reason, category, ms, plannedMs } of summary.downtimes) {
+    add("planned breaks", plannedMs);
+    add(reason ?? (category === "micro" ? "short stops, not asked about" : "no reason given"), ms - plannedMs);
   }
   if (groups.size === 0) return ["  no stop longer than the allowance"];
   return ["  stops longer than the allowance:", ...[...groups].sort((a, b) => b[1].ms - a[1].ms).map(([name, { n, ms }]) => `    ${span(ms).padStart(12)}  ${name}${n > 1 ? ` (${n} times)` : ""}`)];

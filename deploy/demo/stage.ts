@@ -75,7 +75,13 @@ export async function raiseStage(options: StageOptions): Promise<Stage> {
     const config = join(folder, "cellgate.yaml");
     await writeFile(config, configuration({ broker: broker.port, machine: simulation.agent.url, folder }));
     const child = spawn(process.execPath, [options.bundle, "run", "--config", config, "--speed", String(options.speed), "--start-unix-ms", String(clock.now().unixMs)], { stdio: ["ignore", "pipe", "pipe"] });
-    closing.push(() => stopChild(child));
+    // Should this process end without closing, the agent must not stay behind.
+    const kill = (): void => void child.kill("SIGKILL");
+    process.once("exit", kill);
+    closing.push(async () => {
+      await stopChild(child);
+      process.off("exit", kill);
+    });
     return { machine: MACHINE, startMs, endMs: startMs + feed.shift.lengthMs, now: () => clock.now().unixMs, died: watch(child), close };
   } catch (error) {
     await close();

@@ -3,7 +3,7 @@
  * state still going on counts up to then. State times, gaps and what was not seen yet add up to the whole.
  */
 import type { MachineState } from "../../agent/contract/record.ts";
-import { numberOf, objectOf, textOf, timeOf } from "./event.ts";
+import { isObject, numberOf, objectOf, textOf, timeOf } from "./event.ts";
 import type { Ledger } from "./ledger.ts";
 import { isState } from "./words.ts";
 
@@ -19,7 +19,7 @@ export interface DemoSummary {
   readonly cycles: { readonly completed: number; readonly aborted: number; readonly interrupted: number; readonly unknown: number };
   readonly parts: number;
   readonly stateMs: Readonly<Partial<Record<MachineState, number>>>;
-  readonly downtimes: readonly { readonly start: string; readonly ms: number; readonly reason: string | null; readonly category: string }[];
+  readonly downtimes: readonly { readonly start: string; readonly ms: number; readonly plannedMs: number; readonly reason: string | null; readonly category: string }[];
   readonly gaps: readonly { readonly start: string; readonly ms: number; readonly reason: string }[];
   readonly records: { readonly received: number; readonly duplicates: number; readonly lost: number };
 }
@@ -51,10 +51,16 @@ export function summarize(ledger: Ledger, machine: string, span: { readonly from
   const lengthOf = (data: Readonly<Record<string, unknown>>): number => numberOf(data, "durationMs") ?? Math.max(0, until - (timeOf(data, "start") ?? until));
   return {
     from: new Date(from).toISOString(), until: new Date(until).toISOString(), machine, cycles, parts, stateMs,
-    downtimes: ledger.of("downtime").map(({ data }) => ({ start: textOf(data, "start") ?? "", ms: lengthOf(data), reason: textOf(data, "reasonText"), category: textOf(data, "category") ?? "" })),
+    downtimes: ledger.of("downtime").map(({ data }) => ({ start: textOf(data, "start") ?? "", ms: lengthOf(data), plannedMs: plannedOf(data), reason: textOf(data, "reasonText"), category: textOf(data, "category") ?? "" })),
     gaps: ledger.of("connection").filter(({ data }) => data["kind"] === "gap").map(({ data }) => ({ start: textOf(data, "start") ?? "", ms: lengthOf(data), reason: textOf(data, "reason") ?? "" })),
     records: { received: ledger.received, duplicates: ledger.duplicates, lost: ledger.lost },
   };
+}
+
+/** The share inside planned breaks; it is known when the downtime has closed. */
+function plannedOf(data: Readonly<Record<string, unknown>>): number {
+  const segments: unknown[] = Array.isArray(data["segments"]) ? data["segments"] : [];
+  return segments.reduce<number>((sum, segment) => (isObject(segment) && segment["planned"] === true ? sum + (numberOf(segment, "ms") ?? 0) : sum), 0);
 }
 
 /** Shift summaries as the agent published them, for comparison with ours. */

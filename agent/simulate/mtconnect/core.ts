@@ -25,7 +25,7 @@ export interface Stats {
   bytes: number;
   observations: number;
 }
-export const noStats = (): Stats => ({ probe: 0, current: 0, sample: 0, assets: 0, errors: 0, nonGet: 0, writes: 0, streams: 0, parts: 0, bytes: 0, observations: 0 });
+const noStats = (): Stats => ({ probe: 0, current: 0, sample: 0, assets: 0, errors: 0, nonGet: 0, writes: 0, streams: 0, parts: 0, bytes: 0, observations: 0 });
 
 /** A stream that waits for data. */
 export interface Listener {
