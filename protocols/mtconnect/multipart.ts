@@ -14,7 +14,7 @@ export interface Part {
   readonly body: Uint8Array;
 }
 
-export const HEAD_LIMIT = 8 * 1024;
+const HEAD_LIMIT = 8 * 1024;
 export const BODY_LIMIT = 64 * 1024 * 1024;
 const SKIP_LIMIT = 64 * 1024;
 /** A larger store is given back once it is empty. */

@@ -77,9 +77,18 @@ async function readTree(text: string, what: string): Promise<Node> {
     if (root === undefined) throw new Error("there is no element in it");
     return readNode(root[1], root[0], 0);
   } catch (cause) {
-    const line = cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : String(cause);
-    throw unsound(what, `${line}: ${Buffer.from(text.slice(0, 32), "utf8").subarray(0, 32).toString("hex")}`, cause);
+    const said = cause instanceof Error ? cause.message : String(cause);
+    const near = textAt(text, said);
+    throw unsound(what, `${said.split("\n")[0] ?? ""}, at character ${near.offset}: ${near.hex || "(end)"}`, cause);
   }
+}
+
+/** The parser names the place as "Line: 3", "Column: 7", both from 0. */
+function textAt(text: string, said: string): { readonly offset: number; readonly hex: string } {
+  let offset = 0;
+  for (let line = Number(/Line: (\d+)/u.exec(said)?.[1] ?? 0); line > 0; line--) offset = text.indexOf("\n", offset) + 1;
+  offset = Math.min(text.length, offset + Number(/Column: (\d+)/u.exec(said)?.[1] ?? 0));
+  return { offset, hex: Buffer.from(text.slice(offset, offset + 32), "utf8").subarray(0, 32).toString("hex") };
 }
 
 function readNode(node: unknown, name: string, depth: number): Node {

@@ -14,7 +14,7 @@ export const UNAVAILABLE: Valued = { quality: "UNAVAILABLE", value: null };
 /** Longer texts are cut: a signal is shown and compared, not archived. */
 const TEXT_LIMIT = 1_024;
 
-export const isUnavailable = (text: string): boolean => text.length === 11 && text.toUpperCase() === "UNAVAILABLE";
+const isUnavailable = (text: string): boolean => text.length === 11 && text.toUpperCase() === "UNAVAILABLE";
 
 /** `factor` turns the model's unit into ours; `uncertain` marks a unit that the model does not name. */
 export function decodeValue(kind: ValueKind, text: string, { factor, uncertain }: { readonly factor: number; readonly uncertain: boolean }): Valued {

@@ -39,7 +39,7 @@ export interface Habits {
   user: string | null;
 }
 
-export const ITEMS: readonly TinyItem[] = [
+const ITEMS: readonly TinyItem[] = [
   { id: "avail", type: "AVAILABILITY", category: "EVENT" }, { id: "exec", type: "EXECUTION", category: "EVENT" },
   { id: "mode", type: "CONTROLLER_MODE", category: "EVENT" }, { id: "count", type: "PART_COUNT", category: "EVENT" },
   { id: "prog", type: "PROGRAM", category: "EVENT" }, { id: "sys", type: "SYSTEM", category: "CONDITION" },
