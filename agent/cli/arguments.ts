@@ -30,7 +30,7 @@ export class UsageError extends Error {
 }
 
 /** Every command has these. */
-export const HELP: Options = { help: { kind: "flag", short: "h", help: "show this help" } };
+const HELP: Options = { help: { kind: "flag", short: "h", help: "show this help" } };
 export const CONFIG: Options = { config: { kind: "value", value: "FILE", default: "/etc/cellgate/cellgate.yaml", help: "the configuration file" } };
 export const JSON_OUTPUT: Options = { json: { kind: "flag", help: "print JSON instead of text" } };
 

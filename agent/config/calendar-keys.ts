@@ -5,7 +5,7 @@ import { list, object, oneOf, text } from "../contract/shapes.ts";
 import { checked, line, localDate, timeOfDay, timezone } from "./refined.ts";
 import { overlapping, weekSpans } from "./week.ts";
 
-export const WEEKDAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"] as const satisfies readonly Weekday[];
+const WEEKDAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"] as const satisfies readonly Weekday[];
 const WORKDAYS = ["mon", "tue", "wed", "thu", "fri"] as const satisfies readonly Weekday[];
 
 const days = (description: string, fallback: readonly Weekday[]) =>

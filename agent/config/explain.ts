@@ -22,9 +22,6 @@ export function explain(problems: readonly LocatedProblem[], { colours, limit = 
   return shown.join("\n") + (rest > 0 ? `\n… and ${rest} more\n` : "");
 }
 
-/** The same without colours, one text per problem: for `ConfigError`. */
-export const problemTexts = (problems: readonly LocatedProblem[]): readonly string[] => problems.map((problem) => block(problem, (_, text) => text).trimEnd());
-
 function block(problem: LocatedProblem, paint: (style: keyof typeof STYLE, text: string) => string): string {
   const colour = problem.severity === "error" ? "red" : "yellow";
   const place = problem.line === 0 ? problem.file : `${problem.file}:${problem.line}:${problem.column}`;

@@ -29,7 +29,7 @@ export function loadConfiguration(file: string, kinds: Kinds, host: Host = thisH
   return read.ok ? decodeConfiguration(read.text, file, kinds, host) : { ok: false, problems: [wholeFile(file, read.found, read.expected)] };
 }
 
-export function thisHost(): Host {
+function thisHost(): Host {
   return { name: hostname(), timezone: Intl.DateTimeFormat().resolvedOptions().timeZone };
 }
 

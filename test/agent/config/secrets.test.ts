@@ -52,7 +52,7 @@ describe("secrets", () => {
   });
 
   const pipe = join(folder, "pipe");
-  execFileSync("mkfifo", [pipe]);
+  execFileSync("/usr/bin/mkfifo", [pipe]);
   it.each<[string, () => SecretRef, string]>([
     ["an unset variable", () => ({ env: "NOT_THERE" }), "the environment variable NOT_THERE is not set"],
     ["an empty variable", () => ({ env: "EMPTY" }), "the environment variable EMPTY is empty"],
