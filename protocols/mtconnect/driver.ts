@@ -33,14 +33,15 @@ async function connect(config: MTConnectConfig, ports: Ports, signal: AbortSigna
     if (asked.kind === "refused") throw explainAgentErrors(asked.errors, asked.url);
     const { header } = asked.streams;
     agent.limitCount(header.bufferSize);
+    const { name } = selection.device;
     const peer = (): string => [
       `MTConnect agent ${header.version || "of unknown version"} at ${hostOf(config)}`,
-      `device ${selection.device.name}`,
+      `device ${name}`,
       ...(config.path === undefined ? [] : [`path ${config.path}`]),
       ...(agent.dialect.filter === null ? ["unfiltered: the agent takes no item filter"] : []),
       ...(config.streaming === "poll" ? ["polled"] : []),
     ].join(", ");
-    return new AgentSession({ agent, client, config, ports, snapshot: asked.streams, peer });
+    return new AgentSession({ agent, client, config, ports, peer }, asked.streams);
   } catch (cause) {
     client.close();
     throw cause;

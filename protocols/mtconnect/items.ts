@@ -123,7 +123,8 @@ function itemAs(signal: string, item: ModelItem, path: number | null): ChosenIte
 function lookupIn(model: DeviceModel, device: Device, items: readonly ChosenItem[]): Lookup<ChosenItem> {
   const byId = new Map(items.map((item) => [item.id, item]));
   const ambiguous = model.devices.some((other) => other !== device && other.items.some(({ id }) => byId.has(id)));
+  const { name: ownName, uuid: ownUuid } = device;
   return ambiguous
-    ? (id, name, uuid) => (name === device.name || (uuid === device.uuid && name === null) ? byId.get(id) ?? null : null)
+    ? (id, name, uuid) => (name === ownName || (uuid === ownUuid && name === null) ? byId.get(id) ?? null : null)
     : (id) => byId.get(id) ?? null;
 }

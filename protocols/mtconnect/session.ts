@@ -3,7 +3,7 @@
  * into batches. Whatever does not fit the position throws LinkError: the next session begins at the last stored cursor
  * and finds out what was missed. A position is always given before the values it leads to are.
  */
-import { LinkError } from "../../agent/contract/errors.ts";
+import { InvariantError, LinkError } from "../../agent/contract/errors.ts";
 import type { Batch, Cursor, Gap } from "../../agent/contract/observation.ts";
 import type { Ports } from "../../agent/contract/ports.ts";
 import type { Session } from "../../agent/contract/source.ts";
@@ -21,8 +21,6 @@ interface Parts {
   readonly client: Client;
   readonly config: MTConnectConfig;
   readonly ports: Ports;
-  /** What the agent answered to /current at connecting. */
-  readonly snapshot: Streams;
   peer(): string;
 }
 
@@ -34,9 +32,14 @@ const RECOVERY_ATTEMPTS = 6;
 export class AgentSession implements Session {
   readonly #parts: Parts;
   readonly #conditionsText = new WeakMap<ConditionSets, string>();
+  /** Dropped once it was used: its texts hold on to the whole document. */
+  #snapshot: Streams | null;
+  readonly #model: string | null;
 
-  constructor(parts: Parts) {
+  constructor(parts: Parts, snapshot: Streams) {
     this.#parts = parts;
+    this.#snapshot = snapshot;
+    this.#model = snapshot.header.model;
   }
 
   get peer(): string {
@@ -57,7 +60,20 @@ export class AgentSession implements Session {
   }
 
   async *#follow(from: Cursor | null, signal: AbortSignal): AsyncGenerator<Batch> {
-    const { snapshot } = this.#parts;
+    let position = yield* this.#start(from, signal);
+    for await (const streams of this.#documents(() => position.next, signal)) {
+      for (const step of this.#batches(position, streams)) {
+        position = step.position;
+        yield step.batch;
+      }
+    }
+  }
+
+  /** Everything before the first document of the stream; returns where that begins. */
+  async *#start(from: Cursor | null, signal: AbortSignal): AsyncGenerator<Batch, Position> {
+    const snapshot = this.#snapshot;
+    this.#snapshot = null;
+    if (snapshot === null) throw new InvariantError("a session is read once");
     const header = this.#buffer(snapshot);
     const saved = decodePosition(from);
     const start = saved === "unreadable" ? { kind: "restarted" as const } : startOf(saved, header);
@@ -76,12 +92,7 @@ export class AgentSession implements Session {
       position = given.position;
       yield given.batch;
     }
-    for await (const streams of this.#documents(() => position.next, signal)) {
-      for (const step of this.#batches(position, streams)) {
-        position = step.position;
-        yield step.batch;
-      }
-    }
+    return position;
   }
 
   #buffer({ header }: Streams): BufferHeader {
@@ -190,10 +201,9 @@ export class AgentSession implements Session {
 
   *#batches(before: Position, streams: Streams): Generator<{ readonly position: Position; readonly batch: Batch }> {
     const header = this.#buffer(streams);
-    const { model } = this.#parts.snapshot.header;
     const wrong = strayed(before, header);
     if (wrong !== null) throw new LinkError("lost", "backoff", wrong);
-    if (model !== null && streams.header.model !== null && streams.header.model !== model) throw new LinkError("lost", "backoff", "the agent's device model changed: it is read again");
+    if (this.#model !== null && streams.header.model !== null && streams.header.model !== this.#model) throw new LinkError("lost", "backoff", "the agent's device model changed: it is read again");
     const fresh = streams.observations.filter(({ sequence }) => sequence >= before.next);
     let position = before;
     for (let at = 0; at === 0 || at < fresh.length; at += READINGS_PER_BATCH) {

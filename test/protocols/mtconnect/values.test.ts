@@ -1,6 +1,7 @@
 /** Texts → values, conditions → sets, and cursors (mtconnect.md §6, §7). */
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { parse } from "yaml";
 import type { ActiveAlarm } from "../../../agent/contract/observation.ts";
 import { decode } from "../../../agent/contract/shape.ts";
 import { unixMs } from "../../../agent/contract/time.ts";
@@ -86,6 +87,11 @@ describe("keys of the YAML", () => {
   };
   it("have defaults", () => {
     expect(decode(MTCONNECT_SHAPE, { url: "http://10.0.7.21:8082" })).toEqual({ ok: true, value: { url: "http://10.0.7.21:8082", history: "current", interval: 50, heartbeat: 5_000, count: 1_000, timeout: 10_000, streaming: "auto" } });
+  });
+  it("are as the example says", () => {
+    const { type, ...keys } = parse(readFileSync(new URL("../../../protocols/mtconnect/example.yaml", import.meta.url), "utf8")) as Record<string, unknown>;
+    expect(type).toBe("mtconnect");
+    expect(problems(keys)).toEqual([]);
   });
   it.each<[object, readonly string[]]>([
     [{}, [": the key \"url\" is missing"]],
