@@ -17,14 +17,18 @@ const iso = (at: number): string => new Date(at).toISOString();
 const at = (data: Data, key: string): number => Date.parse(String(data[key]));
 const typeOf = (data: Data): string => String(data["type"] ?? data["schema"]).replace(/\/\d+$/, "");
 
-/** `records`: data of the last revisions (with `type` or `schema`), of one machine. */
-export function compareWithTruth(records: readonly Data[], truth: Truth): readonly string[] {
+/**
+ * `records`: data of the last revisions (with `type` or `schema`), of one machine. `unsettledMs`: how long before the
+ * last stamp an end may be that is not concluded yet; 0 asks for everything.
+ */
+export function compareWithTruth(records: readonly Data[], truth: Truth, unsettledMs = UNSETTLED_MS): readonly string[] {
+  const due = truth.until - unsettledMs;
   const standing = records.filter((data) => data["status"] !== "void");
   const of = (type: string): readonly Data[] => standing.filter((data) => typeOf(data) === type);
   return [
     ...states(of("state"), truth),
-    ...unequal("cycle", cyclesIn(of("cycle")), truth.cycles.map((one) => ({ at: one.end, words: `${iso(one.start)} to ${iso(one.end)}, ${one.inCycleMs} ms in cycle, ${one.heldMs} held` })), truth),
-    ...unequal("part", partsIn(of("count")), truth.steps.filter(({ parts }) => parts > 0).map((one) => ({ at: one.at, words: `${one.parts} by ${iso(one.at)}, to ${one.to}` })), truth),
+    ...unequal("cycle", cyclesIn(of("cycle")), truth.cycles.map((one) => ({ at: one.end, words: `${iso(one.start)} to ${iso(one.end)}, ${one.inCycleMs} ms in cycle, ${one.heldMs} held` })), due),
+    ...unequal("part", partsIn(of("count")), truth.steps.filter(({ parts }) => parts > 0).map((one) => ({ at: one.at, words: `${one.parts} by ${iso(one.at)}, to ${one.to}` })), due),
   ];
 }
 
@@ -43,12 +47,12 @@ const partsIn = (counts: readonly Data[]): readonly Row[] => counts
   .sort((one, other) => one.at - other.at);
 
 /** As multisets of what they say; a true one may be absent where it could not have been concluded yet. */
-function* unequal(what: string, ours: readonly Row[], theirs: readonly Row[], truth: Truth): Generator<string, void, void> {
+function* unequal(what: string, ours: readonly Row[], theirs: readonly Row[], due: number): Generator<string, void, void> {
   const left = [...ours];
   for (const row of theirs) {
     const place = left.findIndex(({ words }) => words === row.words);
     if (place >= 0) left.splice(place, 1);
-    else if (row.at < truth.until - UNSETTLED_MS) yield `${what} missing: ${row.words}`;
+    else if (row.at <= due) yield `${what} missing: ${row.words}`;
   }
   for (const { words } of left) yield `${what} that was not: ${words}`;
 }

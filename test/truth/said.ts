@@ -29,6 +29,15 @@ export function saidIn(recording: Recording): readonly Said[] {
   return recording.format === "shdr" ? adapterText(texts.join("\n"), recording) : documents(texts);
 }
 
+/** The MTConnectStreams documents of a recording, whole and in order, to be served by a simulator; of adapter text its one text. */
+export function textsOf(recording: Recording): readonly { readonly where: string; readonly text: string }[] {
+  return recording.files.flatMap((where) => {
+    const text = whole(readFileSync(capture(where), "latin1"));
+    if (recording.format === "shdr") return [{ where, text }];
+    return [...text.matchAll(/<(?:\w+:)?MTConnectStreams[\s>][\s\S]*?<\/(?:\w+:)?MTConnectStreams>/g)].map(([document]) => ({ where, text: document }));
+  });
+}
+
 /** Names and ids of the device's conditions: only these can hold a fault. */
 function conditionsOf({ devices, device }: Recording): ReadonlySet<string> {
   const text = readFileSync(capture(devices), "latin1");

@@ -33,6 +33,8 @@ interface Known {
   mode: string | null;
   modeLive: boolean;
   availability: string | null;
+  /** Was ever AVAILABLE: an item that never was has no source behind it, and its UNAVAILABLE says nothing (mtconnect.md §7). */
+  availabilityLive: boolean;
   stop: string | null;
   power: string | null;
   program: string | null;
@@ -44,7 +46,7 @@ interface Known {
 export function looksOf(recording: Recording, all: readonly Said[]): { readonly looks: readonly Look[]; readonly clamps: Clamps; readonly until: number } {
   const names = recording.items;
   const deciding = new Set<string>(Object.values(names));
-  const known: Known = { execution: null, executionLive: false, mode: null, modeLive: false, availability: null, stop: null, power: null, program: null, faults: new Map(), within: true };
+  const known: Known = { execution: null, executionLive: false, mode: null, modeLive: false, availability: null, availabilityLive: false, stop: null, power: null, program: null, faults: new Map(), within: true };
   const looks: Look[] = [];
   const clamp = { sameItem: 0, machine: 0, largestMs: 0 };
   const lastOf = new Map<string, number>();
@@ -92,6 +94,7 @@ function learn(known: Known, names: Recording["items"], said: Said): void {
       break;
     case names.availability:
       known.availability = value ?? "UNAVAILABLE";
+      known.availabilityLive ||= value !== null;
       // What the adapter said before it was lost holds no longer, until said again.
       if (value === null) known.execution = null;
       break;
@@ -125,7 +128,7 @@ function look(known: Known, at: number, counts: readonly (number | null)[]): Loo
 function doingOf(known: Known, automatic: boolean): Doing {
   if (known.power === "OFF") return "OFF";
   const { execution } = known;
-  if (known.availability === "UNAVAILABLE" || execution === null || (known.modeLive && known.mode === null)) return "UNKNOWN";
+  if ((known.availabilityLive && known.availability === "UNAVAILABLE") || execution === null || (known.modeLive && known.mode === null)) return "UNKNOWN";
   if (known.stop === "TRIGGERED") return "ESTOP";
   const executing = execution === "ACTIVE" || execution === "WAIT";
   if (!executing && [...known.faults.values()].some((codes) => codes.size > 0)) return "ALARM";
