@@ -14,7 +14,7 @@ import { simulateCommand } from "./cli/simulate.ts";
 import { tailCommand } from "./cli/tail.ts";
 import { terminal } from "./cli/terminal.ts";
 import { versionCommand } from "./cli/version.ts";
-import { createLog, type LogLevel } from "./config/log.ts";
+import { createLog, type ClosableLog, type LogLevel } from "./config/log.ts";
 import type { Kinds } from "./config/kinds.ts";
 import { createSecrets } from "./config/secrets.ts";
 import { ConfigError } from "./contract/errors.ts";
@@ -38,12 +38,18 @@ function logLevel(): LogLevel {
   return level;
 }
 
+const logs: ClosableLog[] = [];
 /** The agent logs to standard output; commands that print results there log to standard error, and only trouble. */
 function ports(time: { readonly speed: number; readonly startUnixMs?: number }, destination: NodeJS.WriteStream, level: LogLevel): Ports {
   const network = systemClock();
   const log = createLog({ destination, level, clock: network });
+  logs.push(log);
   return { clock: systemClock(time.speed, time.startUnixMs), network, log, random: Math.random, secret: createSecrets({ env: process.env, log }) };
 }
+/** Writes what was counted and not yet told. */
+const closeLogs = (): void => {
+  for (const log of logs.splice(0)) log.close();
+};
 const quietPorts = (): Ports => ports({ speed: 1 }, process.stderr, "error");
 
 const commands: readonly Command[] = [
@@ -52,8 +58,12 @@ const commands: readonly Command[] = [
     ports: (time) => ports(time, process.stdout, logLevel()),
     work: async (configuration, own, signal) => {
       own.log.info({ version: VERSION, agent: configuration.agent.id, machines: configuration.machines.length, dataDir: configuration.agent.dataDir }, "cellgate starts");
-      await runAgent(assemble(configuration, own, VERSION), signal);
-      own.log.info({}, "cellgate has stopped");
+      try {
+        await runAgent(assemble(configuration, own, VERSION), signal);
+        own.log.info({}, "cellgate has stopped");
+      } finally {
+        closeLogs();
+      }
     },
   }),
   checkCommand(kinds),

@@ -4,5 +4,5 @@ import type { SourceKind } from "./contract/source.ts";
 import { mtconnect } from "../protocols/mtconnect/driver.ts";
 import { mqttDestination } from "../buffer/mqtt/destination.ts";
 
-export const SOURCE_KINDS: readonly SourceKind<unknown>[] = [mtconnect as SourceKind<unknown>];
-export const DESTINATION_KINDS: readonly DestinationKind<unknown>[] = [mqttDestination as DestinationKind<unknown>];
+export const SOURCE_KINDS: readonly SourceKind<unknown>[] = [mtconnect];
+export const DESTINATION_KINDS: readonly DestinationKind<unknown>[] = [mqttDestination];

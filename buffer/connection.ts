@@ -101,7 +101,7 @@ export function openConnection(path: string): Connection {
   }
 }
 
-export function setAndReadBack(db: Connection, path: string, name: string, { value, expected }: { readonly value: string | number; readonly expected: string | number }): void {
+function setAndReadBack(db: Connection, path: string, name: string, { value, expected }: { readonly value: string | number; readonly expected: string | number }): void {
   db.pragma(`${name} = ${value}`);
   const found: unknown = db.pragma(name, { simple: true });
   if (found !== expected) throw faulty("io", `the database ${path} does not keep ${name} = ${value} but answers ${JSON.stringify(found)}`);

@@ -91,7 +91,7 @@ async function* recordsOf<State>({ detector }: ReplayParts<State>, { capture, se
 }
 
 /** Reads a capture line by line. Throws ConfigError with file and line where it is damaged. */
-export async function* captured(file: string, source: string): AsyncGenerator<Captured, void, void> {
+async function* captured(file: string, source: string): AsyncGenerator<Captured, void, void> {
   const lines = createInterface({ input: createReadStream(file, "utf8"), crlfDelay: Number.POSITIVE_INFINITY });
   let number = 0;
   try {

@@ -1,5 +1,4 @@
 /** What a configuration file means once decoded: frozen, plain, with every default filled in. */
-import type { SecretRef } from "../contract/ports.ts";
 import type { MachineRules } from "../contract/rules.ts";
 
 export type Environment = "production" | "test";
@@ -56,4 +55,4 @@ export interface Configuration {
   readonly machines: readonly MachineSettings[];
 }
 
-export type { SecretRef };
+

@@ -6,6 +6,7 @@
 import type { DowntimeCategory, MachineState } from "../contract/record.ts";
 import type { ReasonRule } from "../contract/rules.ts";
 import type { UnixMs } from "../contract/time.ts";
+import { matchesGlob } from "./glob.ts";
 
 export interface Reason {
   /** Place of its rule in the list; lower wins. */
@@ -27,31 +28,6 @@ export interface StandingAlarm {
 
 /** More active alarms at once than any control shows; further ones are not looked at until some clear. */
 export const ALARM_LIMIT = 100;
-
-/** `*` any text, `?` one character; capitals do not matter, because controls shout. Linear in both lengths' product. */
-export function matchesGlob(pattern: string, text: string): boolean {
-  const wanted = pattern.toLowerCase();
-  const given = text.toLowerCase();
-  let at = 0;
-  let star = -1;
-  let resume = 0;
-  for (let i = 0; i < given.length;) {
-    if (wanted[at] === "*") {
-      star = at;
-      at += 1;
-      resume = i;
-    } else if (at < wanted.length && (wanted[at] === "?" || wanted[at] === given[i])) {
-      at += 1;
-      i += 1;
-    } else if (star >= 0) {
-      at = star + 1;
-      resume += 1;
-      i = resume;
-    } else return false;
-  }
-  while (wanted[at] === "*") at += 1;
-  return at === wanted.length;
-}
 
 function fits(rule: ReasonRule, state: MachineState, alarms: readonly StandingAlarm[]): boolean {
   if (rule.state !== undefined && rule.state !== state) return false;

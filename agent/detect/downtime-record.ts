@@ -55,7 +55,7 @@ export function excuseOf(rules: MachineRules, start: UnixMs): Excuse | null {
 }
 
 /** Category and reason of a stop that goes on at `at`. A rule's category wins; else a break excuses it, else it is unplanned. */
-export function judge(stop: Stop, excuse: Excuse | null, at: UnixMs): Pick<DowntimeBody, "category" | "reasonCode" | "reasonText" | "reasonSource" | "reasonAt"> {
+function judge(stop: Stop, excuse: Excuse | null, at: UnixMs): Pick<DowntimeBody, "category" | "reasonCode" | "reasonText" | "reasonSource" | "reasonAt"> {
   const excused = excuse !== null && (excuse.overrunAt === null || at < excuse.overrunAt) ? excuse : null;
   const base: DowntimeCategory = excused ? "planned" : "unplanned";
   if (stop.reason) {

@@ -5,9 +5,10 @@
  */
 import type { Finding } from "../contract/finding.ts";
 import type { CycleKind } from "../contract/record.ts";
-import type { ProgramRule, MachineRules } from "../contract/rules.ts";
+import type { MachineRules } from "../contract/rules.ts";
 import type { UnixMs } from "../contract/time.ts";
 import type { CounterStep } from "./counter-step.ts";
+import { matchesGlob } from "./glob.ts";
 import { recordId } from "./record-id.ts";
 import { spanOf } from "./timing.ts";
 
@@ -52,22 +53,7 @@ export function recordLoose(rules: MachineRules, step: CounterStep, now: { reado
 
 /** Kind and parts of one cycle of `program`; a program without a rule is production. */
 export function programRule(rules: MachineRules, program: string | null): { readonly kind: CycleKind; readonly partsPerCycle: number } {
-  const rule = program === null ? undefined : rules.cycle.programs.find(({ match }) => matches(match, program));
+  const rule = program === null ? undefined : rules.cycle.programs.find(({ match }) => matchesGlob(match, program));
   const kind = rule?.kind ?? "production";
   return { kind, partsPerCycle: kind === "production" ? (rule?.partsPerCycle ?? rules.cycle.partsPerCycle) : 0 };
-}
-
-/** Glob over the whole text, letters of either case: `*` any text, `?` one character. At worst pattern times text steps. */
-export function matches(pattern: ProgramRule["match"], word: string): boolean {
-  const glob = pattern.toLowerCase();
-  const text = word.toLowerCase();
-  let [at, seen, star, retry] = [0, 0, -1, 0];
-  while (seen < text.length) {
-    if (glob[at] === "*") [star, retry, at] = [at, seen, at + 1];
-    else if (at < glob.length && (glob[at] === "?" || glob[at] === text[seen])) [at, seen] = [at + 1, seen + 1];
-    else if (star >= 0) [at, seen, retry] = [star + 1, retry + 1, retry + 1];
-    else return false;
-  }
-  while (glob[at] === "*") at += 1;
-  return at === glob.length;
 }

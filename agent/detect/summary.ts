@@ -53,7 +53,7 @@ interface Draft {
 }
 
 /** Windows in a row without any observation that are published; what follows is skipped until something is seen. */
-export const BLIND_LIMIT = 31;
+const BLIND_LIMIT = 31;
 /** Ended windows kept because a downtime still open reaches into them; the oldest become final first. */
 const ENDED_LIMIT = 31;
 

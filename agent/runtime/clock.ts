@@ -15,7 +15,7 @@ function bootId(): string {
   }
 }
 
-export class TimeoutError extends Error {
+class TimeoutError extends Error {
   override readonly name = "TimeoutError";
 }
 

@@ -2,33 +2,13 @@
  * The YAML keys of an MQTT destination. Secrets come by reference, never as text; certificate files are named here and
  * read anew at each connect, so that rotation needs no restart. There is no key that switches verification off.
  */
-import type { SecretRef } from "../../agent/contract/ports.ts";
 import { RECORD_TYPES } from "../../agent/contract/record.ts";
-import { INVALID, fail, isRecord, name, optional, withDefault, type Invalid, type Of, type OptionalShape, type Path, type Problem, type Shape } from "../../agent/contract/shape.ts";
-import { duration, flag, integer, object, oneOf, text } from "../../agent/contract/shapes.ts";
+import { INVALID, optional, withDefault, type Invalid, type Of, type OptionalShape, type Path, type Problem, type Shape } from "../../agent/contract/shape.ts";
+import { secretReference } from "../../agent/contract/secret-shape.ts";
+import { duration, integer, object, oneOf, text } from "../../agent/contract/shapes.ts";
 import { DEFAULT_TOPIC } from "./topic.ts";
 
 const path = (description: string): Shape<string> => text({ description, maxLength: 4096 });
-const SECRET_PLACES = ["file", "env", "credential"] as const;
-
-/** `{file: PATH}`, `{env: NAME}` or `{credential: NAME}` of systemd. A bare text is refused: it would be the secret itself. */
-const secretReference: Shape<SecretRef> = {
-  schema: {
-    description: "where the password lies: {file: PATH}, {env: NAME} or {credential: NAME} of systemd",
-    oneOf: SECRET_PLACES.map((place) => ({ type: "object", properties: { [place]: { type: "string" } }, required: [place], additionalProperties: false })),
-  },
-  read(value, at, problems) {
-    const expected = "where it lies: {file: PATH}, {env: NAME} or {credential: NAME}; the secret itself never stands in this file";
-    if (!isRecord(value)) return fail(problems, { path: at, on: "value", found: typeof value === "string" ? "a text" : name(value), expected });
-    const keys = Object.keys(value);
-    const place = SECRET_PLACES.find((known) => known === keys[0]);
-    if (keys.length !== 1 || place === undefined) return fail(problems, { path: at, on: "value", found: `a group with the keys ${keys.join(", ") || "(none)"}`, expected });
-    const where = value[place];
-    if (typeof where !== "string" || where === "") return fail(problems, { path: [...at, place], on: "value", found: name(where), expected: "a text" });
-    return place === "file" ? { file: where } : place === "env" ? { env: where } : { credential: where };
-  },
-};
-
 const longestWait = (): OptionalShape<number> => optional(duration({ description: "longest wait before sending", maximumMs: 86_400_000 }));
 
 const KEYS = object({
@@ -38,7 +18,7 @@ const KEYS = object({
     expected: "mqtts://HOST or mqtt://HOST, with :PORT when it is not 8883 or 1883, and without a user name or password in it",
   }),
   username: optional(text({ description: "user name at the broker" })),
-  password: optional(secretReference),
+  password: optional(secretReference("where the password lies: {file: PATH}, {env: NAME} or {credential: NAME} of systemd")),
   tls: optional(object({
     ca: optional(path("PEM file of the authority that signed the broker's certificate; default: the system's public ones")),
     cert: optional(path("PEM file of our certificate, when the broker asks for one")),
@@ -50,8 +30,7 @@ const KEYS = object({
   client_id: optional(text({ description: "client id at the broker; default: the agent's id", pattern: /^[A-Za-z0-9_.-]{1,64}$/, expected: "1 to 64 letters, digits, _ . or -" })),
   keepalive: withDefault(duration({ description: "how long a silent link may be before it is probed", minimumMs: 1_000, maximumMs: 1_160_000 }), 15_000, "15s"),
   window: withDefault(integer({ description: "messages sent and not yet acknowledged; 20 for a LAN, 100 for a cloud link; the broker's receive maximum bounds it", minimum: 1, maximum: 1000 }), 20),
-  confirm: withDefault(flag("true: a bridge confirms what it has stored, and only that counts as safe"), false),
-  latency: optional(object({ live: longestWait(), ...Object.fromEntries(RECORD_TYPES.map((type) => [type, longestWait()])) }, "longest wait before sending, by use")),
+  latency: optional(object({ live: longestWait(), ...Object.fromEntries(RECORD_TYPES.map((type) => [type, longestWait()])) }, "longest wait before sending, by use; at present everything is sent at once, which is within any of them")),
 });
 
 function refine<T>(shape: Shape<T>, check: (value: T, at: Path, problems: Problem[]) => T | Invalid): Shape<T> {

@@ -10,7 +10,7 @@ import type { AgentIdentity, Retained } from "../../agent/contract/destination.t
 import type { RecordType } from "../../agent/contract/record.ts";
 
 export const DEFAULT_TOPIC = "cellgate/v1/{site}/{area}/{cell}/{machine}";
-export const MAXIMUM_SLASHES = 7;
+const MAXIMUM_SLASHES = 7;
 const MAXIMUM_BYTES = 256;
 const LONGEST_TYPE = "connection";
 const LEVELS = ["enterprise", "site", "area", "cell"] as const;

@@ -16,7 +16,7 @@ export interface Filter { readonly name: string; readonly types?: readonly Recor
 interface Row { readonly seq: number; readonly id: string; readonly type: RecordType; readonly body: string }
 
 /** The outbox in forty lines: arrays and sets. */
-export class Model {
+class Model {
   rows: Row[] = [];
   checkpoints = new Map<string, string>();
   readonly settled = new Map<string, Set<number>>();

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { RECORD_BODIES } from "../../../agent/contract/record.ts";
 import type { CalendarRules } from "../../../agent/contract/rules.ts";
 import { downtimeDetector } from "../../../agent/detect/downtime.ts";
-import { matchesGlob } from "../../../agent/detect/downtime-reason.ts";
+import { matchesGlob } from "../../../agent/detect/glob.ts";
 import { line, MINUTE, play, row, rulesWith, time } from "./stops-run.ts";
 
 const DAYS = ["mon", "tue", "wed", "thu", "fri"] as const;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import type { Batch, Gap, Reading } from "../../../agent/contract/observation.ts";
 import type { MachineEvent } from "../../../agent/contract/detector.ts";
 import { monoMs, unixMs } from "../../../agent/contract/time.ts";

@@ -11,7 +11,7 @@ const problems = (keys: object): readonly string[] => {
 
 describe("the keys of an MQTT destination", () => {
   it("fills in what is not said", () => {
-    expect(read({})).toEqual({ ok: true, value: { url: "mqtts://broker.example.com", topic: "cellgate/v1/{site}/{area}/{cell}/{machine}", protocol: "auto", keepalive: 15_000, window: 20, confirm: false } });
+    expect(read({})).toEqual({ ok: true, value: { url: "mqtts://broker.example.com", topic: "cellgate/v1/{site}/{area}/{cell}/{machine}", protocol: "auto", keepalive: 15_000, window: 20 } });
   });
 
   it("takes everything that design.md shows", () => {
@@ -22,8 +22,8 @@ describe("the keys of an MQTT destination", () => {
   it.each([
     [{ url: "mqtts://user:secret@broker" }, "without a user name or password in it"],
     [{ url: "http://broker" }, "mqtts://HOST"],
-    [{ password: "secret", username: "u" }, "the secret itself never stands in this file"],
-    [{ password: { file: "/a", env: "B" }, username: "u" }, "keys file, env"],
+    [{ password: "secret", username: "u" }, "where it lies: {file:"],
+    [{ password: { file: "/a", env: "B" }, username: "u" }, "the keys \"file\", \"env\""],
     [{ password: { file: "/a" } }, "a password without a user name"],
     [{ url: "mqtt://broker", tls: { ca: "/a" } }, "mqtt:// together with tls"],
     [{ tls: { cert: "/a" } }, "only one of cert and key"],
