@@ -19,7 +19,7 @@ const batch = (items: readonly (Reading | Gap)[], now: number | null = null): Ba
 const words = (events: readonly MachineEvent[]): string[] => events.map((event) => {
   const seconds = (event.at - T0) / 1_000;
   if (event.kind !== "observations") return `${seconds} ${event.kind}`;
-  return [`${seconds}`, ...event.items.map((item) => `${item.signal}=${String(item.value)}${item.at === event.at ? "" : `@${(item.at - T0) / 1_000}`}${item.clamped ? "!" : ""}${item.initial ? "?" : ""}`)].join(" ");
+  return [`${seconds}`, ...event.items.map((item) => `${item.signal}=${typeof item.value === "object" ? "set" : String(item.value)}${item.at === event.at ? "" : `@${(item.at - T0) / 1_000}`}${item.clamped ? "!" : ""}${item.initial ? "?" : ""}`)].join(" ");
 });
 function play(batches: readonly Batch[], from: StampState = initialStamp, how: StampSettings = settings): { state: StampState; said: string[] } {
   let state = from;
