@@ -6,7 +6,7 @@ const iso = (at: number): string => new Date(at).toISOString();
 
 export const expectedFile = (name: string): string => join(import.meta.dirname, "expected", `${name}.json`);
 
-export const RULE = "States by design.md §2 and mtconnect.md §7, cycles and parts by design.md §4, counted from the recording's own text by test/truth. A cycle: [start, end, in-cycle ms, held ms, program, ended by]. A step of the counter: [at, from, to, parts]. A state: [from, state]. Stamps that step back are placed at the machine's latest deciding stamp (mtconnect.md §8): clamps.sameItem within one item, clamps.machine over all deciding items.";
+const RULE = "States by design.md §2 and mtconnect.md §7, cycles and parts by design.md §4, counted from the recording's own text by test/truth. A cycle: [start, end, in-cycle ms, held ms, program, ended by]. A step of the counter: [at, from, to, parts]. A state: [from, state]. Stamps that step back are placed at the machine's latest deciding stamp (mtconnect.md §8): clamps.sameItem within one item, clamps.machine over all deciding items.";
 
 export function expectedText(truth: Truth): string {
   const { recording, from, until, clamps, stateMs, executions, open } = truth;
