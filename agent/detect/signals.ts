@@ -30,6 +30,8 @@ export interface PathSignals {
 
 export interface SignalsState {
   readonly availability: string | null;
+  /** Was ever anything but UNAVAILABLE. */
+  readonly availabilityLive: boolean;
   readonly power: string | null;
   /** Why nothing is known, while no path has ever reported its execution. */
   readonly why: UnknownReason;
@@ -51,7 +53,7 @@ const FAULT_ITEM_LIMIT = 64;
 const executions: ReadonlySet<unknown> = new Set(EXECUTIONS);
 const modes: ReadonlySet<unknown> = new Set(CONTROLLER_MODES);
 
-export const initialSignals: SignalsState = { availability: null, power: null, why: "not-reported", paths: [], faults: {}, lastAt: null, numbered: false };
+export const initialSignals: SignalsState = { availability: null, availabilityLive: false, power: null, why: "not-reported", paths: [], faults: {}, lastAt: null, numbered: false };
 
 const newPath = (path: number, why: UnknownReason): PathSignals => ({
   path, execution: null, executionLive: false, mode: null, modeLive: false, why, emergencyStop: null, program: null, subprogram: null, comment: null,
@@ -101,7 +103,7 @@ function isDeciding(signal: string): boolean {
 export function afterObservation(rules: MachineRules, state: SignalsState, observation: Observation): SignalsState {
   switch (observation.signal) {
     case "availability":
-      return afterAvailability(state, text(observation));
+      return afterAvailability(state, observation.value === null ? "UNAVAILABLE" : text(observation));
     case "power_state":
       return text(observation) === state.power ? state : { ...state, power: text(observation) };
     case "alarm":
@@ -122,7 +124,9 @@ const named = ({ value }: Observation): string | null => {
 /** Where availability is lost, execution is not known until it is reported, whenever the source is said to be back. */
 function afterAvailability(state: SignalsState, availability: string | null): SignalsState {
   if (availability === state.availability) return state;
-  if (availability !== "UNAVAILABLE") return { ...state, availability };
+  if (availability !== "UNAVAILABLE") return { ...state, availability, availabilityLive: true };
+  // An item that never was anything else has no source behind it: its UNAVAILABLE says nothing of the machine.
+  if (!state.availabilityLive) return state;
   return { ...state, availability, why: "unavailable", paths: state.paths.map((path): PathSignals => ({ ...path, execution: null, why: "unavailable" })) };
 }
 

@@ -26,7 +26,7 @@ describe("one set of values, one state", () => {
     ["a fault outranks manual", { ...ready, controller_mode: "MANUAL", alarm: [fault("100")] }, "ALARM"],
     ["emergency stop outranks executing", { ...ready, execution: "ACTIVE", emergency_stop: "TRIGGERED" }, "ESTOP"],
     ["execution unavailable", { ...ready, execution: null }, "UNKNOWN"],
-    ["source unavailable", { ...ready, availability: "UNAVAILABLE" }, "UNKNOWN"],
+    ["an availability that never was anything but unavailable has no source behind it", { ...ready, availability: null }, "READY"],
     ["power off is known, not unknown", { ...ready, execution: null, power_state: "OFF" }, "OFF"],
     ["nothing about execution", { availability: "AVAILABLE" }, "UNKNOWN"],
     ["a mode that never was anything but unavailable is no mode", { execution: "ACTIVE", controller_mode: null }, "RUNNING"],
@@ -42,6 +42,11 @@ describe("one set of values, one state", () => {
   test("a word for execution that we do not know is UNKNOWN", () => {
     expect(states(play([[0, { ...ready, execution: "DANCING" }]]))).toEqual(["UNKNOWN 0 …"]);
   });
+});
+
+test("availability lost: unknown at once and until it is back; what execution says meanwhile counts then", () => {
+  const rows: Row[] = [[0, ready], [10, { availability: null }], [20, { execution: "ACTIVE" }], [30, { availability: "AVAILABLE" }], [40, { execution: "READY" }]];
+  expect(states(play(rows))).toEqual(["READY 0 10", "UNKNOWN 10 30", "RUNNING 30 40", "READY 40 …"]);
 });
 
 describe("states tile time", () => {
