@@ -32,17 +32,18 @@ async function main(): Promise<number> {
 }
 
 async function play(options: DemoOptions): Promise<number> {
-  const screen = new Screen(options.json);
-  const ledger = new Ledger();
-  const presenter = new Presenter(screen);
   const { promise: ending, resolve: end } = Promise.withResolvers<Ending>();
-  const timers = [setTimeout(() => {
-    end({ why: "failed", words: `no record arrived within ${FIRST_RECORD_MS / 1000} s of the start` });
-  }, FIRST_RECORD_MS)];
   const interrupted = (): void => {
     end({ why: "asked" });
   };
-  process.on("SIGINT", interrupted).on("SIGTERM", interrupted);
+  // SIGHUP: the terminal was closed. `npm run demo | head`: the reader has gone. Either way nothing may stay behind.
+  process.on("SIGINT", interrupted).on("SIGTERM", interrupted).on("SIGHUP", interrupted);
+  const screen = new Screen(options.json, interrupted);
+  const ledger = new Ledger();
+  const presenter = new Presenter(screen);
+  const timers = [setTimeout(() => {
+    end({ why: "failed", words: `no record arrived within ${FIRST_RECORD_MS / 1000} s of the start` });
+  }, FIRST_RECORD_MS)];
 
   const onRecord = (text: string): void => {
     const event = decodeEvent(text);
@@ -110,11 +111,10 @@ class Screen {
   readonly colours: boolean;
   private readonly text: NodeJS.WriteStream;
   private shown = false;
-  constructor(json: boolean) {
+  constructor(json: boolean, onReaderGone: () => void) {
     this.text = json ? process.stderr : process.stdout;
     this.colours = this.text.isTTY && (process.env["NO_COLOR"] ?? "") === "";
-    // `npm run demo | head`: the reader has gone, and so do we.
-    process.stdout.on("error", () => process.exit(0));
+    for (const stream of [process.stdout, process.stderr]) stream.on("error", onReaderGone);
   }
   line(text: string): void {
     this.clearPicture();

@@ -1,7 +1,7 @@
 /** `npm run demo` as a user runs it: the built agent, a broker, the simulated machine; a few seconds of it. */
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -61,6 +61,22 @@ describe.skipIf(!built)("the demo", () => {
     });
     expect(code).toBe(0);
     expect(stdout).toMatch(/records received, \d+ duplicates, 0 lost/u);
+  });
+
+  it.each(["the terminal is closed", "the reader goes away"] as const)("leaves nothing behind when %s", async (how) => {
+    const folder = await mkdtemp(join(tmpdir(), "cellgate-demo-left-"));
+    const child = spawn(process.execPath, ["deploy/demo/demo.ts"], { cwd: ROOT, stdio: ["ignore", "pipe", "ignore"], env: { ...process.env, TMPDIR: folder } });
+    child.stdout.once("data", () => {
+      if (how === "the terminal is closed") child.kill("SIGHUP");
+      else child.stdout.destroy();
+    });
+    const ended = await new Promise((resolve) => {
+      child.once("exit", (code, signal) => {
+        resolve(signal ?? code);
+      });
+    });
+    expect([ended, await readdir(folder)]).toEqual([0, []]);
+    await rm(folder, { recursive: true });
   });
 
   it("says what is wrong with its options", async () => {
