@@ -2,6 +2,7 @@
  * The YAML keys of an MQTT destination. Secrets come by reference, never as text; certificate files are named here and
  * read anew at each connect, so that rotation needs no restart. There is no key that switches verification off.
  */
+import { address } from "../../agent/contract/address-shape.ts";
 import { RECORD_TYPES } from "../../agent/contract/record.ts";
 import { INVALID, optional, withDefault, type Invalid, type Of, type OptionalShape, type Path, type Problem, type Shape } from "../../agent/contract/shape.ts";
 import { secretReference } from "../../agent/contract/secret-shape.ts";
@@ -12,9 +13,9 @@ const path = (description: string): Shape<string> => text({ description, maxLeng
 const longestWait = (): OptionalShape<number> => optional(duration({ description: "longest wait before sending", maximumMs: 86_400_000 }));
 
 const KEYS = object({
-  url: text({
+  url: address({
+    schemes: "mqtts?", path: false,
     description: "the broker: mqtts://HOST:PORT, or mqtt://HOST:PORT without encryption",
-    pattern: /^mqtts?:\/\/(\[[0-9a-fA-F:.]+\]|[^\s/@:?#[\]]+)(:\d{1,5})?\/?$/,
     expected: "mqtts://HOST or mqtt://HOST, with :PORT when it is not 8883 or 1883, and without a user name or password in it",
   }),
   username: optional(text({ description: "user name at the broker" })),

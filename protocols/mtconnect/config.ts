@@ -1,4 +1,5 @@
 /** The YAML keys of an MTConnect source. Defaults and limits: mtconnect.md §2, §4. */
+import { address } from "../../agent/contract/address-shape.ts";
 import { secretReference } from "../../agent/contract/secret-shape.ts";
 import { ACCOMPANYING_SIGNALS, DECIDING_SIGNALS } from "../../agent/contract/observation.ts";
 import { fail, INVALID, optional, withDefault, type Of, type Shape } from "../../agent/contract/shape.ts";
@@ -8,9 +9,9 @@ const SIGNALS: readonly string[] = [...DECIDING_SIGNALS, ...ACCOMPANYING_SIGNALS
 const SIGNAL = new RegExp(`^(?:${SIGNALS.join("|")}|point/[A-Za-z0-9_.-]{1,64})$`, "u");
 
 const KEYS = object({
-  url: text({
+  url: address({
+    schemes: "https?", path: true,
     description: "the agent: http://HOST:PORT or https://HOST:PORT",
-    pattern: /^https?:\/\/(\[[0-9a-fA-F:.]+\]|[^\s/@:?#[\]]+)(:\d{1,5})?(\/[^\s?#]*)?$/,
     expected: "http://HOST:PORT or https://HOST:PORT, without user name, password or query in it",
   }),
   device: optional(text({ description: "name or uuid of the device in the agent; not needed when it has only one", maxLength: 256 })),
