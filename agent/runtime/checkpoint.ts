@@ -3,7 +3,7 @@ import type { Cursor } from "../contract/observation.ts";
 import type { PipelineState } from "./pipeline.ts";
 
 /** Rises when the stamp's state or this envelope changes in a way that an older file cannot be read with. */
-const FORMAT = 1;
+const FORMAT = 2;
 
 export interface Saved<State> {
   readonly state: PipelineState<State>;

@@ -16,7 +16,7 @@ import type { Outbox } from "../contract/outbox.ts";
 import type { Ports } from "../contract/ports.ts";
 import type { NewRecord } from "../contract/record.ts";
 import type { Link } from "../contract/source.ts";
-import { rfc3339, unixMs, type UnixMs } from "../contract/time.ts";
+import { rfc3339, type UnixMs } from "../contract/time.ts";
 import type { MachineSettings, SourceSettings } from "../config/model.ts";
 import type { WritableBoard } from "./board.ts";
 import { decodeCheckpoint, encodeCheckpoint } from "./checkpoint.ts";
@@ -196,8 +196,7 @@ export class Machine<State> {
   #blindTick(): void {
     const { clock } = this.#parts.ports;
     this.#cancelTimer = clock.after(BLIND_TICK_MS, () => {
-      const { shiftMs, offsetMs } = this.#state.stamp;
-      const [next, findings] = this.#pipeline.tick(this.#state, unixMs(clock.now().unixMs + (shiftMs ? 0 : (offsetMs ?? 0))));
+      const [next, findings] = this.#pipeline.tick(this.#state, this.#pipeline.now(this.#state, clock.now().unixMs));
       this.#state = next;
       if (findings.length > 0) this.#conclude(findings);
       this.#blindTick();

@@ -7,7 +7,7 @@ import type { Finding } from "../contract/finding.ts";
 import type { Arrival, Batch, GapReason } from "../contract/observation.ts";
 import type { MachineRules } from "../contract/rules.ts";
 import { unixMs, type UnixMs } from "../contract/time.ts";
-import { declareGap, initialStamp, newSession, settledThrough, stampBatch, ticked, type StampSettings, type StampState } from "./stamp.ts";
+import { declareGap, eventNow, initialStamp, newSession, settledThrough, stampBatch, ticked, type StampSettings, type StampState } from "./stamp.ts";
 import type { MachineEvent } from "../contract/detector.ts";
 
 export interface PipelineState<State> {
@@ -24,6 +24,8 @@ export interface Pipeline<State> {
   gap(state: PipelineState<State>, at: UnixMs, reason: GapReason): Step<State>;
   /** Event time is known to have reached `at` without the source (after a gap): conclude what is due. */
   tick(state: PipelineState<State>, at: UnixMs): Step<State>;
+  /** Event time at `now` of our own clock, while the source is away. */
+  now(state: PipelineState<State>, now: UnixMs): UnixMs;
   session(state: PipelineState<State>): PipelineState<State>;
   /** No first revision that ends at or before this will follow, but such as come marked late; null before the first event. */
   completeThrough(state: PipelineState<State>): UnixMs | null;
@@ -39,10 +41,13 @@ export function createPipeline<State>(settings: StampSettings, rules: MachineRul
     }
     return current;
   };
-  const tick = (state: PipelineState<State>, at: UnixMs | null, findings: Finding[]): PipelineState<State> => {
-    const wake = at === null ? null : detector.wakeAt(rules, state.detect);
-    if (at === null || wake === null || wake > at || (state.stamp.axis !== null && at < state.stamp.axis)) return state;
-    return { stamp: ticked(state.stamp, at), detect: run(state.detect, [{ kind: "tick", at }], findings) };
+  // The axis moves to what was due, never to the tick: where a tick falls depends on when documents come.
+  const tick = (given: PipelineState<State>, at: UnixMs | null, findings: Finding[]): PipelineState<State> => {
+    let state = given;
+    if (at === null || (state.stamp.axis !== null && at < state.stamp.axis)) return state;
+    for (let due = detector.wakeAt(rules, state.detect); due !== null && due <= at; due = detector.wakeAt(rules, state.detect))
+      state = { stamp: ticked(state.stamp, due), detect: run(state.detect, [{ kind: "tick", at: due }], findings) };
+    return state;
   };
   return {
     initial: () => ({ stamp: initialStamp, detect: detector.initial(rules) }),
@@ -61,6 +66,7 @@ export function createPipeline<State>(settings: StampSettings, rules: MachineRul
       const findings: Finding[] = [];
       return [tick(state, at, findings), findings];
     },
+    now: (state, now) => eventNow(settings, state.stamp, now),
     session: (state) => ({ ...state, stamp: newSession(state.stamp) }),
     completeThrough({ stamp, detect }) {
       if (stamp.axis === null) return null;

@@ -21,18 +21,32 @@ export interface StampSettings {
   readonly toleranceMs: number;
 }
 
+/**
+ * What is not handed on yet. Where it is cut off, by a document or a kill, must not show: so readings are together only
+ * when they carry one stamp and follow each other; accompanying ones with another stamp are an event of their own.
+ */
+interface Pending {
+  readonly at: UnixMs;
+  /** Of the deciding readings, before clamping; null when there are none. */
+  readonly stamp: UnixMs | null;
+  readonly items: readonly Observation[];
+  readonly trailing: readonly Observation[];
+}
+
 export interface StampState {
   /** Newest event time handed to the detectors. */
   readonly axis: UnixMs | null;
-  readonly pending: { readonly at: UnixMs; readonly items: readonly Observation[] } | null;
+  readonly pending: Pending | null;
   /** Where the initial values that follow a gap stand; null: at their document's time, or at the newest of their stamps. */
   readonly initialAt: UnixMs | null;
   /** Added to every stamp of this source session; null until measured. */
   readonly shiftMs: number | null;
   /** Source clock minus ours when last measured. */
   readonly offsetMs: number | null;
-  /** How far the newest stamp lags the document that brings it, at least: adapters' clocks differ from their agent's. */
+  /** How far the clock that stamps lags the document's, as live observations show it: adapters' clocks differ from their agent's. */
   readonly lagMs: number | null;
+  /** The document before this one held everything there was: what is new now is live. */
+  readonly following: boolean;
   /** Event time until which the source has told us everything. */
   readonly seen: UnixMs | null;
   /** Last value of each item, to go on from after a gap without loss. Bounded by KNOWN_LIMIT. */
@@ -46,25 +60,31 @@ export interface StampState {
 }
 
 export const initialStamp: StampState = {
-  axis: null, pending: null, initialAt: null, shiftMs: null, offsetMs: null, lagMs: null, seen: null, known: {}, blind: false, returnAt: null, late: 0,
+  axis: null, pending: null, initialAt: null, shiftMs: null, offsetMs: null, lagMs: null, following: false, seen: null, known: {}, blind: false, returnAt: null, late: 0,
 };
 
 /** More items than any control has; what lies beyond is not remembered over a gap. */
 const KNOWN_LIMIT = 2_000;
 /** Observations of one instant may come in several documents: time alone concludes nothing until this long after it. */
 const SETTLE_MS = 1_000;
+/** Document times are often whole seconds: stamps up to this far ahead of them are ahead of nothing. */
+const CREDIBLE_LEAD_MS = 5_000;
+/** A machine may have said nothing for so long. Beyond it, until live stamps tell, its clock may be a zone behind instead. */
+const IDLE_MS = 25 * 60_000;
+/** Further ahead of its document than any zone. */
+const FUTURE_MS = 26 * 3_600_000;
 
 const deciding: ReadonlySet<string> = new Set(DECIDING_SIGNALS);
 const keyOf = (reading: Reading): string => `${reading.signal}|${reading.item ?? ""}|${reading.path ?? ""}`;
 type Mutable = { -readonly [K in Exclude<keyof StampState, "pending" | "known">]: StampState[K] };
 /** What one call changes. Its group and its map are its own copies, so that appending costs nothing and the state given stays as it was. */
 interface Draft extends Mutable {
-  pending: { readonly at: UnixMs; readonly items: Observation[] } | null;
+  pending: (Pending & { readonly items: Observation[]; readonly trailing: Observation[] }) | null;
   known: Record<string, Reading>;
   readonly events: MachineEvent[];
 }
 const draftOf = (state: StampState): Draft => ({
-  ...state, pending: state.pending && { at: state.pending.at, items: [...state.pending.items] }, known: { ...state.known }, events: [],
+  ...state, pending: state.pending && { ...state.pending, items: [...state.pending.items], trailing: [...state.pending.trailing] }, known: { ...state.known }, events: [],
 });
 
 /** Event time up to which time alone may conclude something; null while the source is behind or silent about its clock. */
@@ -77,20 +97,21 @@ export function stampBatch(settings: StampSettings, state: StampState, batch: Ba
   const draft = draftOf(state);
   const received = arrival.received.unixMs;
   measure(settings, draft, batch, received);
+  if (batch.caughtUp) measureLag(draft, batch, settings);
   const documentTime = batch.sourceNow !== undefined && settings.policy !== "gateway" ? unixMs(batch.sourceNow + (draft.shiftMs ?? 0)) : received;
-  if (draft.blind && draft.returnAt === null && (batch.items.length > 0 || batch.caughtUp)) draft.returnAt = later(draft.axis, documentTime);
-  const initialAt = batch.caughtUp ? documentTime : newestInitial(batch, draft.shiftMs ?? 0);
+  if (draft.blind && draft.returnAt === null && (batch.items.length > 0 || batch.caughtUp)) draft.returnAt = later(draft.axis, stampClock(draft, documentTime));
+  const initialAt = initialInstant(settings, draft, batch, documentTime);
   for (const item of batch.items) {
     if (item.kind === "gap") takeGap(settings, draft, item);
-    else takeReading(settings, draft, item, { initialAt, received });
+    else takeReading(settings, draft, item, { initialAt, documentTime, received });
   }
   if (batch.caughtUp) {
-    measureLag(draft, batch, settings);
     endReturn(settings, draft);
     flush(settings, draft);
-    draft.seen = later(draft.axis, unixMs(documentTime - Math.max(0, draft.lagMs ?? 0)));
+    draft.seen = later(draft.axis, stampClock(draft, documentTime));
     draft.initialAt = null;
   } else if (batch.items.length > 0) draft.seen = draft.axis;
+  draft.following = batch.caughtUp;
   const { events, ...next } = draft;
   return [next, events];
 }
@@ -109,10 +130,10 @@ export function declareGap(settings: StampSettings, state: StampState, at: UnixM
   return [next, events];
 }
 
-/** The detectors were given a tick at `at`: nothing earlier may follow. */
+/** Time alone concluded something that was due at `at`: nothing earlier may follow. */
 export const ticked = (state: StampState, at: UnixMs): StampState => ({ ...state, axis: later(state.axis, at) });
 /** A new session measures the source's clock again. */
-export const newSession = (state: StampState): StampState => ({ ...state, offsetMs: null, returnAt: null });
+export const newSession = (state: StampState): StampState => ({ ...state, offsetMs: null, following: false, returnAt: null });
 
 function later(axis: UnixMs | null, at: UnixMs): UnixMs {
   return axis !== null && axis > at ? axis : at;
@@ -132,19 +153,49 @@ function measure(settings: StampSettings, draft: Draft, batch: Batch, received: 
 
 function measureLag(draft: Draft, batch: Batch, settings: StampSettings): void {
   if (batch.sourceNow === undefined || settings.policy === "gateway") return;
-  let newest = -Infinity;
-  for (const item of batch.items) if (item.kind === "reading" && item.initial !== true && item.sourceTime !== undefined && item.sourceTime > newest) newest = item.sourceTime;
-  if (newest === -Infinity) return;
+  const newest = newestStamp(batch, batch.sourceNow + FUTURE_MS, (reading) => reading.initial !== true);
+  if (newest === null) return;
   const lag = batch.sourceNow - newest;
-  draft.lagMs = draft.lagMs === null ? lag : Math.min(lag, draft.lagMs + SETTLE_MS);
+  if (draft.following) draft.lagMs = draft.lagMs === null ? lag : Math.min(lag, draft.lagMs + SETTLE_MS);
+  else if (lag > IDLE_MS) draft.lagMs ??= lag;
 }
 
-/** Values at the beginning of a source's history hold since the newest of them changed: so each run finds the same start. */
-function newestInitial(batch: Batch, shiftMs: number): UnixMs {
-  let newest = 0;
+/**
+ * What the clock that stamps shows when a document's clock shows `documentTime`: they may be hours apart (adapters that
+ * write local time as UTC). Whole seconds in documents make a small lead of the stamps worth nothing.
+ */
+function stampClock({ lagMs }: Pick<StampState, "lagMs">, documentTime: UnixMs): UnixMs {
+  const lag = lagMs ?? 0;
+  return unixMs(documentTime - (lag < -CREDIBLE_LEAD_MS ? lag : Math.max(0, lag)));
+}
+
+/** Event time now, by our own clock, while the source is away. */
+export function eventNow(settings: StampSettings, state: StampState, now: UnixMs): UnixMs {
+  if (settings.policy === "gateway") return now;
+  return stampClock(state, unixMs(now + (state.offsetMs ?? 0) + (state.shiftMs ?? 0)));
+}
+
+function newestStamp(batch: Batch, limit: number, counts: (reading: Reading) => boolean): number | null {
+  let newest: number | null = null;
   for (const item of batch.items)
-    if (item.kind === "reading" && item.initial === true && deciding.has(item.signal) && (item.sourceTime ?? 0) > newest) newest = item.sourceTime ?? 0;
-  return unixMs(newest + shiftMs);
+    if (item.kind === "reading" && item.sourceTime !== undefined && item.sourceTime <= limit && (newest === null || item.sourceTime > newest) && counts(item)) newest = item.sourceTime;
+  return newest;
+}
+
+/**
+ * Since when initial values hold, where no gap says it. At the beginning of a source's history: since the newest of them
+ * changed, so that each run finds the same start. At the present: from the document's time on; but where their newest
+ * stamp lies so far back that the clock that stamps may be hours behind (or the machine a recording), from that stamp on.
+ */
+function initialInstant(settings: StampSettings, draft: Draft, batch: Batch, documentTime: UnixMs): UnixMs {
+  const shift = draft.shiftMs ?? 0;
+  if (!batch.caughtUp) return unixMs((newestStamp(batch, Infinity, ({ initial, signal }) => initial === true && deciding.has(signal)) ?? 0) + shift);
+  if (settings.policy === "gateway" || draft.axis !== null) return documentTime;
+  const newest = newestStamp(batch, Infinity, ({ initial }) => initial === true);
+  const age = newest === null ? 0 : documentTime - newest - shift;
+  if (age <= IDLE_MS) return documentTime;
+  draft.lagMs ??= age;
+  return unixMs(documentTime - age);
 }
 
 function takeGap(settings: StampSettings, draft: Draft, gap: Gap): void {
@@ -159,10 +210,10 @@ function takeGap(settings: StampSettings, draft: Draft, gap: Gap): void {
   draft.axis = at;
 }
 
-function takeReading(settings: StampSettings, draft: Draft, reading: Reading, now: { readonly initialAt: UnixMs; readonly received: UnixMs }): void {
+function takeReading(settings: StampSettings, draft: Draft, reading: Reading, now: { readonly initialAt: UnixMs; readonly documentTime: UnixMs; readonly received: UnixMs }): void {
   const key = keyOf(reading);
   if (key in draft.known || Object.keys(draft.known).length < KNOWN_LIMIT) draft.known[key] = reading;
-  const stamped = settings.policy === "gateway" || reading.sourceTime === undefined ? now.received : unixMs(reading.sourceTime + (draft.shiftMs ?? 0));
+  const stamped = instantOf(settings, draft, reading, now);
   if (draft.returnAt !== null) {
     if (stamped < draft.returnAt || reading.initial === true) {
       draft.late += 1;
@@ -173,24 +224,29 @@ function takeReading(settings: StampSettings, draft: Draft, reading: Reading, no
   place(settings, draft, reading, reading.initial === true ? later(draft.initialAt ?? now.initialAt, stamped) : stamped);
 }
 
+/** A stamp from beyond tomorrow is no time: taken as it is, it would hold the axis there, and everything after it. */
+function instantOf(settings: StampSettings, draft: Draft, { sourceTime }: Reading, now: { readonly documentTime: UnixMs; readonly received: UnixMs }): UnixMs {
+  if (settings.policy === "gateway" || sourceTime === undefined) return now.received;
+  const stamped = sourceTime + (draft.shiftMs ?? 0);
+  return unixMs(stamped > now.documentTime + FUTURE_MS ? now.documentTime : stamped);
+}
+
 function place(settings: StampSettings, draft: Draft, reading: Reading, stamped: UnixMs): void {
   const decides = deciding.has(reading.signal);
-  const frontier = draft.pending?.at ?? draft.axis;
-  const at = decides ? later(frontier, stamped) : stamped;
+  const joins = draft.pending?.stamp === stamped && draft.pending.trailing.length === 0;
+  if (decides && !joins) flush(settings, draft);
+  const at = decides ? (draft.pending?.at ?? later(draft.axis, stamped)) : stamped;
   const basis = settings.policy === "gateway" || reading.sourceTime === undefined ? "gateway" : draft.shiftMs ? "shifted" : "source";
   const observation: Observation = { ...reading, machine: settings.machine, at, basis, ...(at !== stamped && { clamped: true }) };
-  if (draft.pending !== null && (!decides || draft.pending.at === at)) {
-    draft.pending.items.push(observation);
-    return;
-  }
-  flush(settings, draft);
-  draft.pending = { at: decides ? at : (draft.axis ?? at), items: [observation] };
+  draft.pending ??= { at: decides ? at : (draft.axis ?? at), stamp: decides ? stamped : null, items: [], trailing: [] };
+  (decides || joins ? draft.pending.items : draft.pending.trailing).push(observation);
 }
 
 function flush(settings: StampSettings, draft: Draft): void {
   if (draft.pending === null) return;
-  draft.events.push({ kind: "observations", at: draft.pending.at, source: settings.source, items: draft.pending.items });
-  draft.axis = later(draft.axis, draft.pending.at);
+  const { at, items, trailing } = draft.pending;
+  for (const together of [items, trailing]) if (together.length > 0) draft.events.push({ kind: "observations", at, source: settings.source, items: together });
+  draft.axis = later(draft.axis, at);
   draft.pending = null;
 }
 
