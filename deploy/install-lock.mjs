@@ -1,8 +1,8 @@
 /**
- * One install at a time in one checkout, also when the one before was killed. The lock is a folder; its `owner` file
- * holds a random token and is touched while the owner lives. Taking over a dead owner's lock is decided by creating
- * `after-TOKEN` inside it: the file system lets exactly one succeed, and the token is looked at again afterwards, so
- * that nobody takes over a lock that changed hands in between.
+ * One install at a time in one checkout, also when the one before was killed. The lock is a folder whose `owner` file
+ * holds a random token and is touched while the owner lives; it appears signed and goes in one step, by renaming.
+ * Taking over a dead owner's lock is decided by creating `after-TOKEN-1` inside it: the file system lets exactly one
+ * succeed, and the token is looked at again afterwards, so that nobody takes over a lock that changed hands in between.
  */
 import { randomUUID } from "node:crypto";
 import { mkdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
@@ -26,36 +26,63 @@ export async function whileLocked(path, task, onWait) {
     return await task();
   } finally {
     clearInterval(touching);
-    if (holder(path)?.token === token) rmSync(path, { recursive: true, force: true });
+    release(path, token);
   }
 }
 
 function create(path, token) {
-  if (!made(path)) return false;
-  writeOwner(path, token);
-  return true;
+  const own = `${path}.${token}`;
+  mkdirSync(own);
+  writeFileSync(join(own, "owner"), token);
+  if (renamed(own, path)) return true;
+  rmSync(own, { recursive: true });
+  return false;
+}
+
+function release(path, token) {
+  const own = `${path}.${token}`;
+  if (holder(path)?.token === token && renamed(path, own)) rmSync(own, { recursive: true });
 }
 
 function takeOver(path, token) {
   const before = holder(path);
-  if (!before?.stale || !made(join(path, `after-${before.token}`))) return false;
+  if (!before?.stale) return false;
+  const attempt = nextAttempt(path, before.token);
+  if (attempt === null || !made(attempt)) return false;
   const now = holder(path);
-  if (now?.token !== before.token || !now.stale) return false;
+  if (now?.token !== before.token) return false;
   writeOwner(path, token);
   return true;
 }
 
-/** Who holds the lock, and whether it looks dead. Null when there is none; token "nobody" when it died before it signed. */
+/** Where to try: an attempt that died as well is passed over once it is stale; null while another one is under way. */
+function nextAttempt(path, token) {
+  for (let number = 1; ; number += 1) {
+    const attempt = join(path, `after-${token}-${number}`);
+    const stat = statSync(attempt, { throwIfNoEntry: false });
+    if (!stat) return attempt;
+    if (Date.now() - stat.mtimeMs <= STALE_MS) return null;
+  }
+}
+
+/** Who holds the lock, and whether it looks dead; null when nobody does. */
 function holder(path) {
-  const folder = statSync(path, { throwIfNoEntry: false });
-  if (!folder) return null;
-  const owner = statSync(join(path, "owner"), { throwIfNoEntry: false });
-  const stale = Date.now() - (owner ?? folder).mtimeMs > STALE_MS;
-  if (!owner) return { token: "nobody", stale };
   try {
-    return { token: readFileSync(join(path, "owner"), "utf8"), stale };
+    const owner = join(path, "owner");
+    return { token: readFileSync(owner, "utf8"), stale: Date.now() - statSync(owner).mtimeMs > STALE_MS };
   } catch (error) {
     if (error.code === "ENOENT") return null;
+    throw error;
+  }
+}
+
+/** False when a lock stands there already (a folder with something in it is never replaced), or has gone. */
+function renamed(from, to) {
+  try {
+    renameSync(from, to);
+    return true;
+  } catch (error) {
+    if (["ENOTEMPTY", "EEXIST", "EPERM", "ENOENT"].includes(error.code)) return false;
     throw error;
   }
 }
@@ -65,7 +92,7 @@ function made(path) {
     mkdirSync(path);
     return true;
   } catch (error) {
-    // ENOENT: the lock around it was released meanwhile.
+    // ENOENT: the lock around it has gone meanwhile.
     if (error.code === "EEXIST" || error.code === "ENOENT") return false;
     throw error;
   }

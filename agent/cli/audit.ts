@@ -44,7 +44,7 @@ function inWords({ lines, records, machines, findings, counts, good }: AuditRepo
   const rules = (Object.keys(counts) as Rule[]).map((rule) => {
     const shown = findings.filter((one) => one.rule === rule).slice(0, SHOWN_PER_RULE);
     const more = (counts[rule] ?? 0) - shown.length;
-    return `\n${rule}: broken, for ${RULES[rule]}\n${shown.map(line).join("")}${more > 0 ? `  … and ${more} more\n` : ""}`;
+    return `\n${rule}: ${counts[rule] ?? 0} against the rule that ${RULES[rule]}\n${shown.map(line).join("")}${more > 0 ? `  … and ${more} more\n` : ""}`;
   });
   return `${read}: ${Object.values(counts).reduce((sum, count) => sum + count, 0)} findings.\n${rules.join("")}`;
 }
