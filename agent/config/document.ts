@@ -3,10 +3,10 @@
  * values after aliases are expanded, the number of problems. Merge keys, tags, directives and second documents are
  * problems; so are duplicate keys and whatever programs read differently (`agent/config/unclear.ts`).
  */
-import { Composer, Parser, isAlias, isMap, isNode, isScalar, isSeq, type Alias, type Document, type Pair, type Scalar, type YAMLError, type YAMLMap } from "yaml";
+import { Composer, Parser, isAlias, isMap, isNode, isScalar, isSeq, type Alias, type Document, type Pair, type Scalar, type YAMLMap } from "yaml";
 import type { Path, Problem } from "../contract/shape.ts";
+import { slips } from "./slips.ts";
 import { NUMBER_TAGS, unclear } from "./unclear.ts";
-import { yamlWords } from "./yaml-words.ts";
 
 /** Part of the text: offset of its first sign, and of the one after its last. */
 export type Span = readonly [from: number, to: number];
@@ -45,7 +45,7 @@ export function readYaml(text: string): YamlDocument {
   const composer = new Composer(OPTIONS as ConstructorParameters<typeof Composer>[0]);
   const [document, second] = composer.compose(new Parser().parse(text), true, text.length);
   if (!document) return unusable([]);
-  const complaints = [...document.errors, ...document.warnings].slice(0, MAXIMUM_PROBLEMS).map((error) => spotted(error, text));
+  const complaints = slips([...document.errors, ...document.warnings].slice(0, MAXIMUM_PROBLEMS), text).map(({ found, expected, span }) => at(found, expected, span));
   if (second) complaints.push(at("a second document (---)", "one document in one file", [second.range[0], second.range[0] + 3]));
   if (complaints.length > 0) return unusable(complaints);
   const reader = new Reader();
@@ -64,13 +64,6 @@ export function readYaml(text: string): YamlDocument {
 
 const unusable = (problems: readonly Spotted[]): YamlDocument => ({ value: undefined, problems, span: () => [0, 1], plainSource: () => null });
 const at = (found: string, expected: string, span: Span): Spotted => ({ path: [], on: "value", found, expected, span });
-
-function spotted(error: YAMLError, text: string): Spotted {
-  const { found, expected } = yamlWords(error.code, error.message);
-  // At the end of the text there is nothing to underline: the last sign stands for it.
-  const from = Math.min(error.pos[0], Math.max(0, text.trimEnd().length - 1));
-  return at(found, expected, [from, Math.max(from + 1, error.pos[1])]);
-}
 
 /** Turns nodes into plain values. Own properties only, so that `__proto__` is a key like any other. */
 class Reader {

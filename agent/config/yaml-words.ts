@@ -21,7 +21,7 @@ const WORDS: Readonly<Record<ErrorCode, Words>> = {
   IMPOSSIBLE: { found: "something the YAML parser cannot make sense of", expected: "the line written more plainly" },
   KEY_OVER_1024_CHARS: { found: "a key of more than 1024 characters", expected: "a key of this file: is a quote missing further up?" },
   MISSING_CHAR: { found: "a sign that is missing: a closing quote, bracket or brace, a comma, a colon, or the space after one", expected: "each quote, bracket and brace closed, commas between entries, and a space after each colon" },
-  MULTILINE_IMPLICIT_KEY: { found: "a key that runs over several lines", expected: "a key on one line with its colon: is the colon missing?" },
+  MULTILINE_IMPLICIT_KEY: { found: "a line that is no KEY: VALUE", expected: "a colon and a space between the key and its value" },
   MULTIPLE_ANCHORS: { found: "two anchors on one value", expected: "one anchor" },
   MULTIPLE_DOCS: { found: "a second document (---)", expected: "one document in one file" },
   MULTIPLE_TAGS: { found: "two tags on one value", expected: "the value without tags" },
