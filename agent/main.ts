@@ -1,8 +1,4 @@
-/**
- * The program: commands, ports, signals, exit code. The first signal stops in an orderly way, the second ends at once.
- * V8's compile cache lies in the state directory where there is one: it saves memory and start-up time (runtime.md §2).
- */
-import { enableCompileCache } from "node:module";
+/** The program: commands, ports, signals, exit code. The first signal stops in an orderly way, the second ends at once. */
 import { auditCommand } from "./cli/audit.ts";
 import { checkCommand } from "./cli/check.ts";
 import { runCli, type Command } from "./cli/cli.ts";
@@ -77,8 +73,6 @@ const commands: readonly Command[] = [
 ];
 
 async function main(): Promise<void> {
-  const state = process.env["STATE_DIRECTORY"] ?? process.env["CELLGATE_CACHE"];
-  if (state !== undefined) enableCompileCache(`${state}/compile-cache`);
   const stopping = new AbortController();
   const stop = (signal: NodeJS.Signals): void => {
     if (stopping.signal.aborted) process.exit(1);

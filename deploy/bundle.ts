@@ -1,31 +1,62 @@
 /**
- * One file for devices: `agent/main.ts` and all it imports → `dist/cellgate.mjs` (ESM, Node 24, source map beside it).
- * Unbundled packages cost 10 MB of memory for mqtt alone (runtime.md §2). Names are kept, so that a stack trace from the
- * field can be read. better-sqlite3 is native and stays a package beside the bundle.
+ * What devices run: `agent/start.ts` and all it imports → `dist/cellgate.mjs`, which loads its parts from `dist/chunks/`
+ * as they are needed (ESM, Node 24, source maps beside them). better-sqlite3 is native and stays a package beside it.
+ * Made to cost little memory (docs/benchmarks.md): packages bundled, commands apart from the agent, Node's own modules
+ * taken without loading what they hold in reserve. Names are kept, so that a stack trace from the field can be read.
  * Nothing made for tests may get in: a broker or a test helper inside is an error, not a warning.
  */
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { mkdir, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { builtinModules } from "node:module";
+import { basename, dirname, extname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { gzipSync } from "node:zlib";
-import { build, type Metafile } from "esbuild";
+import { build, type BuildResult, type Metafile, type Plugin } from "esbuild";
 
 const root = dirname(import.meta.dirname);
 const NEVER_INSIDE = /(^|\/)node_modules\/(aedes|vitest|fast-check|ajv|esbuild)\/|^test\//;
 
 const { values } = parseArgs({
   options: {
-    entry: { type: "string", default: join(root, "agent", "main.ts") },
+    entry: { type: "string", default: join(root, "agent", "start.ts") },
     out: { type: "string", default: join(root, "dist", "cellgate.mjs") },
     inputs: { type: "boolean", default: false },
   },
 });
 
-async function bundle(entry: string, out: string): Promise<Metafile> {
+const CHUNKS = "chunks";
+/** An agent that is running may still load a part of the build before. */
+const KEEP_CHUNKS_MS = 24 * 3_600_000;
+
+/**
+ * `import … from "node:http"` makes Node fill every export, those too that it makes only on demand: http then loads all
+ * of fetch, 5 MB. Taken as plain objects, they stay unmade.
+ */
+const builtinsOnDemand: Plugin = {
+  name: "builtins-on-demand",
+  setup({ onResolve, onLoad }) {
+    const own = new RegExp(`^(?:node:.+|${builtinModules.filter((name) => /^[a-z]/u.test(name)).join("|")})$`);
+    onResolve({ filter: own }, ({ path, kind }) => (kind === "import-statement" || kind === "dynamic-import" ? { path, namespace: "builtin" } : undefined));
+    onLoad({ filter: /./, namespace: "builtin" }, ({ path }) => ({ contents: `module.exports = process.getBuiltinModule(${JSON.stringify(path)});`, loader: "js" }));
+  },
+};
+
+/** xml2js loads its writer with its reader, and a library of 100 KB with it: we only read. */
+const withoutXmlWriter: Plugin = {
+  name: "without-xml-writer",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^\.\/builder$/ }, ({ path, importer }) => (importer.includes("/node_modules/xml2js/") ? { path, namespace: "left-out" } : undefined));
+    onLoad({ filter: /./, namespace: "left-out" }, () => ({ contents: "module.exports = {};", loader: "js" }));
+  },
+};
+
+async function bundle(entry: string, out: string): Promise<BuildResult<{ metafile: true; write: false }>> {
   const result = await build({
     absWorkingDir: root,
-    entryPoints: [entry],
-    outfile: out,
+    entryPoints: { [basename(out, extname(out))]: entry },
+    outdir: dirname(out),
+    outExtension: { ".js": extname(out) },
+    chunkNames: `${CHUNKS}/[name]-[hash]`,
+    splitting: true,
     bundle: true,
     write: false,
     metafile: true,
@@ -37,15 +68,28 @@ async function bundle(entry: string, out: string): Promise<Metafile> {
     sourcemap: "external",
     legalComments: "none",
     external: ["better-sqlite3"],
+    plugins: [builtinsOnDemand, withoutXmlWriter],
     // CommonJS packages inside an ES module still call require for Node's own modules.
-    banner: { js: 'import{createRequire as __createRequire}from"node:module";const require=__createRequire(import.meta.url);' },
+    banner: { js: 'const require=process.getBuiltinModule("node:module").createRequire(import.meta.url);' },
     logLevel: "warning",
   });
   const strangers = Object.keys(result.metafile.inputs).filter((path) => NEVER_INSIDE.test(path));
   if (strangers.length > 0) throw new Error(`The bundle would hold what is for tests only: ${strangers.slice(0, 5).join(", ")}. Something the agent imports reaches it.`);
-  await mkdir(dirname(out), { recursive: true });
-  for (const file of result.outputFiles) await replace(file.path, file.contents);
-  return result.metafile;
+  const chunks = join(dirname(out), CHUNKS);
+  await mkdir(chunks, { recursive: true });
+  // What loads the others comes last: until then the build before is whole.
+  const rank = ({ path }: { readonly path: string }): number => (path === out ? 1 : 0);
+  for (const file of [...result.outputFiles].sort((a, b) => rank(a) - rank(b))) await replace(file.path, file.contents);
+  await removeOld(chunks, new Set(result.outputFiles.map(({ path }) => path)));
+  return result;
+}
+
+async function removeOld(chunks: string, present: ReadonlySet<string>): Promise<void> {
+  const before = Date.now() - KEEP_CHUNKS_MS;
+  for (const name of await readdir(chunks)) {
+    const path = join(chunks, name);
+    if (!present.has(path) && (await stat(path)).mtimeMs < before) await rm(path, { force: true });
+  }
 }
 
 /** Whole or not at all: an agent may be started, or a second build run, at any moment. */
@@ -69,8 +113,8 @@ function shares(metafile: Metafile): readonly (readonly [string, number])[] {
   return [...totals].filter(([, bytes]) => bytes > 0).sort(([, left], [, right]) => right - left);
 }
 
-const metafile = await bundle(values.entry, values.out);
-const built = await readFile(values.out);
+const { metafile, outputFiles } = await bundle(values.entry, values.out);
+const built = Buffer.concat(outputFiles.filter(({ path }) => !path.endsWith(".map")).map(({ contents }) => contents));
 const parts = shares(metafile);
 const shown = values.inputs ? parts : parts.slice(0, 5);
 console.error(`Built ${values.out.startsWith(root) ? values.out.slice(root.length + 1) : values.out}: ${kilobytes(built.length)} (${kilobytes(gzipSync(built).length)} compressed): ${shown.map(([name, bytes]) => `${name} ${kilobytes(bytes)}`).join(", ")}${parts.length > shown.length ? ", …" : ""}`);

@@ -128,11 +128,17 @@ interface Reading {
 function answerOf(response: http.IncomingMessage, { url, ports, signal, closed }: Reading): Answer {
   const body = unpacked(response);
   const chunks = body[Symbol.asyncIterator]();
+  let silent = false;
+  // One listener for the whole answer: the machines share this signal, and a listener for each chunk would, once removed,
+  // hold the ones added after it (an EventTarget's list is linked), so that garbage of all machines grows old together.
   const close = (): void => {
+    signal.removeEventListener("abort", close);
     response.destroy();
     body.destroy();
     closed();
   };
+  signal.addEventListener("abort", close, { once: true });
+  if (signal.aborted) close();
   // An error that nobody waits for (the peer resets while we are busy) is told by the next read.
   body.on("error", () => undefined);
   return {
@@ -142,21 +148,21 @@ function answerOf(response: http.IncomingMessage, { url, ports, signal, closed }
     location: response.headers.location?.slice(0, 200) ?? null,
     close,
     async next(waitMs) {
-      const deadline = ports.network.deadline(waitMs, signal);
-      deadline.signal.addEventListener("abort", close, { once: true });
-      if (deadline.signal.aborted) close();
+      const cancel = ports.network.after(waitMs, () => {
+        silent = true;
+        close();
+      });
       try {
         const chunk = await chunks.next() as IteratorResult<Uint8Array>;
-        if (deadline.signal.aborted) throw new Error("aborted");
+        if (signal.aborted || silent) throw new Error("aborted");
         return chunk.done ? null : chunk.value;
       } catch (cause) {
         close();
         if (signal.aborted) throw signal.reason;
-        if (deadline.signal.aborted) throw new LinkError("timeout", "backoff", `${url} has been silent for ${waitMs} ms: the agent hangs, or the network is cut`, { cause });
+        if (silent) throw new LinkError("timeout", "backoff", `${url} has been silent for ${waitMs} ms: the agent hangs, or the network is cut`, { cause });
         throw explainNetworkError(cause, url);
       } finally {
-        deadline.clear();
-        deadline.signal.removeEventListener("abort", close);
+        cancel();
       }
     },
   };

@@ -68,7 +68,8 @@ export async function decodeModel(bytes: Uint8Array, what: string): Promise<Devi
 const unsound = (what: string, found: string, cause?: unknown): LinkError => new LinkError("protocol", "backoff", `${what} is not a device model: ${found}`, { cause });
 
 async function readTree(text: string, what: string): Promise<Node> {
-  const { Parser } = await import("xml2js");
+  // Through `default`: the built program has the CommonJS package in a part of its own, which has no other export.
+  const { default: { Parser } } = await import("xml2js");
   // `async` hands the text over in pieces, with the event loop between them.
   const parser = new Parser({ explicitRoot: true, explicitChildren: true, preserveChildrenOrder: true, explicitCharkey: true, charsAsChildren: false, async: true, chunkSize: 64 * 1024 });
   try {
