@@ -6,7 +6,7 @@
 import { Composer, Parser, isAlias, isMap, isNode, isScalar, isSeq, type Alias, type Document, type Pair, type Scalar, type YAMLMap } from "yaml";
 import type { Path, Problem } from "../contract/shape.ts";
 import { slips } from "./slips.ts";
-import { NUMBER_TAGS, unclear } from "./unclear.ts";
+import { NUMBER_TAGS, reference, unclear } from "./unclear.ts";
 
 /** Part of the text: offset of its first sign, and of the one after its last. */
 export type Span = readonly [from: number, to: number];
@@ -128,6 +128,8 @@ class Reader {
       const words = unclear(node.source, key);
       if (words !== null) this.#add(path, words.found, words.expected, spanOfNode(node) ?? [0, 1]);
     }
+    const words = typeof node.value === "string" ? reference(node.value) : null;
+    if (words !== null) this.#add(path, words.found, words.expected, spanOfNode(node) ?? [0, 1]);
     return node.value;
   }
 

@@ -42,8 +42,12 @@ const IDENTITY_KEYS: ReadonlySet<string | number | undefined> = new Set([
   "id", "name", "code", "enterprise", "site", "area", "cell", "work_center", "device", "username", "shifts", "match",
 ]);
 
+/** As word processors write quotes: to YAML they are letters of the text. */
+const TYPOGRAPHIC = /^[\u201c-\u201f\u2018-\u201b\u00ab\u00bb]/;
+
 /** What is unclear about a plain scalar's source text and what would be clear; null when everyone reads it the same. */
 export function unclear(source: string, key: string | number | undefined): { readonly found: string; readonly expected: string } | null {
+  if (TYPOGRAPHIC.test(source)) return { found: `typographic quotes (${source.slice(0, 1)}), which YAML takes for letters of the text`, expected: 'straight quotes (") around it, or none' };
   const identity = IDENTITY_KEYS.has(key);
   for (const { test, found, identityOnly } of UNCLEAR) {
     if ((!identity && identityOnly) || !test.test(source)) continue;
@@ -51,4 +55,12 @@ export function unclear(source: string, key: string | number | undefined): { rea
     return { found: `${shown}, ${found}`, expected: `quotes around it, "${shown}"${identity ? "" : ", where a text is meant; the plain number where a number is meant"}` };
   }
   return null;
+}
+
+const REFERENCE = /\$\{[^}\s]{1,100}\}/;
+
+/** What is written as if the environment were put in here. Null: nothing. */
+export function reference(text: string): { readonly found: string; readonly expected: string } | null {
+  const [found] = REFERENCE.exec(text) ?? [];
+  return found === undefined ? null : { found: `${found}, which nothing replaces`, expected: "the value itself; a password by reference: {env: NAME}, {file: PATH} or {credential: NAME}" };
 }

@@ -84,11 +84,19 @@ export function duration(options: { readonly description?: string; readonly mini
       const match = typeof value === "string" ? DURATION.exec(value) : null;
       const ms = match ? Number(match[1]) * (UNIT_MS[match[2] ?? ""] ?? Number.NaN) : Number.NaN;
       if (Number.isInteger(ms) && ms >= minimumMs && ms <= maximumMs) return ms;
-      const near = typeof value === "number" ? `${value}s` : undefined;
+      const near = typeof value === "number" ? `${value}s` : typeof value === "string" ? plainDuration(value) : undefined;
       const range = match ? ` from ${minimumMs} ms to ${maximumMs} ms` : " with its unit, such as 250ms, 5s, 2m, 8h or 7d";
       return fail(problems, { path, on: "value", found: name(value), expected: `a duration${range}`, ...(near && { nearest: near }) });
     },
   };
+}
+
+/** `2,5 min` → 2.5m, `30 Sec` → 30s: how people write what `duration` takes in one way. */
+function plainDuration(value: string): string | undefined {
+  const [, count, unit] = /^(\d{1,9}(?:[.,]\d{1,9})?) ?(ms|s|m|h|d|sec|min|hours?|days?)\.?$/i.exec(value.trim()) ?? [];
+  if (count === undefined || unit === undefined) return undefined;
+  const short = unit.toLowerCase();
+  return `${count.replace(",", ".")}${short === "ms" ? short : short.slice(0, 1)}`;
 }
 
 export function list<T>(item: Shape<T>, options: { readonly description?: string; readonly minItems?: number; readonly maxItems?: number } = {}): Shape<readonly T[]> {
@@ -96,7 +104,7 @@ export function list<T>(item: Shape<T>, options: { readonly description?: string
   return {
     schema: { type: "array", items: item.schema, ...(minItems > 0 && { minItems }), maxItems, ...(description && { description }) },
     read(value, path, problems) {
-      if (!Array.isArray(value)) return fail(problems, { path, on: "value", found: name(value), expected: "a list" });
+      if (!Array.isArray(value)) return fail(problems, { path, on: "value", found: name(value), expected: "a list: [A, B], or each entry on a line of its own after a dash" });
       if (value.length < minItems || value.length > maxItems)
         return fail(problems, { path, on: "value", found: `a list of ${value.length}`, expected: `a list of ${minItems} to ${maxItems} entries` });
       const items = value.map((entry: unknown, index) => item.read(entry, [...path, index], problems));
@@ -133,22 +141,32 @@ export function object<const F extends Fields>(fields: F, description?: string):
     schema: objectSchema(fields, description),
     read(value, path, problems): ObjectOf<F> | Invalid {
       if (!isRecord(value)) return fail(problems, { path, on: "value", found: name(value), expected: `a group of keys: ${known.join(", ")}` });
+      const meant = new Set<string>();
       for (const key of Object.keys(value)) {
         if (Object.hasOwn(fields, key)) continue;
         const near = nearest(key, known);
+        if (near !== undefined) meant.add(near);
         problems.push({ path: [...path, key], on: "key", found: `unknown key ${JSON.stringify(key)}`, expected: `one of ${known.join(", ")}`, ...(near && { nearest: near }) });
       }
-      return readFields(fields, value, path, problems);
+      return readFields(fields, value, { path, problems, meant });
     },
   };
 }
 
-function readFields<F extends Fields>(fields: F, value: Readonly<Record<string, unknown>>, path: Path, problems: Problem[]): ObjectOf<F> | Invalid {
+interface Reading {
+  readonly path: Path;
+  readonly problems: Problem[];
+  /** Keys that are there with a slip: that was told, and that they are missing need not be. */
+  readonly meant: ReadonlySet<string>;
+}
+
+function readFields<F extends Fields>(fields: F, value: Readonly<Record<string, unknown>>, { path, problems, meant }: Reading): ObjectOf<F> | Invalid {
   let invalid = false;
   const decoded: Record<string, unknown> = {};
   for (const [key, field] of Object.entries(fields)) {
     if (!Object.hasOwn(value, key) || value[key] === undefined) {
-      if (!("absent" in field)) invalid = fail(problems, { path, on: "key", found: `the key ${JSON.stringify(key)} is missing`, expected: `${key}: ${says(field.schema)}` }) === INVALID;
+      if (!("absent" in field) && meant.has(key)) invalid = true;
+      else if (!("absent" in field)) invalid = fail(problems, { path, on: "key", found: `the key ${JSON.stringify(key)} is missing`, expected: `${key}: ${says(field.schema)}` }) === INVALID;
       else if (field.absent === "defaulted") decoded[key] = field.fallback;
       continue;
     }
