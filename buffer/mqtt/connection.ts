@@ -74,6 +74,7 @@ function clientOptions(options: ConnectionOptions): IClientOptions {
     ...(options.username !== undefined && { username: options.username }),
     ...(options.password !== undefined && { password: options.password }),
     clean: true, resubscribe: false, keepalive: Math.round(options.keepaliveMs / 1000), reschedulePings: true,
+    writeCache: false, // It would keep a buffer for each of the 65,536 packet numbers: 7 MB.
     reconnectPeriod: 0, reconnectOnConnackError: false, connectTimeout: CONNECT_TIMEOUT_MS * 2, // Ours ends first.
     queueQoSZero: false, messageIdProvider: new UniqueMessageIdProvider(), log: () => undefined,
     will: { topic: options.will.topic, payload: Buffer.from(options.will.payload), qos: 1, retain: true },
