@@ -144,7 +144,7 @@ export class Machine<State> {
   /** Commits what is in hand and stops the timers. */
   async stop(): Promise<void> {
     this.#cancelTimer();
-    if (this.#phase !== "stopped" && this.#stored && this.#failure === null && this.#uncommittedReadings > 0) this.#commit([]);
+    if (this.#phase !== "stopped" && this.#stored && this.#failure === null) this.#commit([]);
     this.#phase = "stopped";
     await Promise.allSettled(this.#inFlight);
   }
