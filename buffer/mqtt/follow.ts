@@ -2,6 +2,7 @@
  * Ledger records as they arrive at the broker, for `cellgate tail --records`: a subscriber of its own beside the agent,
  * with another client id and no session. A reader that is too slow loses the oldest: this is for looking.
  */
+import { MqttClient } from "mqtt";
 import type { AgentIdentity } from "../../agent/contract/destination.ts";
 import { LinkError } from "../../agent/contract/errors.ts";
 import type { Ports } from "../../agent/contract/ports.ts";
@@ -22,7 +23,6 @@ const CONNECT_TIMEOUT_MS = 15_000;
 
 /** Yields payload texts until the signal aborts; throws LinkError when the broker cannot be reached or is lost. */
 export async function* followRecords({ config, identity, machines, ports }: FollowOptions, signal: AbortSignal): AsyncGenerator<string, void, void> {
-  const { MqttClient } = await import("mqtt");
   const { address, username, password } = await connectionOptions(config, identity, ports);
   const deadline = ports.network.deadline(CONNECT_TIMEOUT_MS, signal);
   const socket = await openSocket(address, deadline.signal).finally(() => { deadline.clear(); });
