@@ -11,7 +11,7 @@ const BUILD_MS = 60_000;
 const LOG_LIMIT = 200_000;
 
 interface BundleAge {
-  bundleIsStale(root: string, bundle: string): boolean;
+  readonly bundleIsStale: (root: string, bundle: string) => boolean;
 }
 
 /** Path of a bundle that is not older than its sources. */
