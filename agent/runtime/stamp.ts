@@ -69,8 +69,10 @@ const KNOWN_LIMIT = 2_000;
 const SETTLE_MS = 1_000;
 /** Document times are often whole seconds: stamps up to this far ahead of them are ahead of nothing. */
 const CREDIBLE_LEAD_MS = 5_000;
-/** A machine may have said nothing for so long. Beyond it, until live stamps tell, its clock may be a zone behind instead. */
+/** A machine may have said nothing for so long; beyond it the clock that stamps may be a zone behind instead. */
 const IDLE_MS = 25 * 60_000;
+/** Stamps further back than any zone are a recording's: until live stamps tell, time goes on from the newest of them. */
+const ZONE_MS = 15 * 3_600_000;
 /** Further ahead of its document than any zone. */
 const FUTURE_MS = 26 * 3_600_000;
 
@@ -157,7 +159,7 @@ function measureLag(draft: Draft, batch: Batch, settings: StampSettings): void {
   if (newest === null) return;
   const lag = batch.sourceNow - newest;
   if (draft.following) draft.lagMs = draft.lagMs === null ? lag : Math.min(lag, draft.lagMs + SETTLE_MS);
-  else if (lag > IDLE_MS) draft.lagMs ??= lag;
+  else if (lag > ZONE_MS) draft.lagMs ??= lag;
 }
 
 /**
@@ -194,7 +196,7 @@ function initialInstant(settings: StampSettings, draft: Draft, batch: Batch, doc
   const newest = newestStamp(batch, Infinity, ({ initial }) => initial === true);
   const age = newest === null ? 0 : documentTime - newest - shift;
   if (age <= IDLE_MS) return documentTime;
-  draft.lagMs ??= age;
+  if (age > ZONE_MS) draft.lagMs ??= age;
   return unixMs(documentTime - age);
 }
 

@@ -61,6 +61,8 @@ machines:
     const running = runAgent(assemble({ ...loaded, agent: { ...loaded.agent, dataDir } }, testPorts(), "0.0.0"), stopping.signal);
     try {
       await subscriber.until((received) => received.some(({ topic }) => topic.endsWith("/rec/summary")) && received.some(({ topic }) => topic.endsWith("/live/state")), 30_000);
+      simulation.agent.loseAdapter();
+      await subscriber.until((received) => received.some(({ topic }) => topic.endsWith("/rec/connection")));
     } finally {
       stopping.abort(new Error("done"));
       await running;
