@@ -32,7 +32,11 @@ function validators(): (type: string) => ValidateFunction {
   (addFormats as unknown as (target: Ajv2020) => void)(ajv);
   const schemas = recordSchemas();
   const compiled = new Map(Object.entries(schemas).map(([type, { event }]) => [type, ajv.compile(event)] as const));
-  return (type) => compiled.get(type) ?? expect.fail(`no schema for ${type}`);
+  return (type) => {
+    const found = compiled.get(type);
+    if (!found) throw new Error(`no schema for ${type}`);
+    return found;
+  };
 }
 const fits = (address: string, topic: string): boolean => new RegExp(`^${address.replace(/\{\w+\}/g, "[a-z0-9-]+")}$`).test(topic);
 async function* lines(texts: readonly string[]): AsyncGenerator<string> {
@@ -73,7 +77,7 @@ machines:
     const schemaOf = validators();
     const records = subscriber.received.filter(({ topic }) => topic.includes("/rec/"));
     for (const { topic, text } of subscriber.received) {
-      expect(addresses.filter((address) => fits(address, topic)), topic).toHaveLength(1);
+      expect([topic, addresses.filter((address) => fits(address, topic)).length]).toEqual([topic, 1]);
       if (!topic.includes("/rec/")) continue;
       const validate = schemaOf(topic.split("/").at(-1) ?? "");
       validate(JSON.parse(text));
