@@ -71,7 +71,7 @@ export async function startAgent(yaml: string, changes: Partial<Ports> = {}, dat
   };
 }
 
-export function lastRevisions(delivered: readonly StoredRecord[], type?: string): Record<string, unknown>[] {
+function lastRevisions(delivered: readonly StoredRecord[], type?: string): Record<string, unknown>[] {
   const last = new Map<string, StoredRecord>();
   for (const record of delivered) if ((last.get(record.id)?.rev ?? 0) < record.rev) last.set(record.id, record);
   return [...last.values()].filter((record) => type === undefined || record.type === type)
