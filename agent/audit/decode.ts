@@ -35,7 +35,9 @@ export function decodeLine(line: string): Line {
   const envelope = value["specversion"] === undefined ? null : value;
   const data = envelope === null ? value : row(envelope, "data");
   const fact = decodeFact(data);
-  const place = envelope === null ? null : { epoch: text(envelope, "epoch"), seq: whole(envelope, "seq"), prev: whole(envelope, "prev") };
+  // What `replay` gives was never in a buffer, and has no number there.
+  const numbered = envelope !== null && ["epoch", "seq", "prev"].some((key) => envelope[key] !== undefined);
+  const place = !numbered ? null : { epoch: text(envelope, "epoch"), seq: whole(envelope, "seq"), prev: whole(envelope, "prev") };
   return { fact, body: JSON.stringify(data), place, envelopeProblem: envelope && contradiction(envelope, fact) };
 }
 

@@ -1,13 +1,15 @@
 /** `cellgate record`: what a machine says, raw, into a capture file that `replay` turns into the same records each time. */
-import { createWriteStream, existsSync } from "node:fs";
+import type { WriteStream } from "node:fs";
+import { open, rm } from "node:fs/promises";
 import { finished } from "node:stream/promises";
 import type { Kinds } from "../config/kinds.ts";
 import type { SourceSettings } from "../config/model.ts";
+import { StoreError } from "../contract/errors.ts";
 import type { Ports } from "../contract/ports.ts";
 import type { Driver } from "../contract/source.ts";
 import { captureHead, captureLine } from "../runtime/capture.ts";
 import { CONFIG, UsageError } from "./arguments.ts";
-import { GOOD, type Command } from "./cli.ts";
+import { FAILED, GOOD, type Command } from "./cli.ts";
 import { chosenMachine, configuration, MACHINE } from "./configured.ts";
 import { watchSource } from "./session.ts";
 import { write } from "./terminal.ts";
@@ -34,12 +36,12 @@ export const recordCommand = (parts: RecordParts): Command => ({
   async run(args, io, signal) {
     const { machine, source } = chosenMachine(await configuration(args.value("config") ?? "", parts.kinds, io), args);
     const file = args.value("out") ?? `${machine.id}.capture`;
-    if (existsSync(file)) throw new UsageError(`${file} is already there: choose another with --out`);
     const limitBytes = count(args.value("maximum-mb") ?? "", "--maximum-mb") * 1024 * 1024;
     const seconds = args.value("seconds");
+    const limitMs = seconds === undefined ? null : count(seconds, "--seconds") * 1_000;
     const ports = parts.ports();
-    const deadline = seconds === undefined ? null : ports.network.deadline(count(seconds, "--seconds") * 1_000, signal);
-    const out = createWriteStream(file, { flags: "wx" });
+    const out = await created(file);
+    const deadline = limitMs === null ? null : ports.network.deadline(limitMs, signal);
     const tally = { bytes: 0, batches: 0, items: 0, saidMono: ports.network.now().monoMs };
     try {
       await watchSource({
@@ -59,15 +61,44 @@ export const recordCommand = (parts: RecordParts): Command => ({
           return tally.bytes < limitBytes;
         },
       }, deadline?.signal ?? signal);
+    } catch (cause) {
+      throw out.errored === null ? cause : unwritable(file, out.errored);
     } finally {
       deadline?.clear();
-      out.end();
-      await finished(out);
+      await ended(file, out);
+    }
+    if (tally.batches === 0) {
+      await rm(file);
+      await write(io.stderr, `nothing was recorded, and ${file} was not kept\n`);
+      return FAILED;
     }
     await write(io.stderr, `${file}: ${tally.items} observations in ${tally.batches} batches, ${Math.ceil(tally.bytes / 1024)} KB\n`);
     return GOOD;
   },
 });
+
+/** Never an existing file, and no waiting for a machine when nothing can be written. */
+async function created(file: string): Promise<WriteStream> {
+  try {
+    const out = (await open(file, "wx")).createWriteStream();
+    // Whoever writes hears of it; without a listener it would end the process.
+    return out.on("error", () => undefined);
+  } catch (cause) {
+    if (cause instanceof Error && "code" in cause && cause.code === "EEXIST") throw new UsageError(`${file} is already there: choose another with --out`, { cause });
+    throw new UsageError(`${file} cannot be written: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+}
+
+async function ended(file: string, out: WriteStream): Promise<void> {
+  if (out.errored !== null) return;
+  out.end();
+  await finished(out).catch((cause: unknown) => {
+    throw unwritable(file, cause);
+  });
+}
+
+const unwritable = (file: string, cause: unknown): StoreError =>
+  new StoreError("io", `${file} cannot be written any further: ${cause instanceof Error ? cause.message : String(cause)}. What is in it up to here can be replayed.`, { cause });
 
 function count(text: string, option: string): number {
   const value = Number(text);

@@ -103,7 +103,7 @@ async function* captured(file: string, source: string): AsyncGenerator<Captured,
     if (number === 0) throw new CaptureError("line 1: the file is empty; captures are written by \"cellgate record\"");
   } catch (cause) {
     if (cause instanceof CaptureError) throw new ConfigError([`${file}: ${cause.message}`], { cause });
-    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") throw new ConfigError([`${file}: no such file`], { cause });
+    if (cause instanceof Error && "syscall" in cause) throw new ConfigError([`${file} cannot be read: ${cause.message}`], { cause });
     throw cause;
   }
 }
