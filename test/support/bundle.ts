@@ -8,7 +8,7 @@ import { promisify } from "node:util";
 const root = join(import.meta.dirname, "../..");
 const BUNDLE = join(root, "dist", "cellgate.mjs");
 const BUILD_MS = 60_000;
-const LOG_LIMIT = 200_000;
+const OUTPUT_LIMIT = 16 * 1024 * 1024;
 
 interface BundleAge {
   readonly bundleIsStale: (root: string, bundle: string) => boolean;
@@ -29,7 +29,7 @@ export interface Ended {
 }
 export interface BundleProcess extends AsyncDisposable {
   readonly ended: Promise<Ended>;
-  /** Standard output and standard error so far; the newest LOG_LIMIT characters. */
+  /** Standard output and standard error so far; the newest OUTPUT_LIMIT characters. */
   out(): string;
   err(): string;
   kill(signal: NodeJS.Signals): Promise<Ended>;
@@ -46,7 +46,7 @@ export function runBundle(bundle: string, args: readonly string[], env: Readonly
 function watched(child: ChildProcess, args: readonly string[]): BundleProcess {
   let [out, err] = ["", ""];
   const waiting = new Set<() => void>();
-  const keep = (before: string, chunk: string): string => (before + chunk).slice(-LOG_LIMIT);
+  const keep = (before: string, chunk: string): string => (before.length > OUTPUT_LIMIT ? before.slice(OUTPUT_LIMIT / 2) : before) + chunk;
   child.stdout?.setEncoding("utf8").on("data", (chunk: string) => {
     out = keep(out, chunk);
     for (const look of waiting) look();
