@@ -89,7 +89,7 @@ function transit(draft: CycleDraft): void {
   if (endedBy) close(draft, endedBy, words.completed);
   else if (words.completed && !draft.open) completeLast(draft);
   if (is === "run" && !draft.open) begin(draft, words.lastActive);
-  else if (draft.open && before.signals.paths !== after.signals.paths) draft.open = withProgram(draft.open, rules, after.signals);
+  else if (draft.open && before.signals.paths !== after.signals.paths) draft.open = withProgram(draft.open, rules, moment);
   if (draft.open?.pending?.boundary && is !== "run" && is !== "wait") draft.open = { ...draft.open, pending: { ...draft.open.pending, boundary: false } };
   if (was === "run" && is !== "run") draft.lastRun = at;
   if (is === "unknown") [draft.lastEnd, draft.lastRun] = [null, null];
@@ -184,10 +184,17 @@ const running = ({ paths }: SignalsState, before: readonly number[]): readonly n
   return more.length === 0 ? before : [...before, ...more].sort((one, other) => one - other);
 };
 
-/** A program that is told only after the start names the cycle; a change of it would have ended the cycle. */
-function withProgram(open: OpenCycle, rules: MachineRules, signals: SignalsState): OpenCycle {
+/**
+ * A program that is told only after the start names the cycle; a change of it would have ended the cycle. Sub-program
+ * and comment come as an event of their own even where the source gave them with the start.
+ */
+function withProgram(open: OpenCycle, rules: MachineRules, { at, after: { signals } }: Moment): OpenCycle {
   const main = mainPath(rules, signals);
-  return { ...open, main: open.main ?? main?.program ?? null, comment: open.comment ?? main?.comment ?? null, paths: running(signals, open.paths) };
+  const said = at === open.start ? main : undefined;
+  return {
+    ...open, main: open.main ?? main?.program ?? null, active: said?.subprogram ?? open.active,
+    comment: said?.comment ?? open.comment ?? main?.comment ?? null, paths: running(signals, open.paths),
+  };
 }
 
 function publishDue(draft: CycleDraft): void {

@@ -23,7 +23,7 @@ export interface StampSettings {
 
 /**
  * What is not handed on yet. Where it is cut off, by a document or a kill, must not show: so readings are together only
- * when they carry one stamp and follow each other; accompanying ones with another stamp are an event of their own.
+ * when they carry one stamp and follow each other; the accompanying ones among them are an event of their own, after it.
  */
 interface Pending {
   readonly at: UnixMs;
@@ -235,13 +235,12 @@ function instantOf(settings: StampSettings, draft: Draft, { sourceTime }: Readin
 
 function place(settings: StampSettings, draft: Draft, reading: Reading, stamped: UnixMs): void {
   const decides = deciding.has(reading.signal);
-  const joins = draft.pending?.stamp === stamped && draft.pending.trailing.length === 0;
-  if (decides && !joins) flush(settings, draft);
+  if (decides && (draft.pending?.stamp !== stamped || draft.pending.trailing.some((one) => one.at !== stamped))) flush(settings, draft);
   const at = decides ? (draft.pending?.at ?? later(draft.axis, stamped)) : stamped;
   const basis = settings.policy === "gateway" || reading.sourceTime === undefined ? "gateway" : draft.shiftMs ? "shifted" : "source";
   const observation: Observation = { ...reading, machine: settings.machine, at, basis, ...(at !== stamped && { clamped: true }) };
   draft.pending ??= { at: decides ? at : (draft.axis ?? at), stamp: decides ? stamped : null, items: [], trailing: [] };
-  (decides || joins ? draft.pending.items : draft.pending.trailing).push(observation);
+  (decides ? draft.pending.items : draft.pending.trailing).push(observation);
 }
 
 function flush(settings: StampSettings, draft: Draft): void {

@@ -71,6 +71,10 @@ describe("what does not end it", () => {
 });
 
 describe("how it began", () => {
+  test("sub-program and comment of the same instant name it, though they come after", () => {
+    const played = play([[0, on], [5, { subprogram: "O9001", program_comment: "PROBE" }], [10, ACTIVE], [10, { subprogram: "O7", program_comment: "OP 10" }], [20, { subprogram: "O8" }], [30, READY]]);
+    expect(played.of("cycle")[0]?.program).toEqual({ main: "O100", active: "O7", comment: "OP 10" });
+  });
   test("found running: the start was not seen", () => {
     expect(play([[0, snapshot({ ...on, execution: "ACTIVE" })], [30, READY]]).of("cycle")).toMatchObject([{ startObserved: false, cycleElapsedMs: 30_000, timing: { kind: "inferred" } }]);
   });
