@@ -89,6 +89,8 @@ export class Machine<State> {
     this.#key = `machine/${settings.id}`;
     this.#startedAt = ports.clock.now().unixMs;
     this.#lastCommitMono = ports.network.now().monoMs;
+    // What an earlier run stored may not have reached a bridge yet: whoever holds less than that is promised nothing.
+    this.#lastSeq = parts.outbox.status().lastSeq;
     this.#state = this.#pipeline.initial();
     this.#load();
     this.#hold();
