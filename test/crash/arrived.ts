@@ -13,7 +13,17 @@ interface Event {
   readonly epoch: string;
   readonly seq: number;
   readonly prev: number;
-  readonly data: { readonly recordId: string; readonly rev: number };
+  readonly late?: boolean;
+  readonly data: { readonly recordId: string; readonly rev: number; readonly end: string | null };
+}
+interface Heartbeat {
+  readonly completeThrough?: Readonly<Record<string, Readonly<Record<string, { readonly time: string; readonly epoch: string; readonly seq: number }>>>>;
+}
+interface Row {
+  readonly id: string;
+  readonly prev: number;
+  /** When what it describes ended, of first revisions not marked late: what `completeThrough` promises something of. */
+  readonly end: string | null;
 }
 
 /** Of the run, not of what is described (design.md P1). */
@@ -28,7 +38,8 @@ export class Arrived {
   readonly records = new Map<string, Kept>();
   readonly faults: string[] = [];
   readonly #texts = new Map<string, string>();
-  readonly #rows = new Map<string, Map<number, { readonly id: string; readonly prev: number }>>();
+  readonly #rows = new Map<string, Map<number, Row>>();
+  readonly #promises: { readonly time: string; readonly epoch: string; readonly seq: number }[] = [];
   readonly #newest = new Map<string, number>();
 
   take(text: string): void {
@@ -45,15 +56,21 @@ export class Arrived {
     this.#row(event);
   }
 
-  #row({ epoch, seq, prev, id }: Event): void {
-    const rows = this.#rows.get(epoch) ?? new Map<number, { readonly id: string; readonly prev: number }>();
+  /** The agent's retained heartbeat. */
+  heard(text: string): void {
+    const { completeThrough = {} } = JSON.parse(text) as Heartbeat;
+    for (const machines of Object.values(completeThrough)) this.#promises.push(...Object.values(machines));
+  }
+
+  #row({ epoch, seq, prev, id, late, data }: Event): void {
+    const rows = this.#rows.get(epoch) ?? new Map<number, Row>();
     this.#rows.set(epoch, rows);
     const before = rows.get(seq);
     if (before && (before.id !== id || before.prev !== prev)) this.#fault(`row ${seq} was ${before.id} after ${before.prev}, and is ${id} after ${prev}`);
     // What comes for the first time comes in order: whoever repeats begins with the oldest that was not acknowledged.
     const newest = this.#newest.get(epoch) ?? 0;
     if (!before && seq < newest) this.#fault(`row ${seq} came for the first time after row ${newest}`);
-    if (!before) rows.set(seq, { id, prev });
+    if (!before) rows.set(seq, { id, prev, end: data.rev === 1 && late !== true ? data.end : null });
     this.#newest.set(epoch, Math.max(newest, seq));
   }
 
@@ -69,7 +86,15 @@ export class Arrived {
         seq = row?.prev ?? seq - 1;
       }
     }
+    this.#keptPromises();
     return last;
+  }
+
+  /** Whoever held the chain through `seq` got no further first revision that ended at or before `time`. */
+  #keptPromises(): void {
+    for (const { time, epoch, seq: through } of this.#promises)
+      for (const [seq, { id, end }] of this.#rows.get(epoch) ?? [])
+        if (seq > through && end !== null && end <= time) this.#fault(`row ${seq} (${id}) ends at ${end}, and completeThrough promised ${time} with row ${through}`);
   }
 
   #fault(words: string): void {

@@ -13,12 +13,13 @@ import { simulate, type Simulation } from "../../agent/simulate/mtconnect/start.
 import { openOutbox } from "../../buffer/outbox.ts";
 import { listen, startBroker } from "../bench/support/broker.ts";
 import { sleep } from "../bench/support/waiting.ts";
-import { builtBundle, runBundle, type BundleProcess } from "../support/bundle.ts";
+import { runBundle, type BundleProcess } from "../support/bundle.ts";
 import { testPorts } from "../support/ports.ts";
 import { Arrived } from "./arrived.ts";
 import type { Played } from "./feeds.ts";
 
 export interface CrashRun {
+  readonly bundle: string;
   /** How long each life of the agent lasts before it is killed; ms. */
   readonly livesMs: readonly number[];
   /** The feed is played so that it lasts this long. */
@@ -33,12 +34,14 @@ const QUIET_MS = 4 * HEARTBEAT_MS;
 const CATCH_UP_MS = 60_000;
 const LOOK_MS = 25;
 
-export async function crashRun({ feed, device }: Played, { livesMs, lastsMs }: CrashRun): Promise<Arrived> {
-  const bundle = await builtBundle();
+export async function crashRun({ feed, device }: Played, { bundle, livesMs, lastsMs }: CrashRun): Promise<Arrived> {
   const folder = mkdtempSync(join(tmpdir(), "cellgate-crash-"));
   const arrived = new Arrived();
   await using broker = await startBroker();
-  await using _listening = await listen(broker.port, "cellgate/v1/+/+/rec/#", (_topic, text) => { arrived.take(text); });
+  await using _listening = await listen(broker.port, "cellgate/v1/#", (topic, text) => {
+    if (topic.includes("/rec/")) arrived.take(text);
+    else if (topic.endsWith("/_agent/crash")) arrived.heard(text);
+  });
   const simulation = await simulate(feed, { clock: systemClock(), speed: lengthMs(feed) / lastsMs, maxPauseMs: LONGEST_PAUSE_MS, bufferSize: 1 << 20, cable: "cut" });
   const file = join(folder, "cellgate.yaml");
   writeFileSync(file, configuration({ dataDir: join(folder, "data"), broker: broker.port, url: simulation.agent.url, device }));
