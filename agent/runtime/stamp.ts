@@ -155,7 +155,7 @@ function measure(settings: StampSettings, draft: Draft, batch: Batch, received: 
 
 function measureLag(draft: Draft, batch: Batch, settings: StampSettings): void {
   if (batch.sourceNow === undefined || settings.policy === "gateway") return;
-  const newest = newestStamp(batch, batch.sourceNow + FUTURE_MS, (reading) => reading.initial !== true);
+  const newest = newestStamp(batch, batch.sourceNow + FUTURE_MS, ({ initial, quality }) => initial !== true && quality !== "UNAVAILABLE");
   if (newest === null) return;
   const lag = batch.sourceNow - newest;
   if (draft.following) draft.lagMs = draft.lagMs === null ? lag : Math.min(lag, draft.lagMs + SETTLE_MS);
@@ -184,6 +184,12 @@ function newestStamp(batch: Batch, limit: number, counts: (reading: Reading) => 
   return newest;
 }
 
+/** An agent stamps what it never had with its own clock, beside a recording's values: it counts only where nothing else is there. */
+function newestInitial(batch: Batch, counts: (reading: Reading) => boolean): number | null {
+  return newestStamp(batch, Infinity, (reading) => reading.initial === true && reading.quality !== "UNAVAILABLE" && counts(reading))
+    ?? newestStamp(batch, Infinity, (reading) => reading.initial === true && counts(reading));
+}
+
 /**
  * Since when initial values hold, where no gap says it. At the beginning of a source's history: since the newest of them
  * changed, so that each run finds the same start. At the present: from the document's time on; but where their newest
@@ -191,9 +197,9 @@ function newestStamp(batch: Batch, limit: number, counts: (reading: Reading) => 
  */
 function initialInstant(settings: StampSettings, draft: Draft, batch: Batch, documentTime: UnixMs): UnixMs {
   const shift = draft.shiftMs ?? 0;
-  if (!batch.caughtUp) return unixMs((newestStamp(batch, Infinity, ({ initial, signal }) => initial === true && deciding.has(signal)) ?? 0) + shift);
+  if (!batch.caughtUp) return unixMs((newestInitial(batch, ({ signal }) => deciding.has(signal)) ?? 0) + shift);
   if (settings.policy === "gateway" || draft.axis !== null) return documentTime;
-  const newest = newestStamp(batch, Infinity, ({ initial }) => initial === true);
+  const newest = newestInitial(batch, () => true);
   const age = newest === null ? 0 : documentTime - newest - shift;
   if (age <= IDLE_MS) return documentTime;
   if (age > ZONE_MS) draft.lagMs ??= age;
@@ -223,7 +229,9 @@ function takeReading(settings: StampSettings, draft: Draft, reading: Reading, no
     }
     endReturn(settings, draft);
   }
-  place(settings, draft, reading, reading.initial === true ? later(draft.initialAt ?? now.initialAt, stamped) : stamped);
+  if (reading.initial !== true) return place(settings, draft, reading, stamped);
+  const since = draft.initialAt ?? now.initialAt;
+  place(settings, draft, reading, reading.quality === "UNAVAILABLE" && stamped - since > ZONE_MS ? since : later(since, stamped));
 }
 
 /** A stamp from beyond tomorrow is no time: taken as it is, it would hold the axis there, and everything after it. */
@@ -234,13 +242,28 @@ function instantOf(settings: StampSettings, draft: Draft, { sourceTime }: Readin
 }
 
 function place(settings: StampSettings, draft: Draft, reading: Reading, stamped: UnixMs): void {
+  // A snapshot is one whole: what accompanies it may come first and is of the same instant.
   const decides = deciding.has(reading.signal);
+  const firm = decides || reading.initial === true;
+  if (decides) pullBack(draft, stamped);
   if (decides && (draft.pending?.stamp !== stamped || draft.pending.trailing.some((one) => one.at !== stamped))) flush(settings, draft);
   const at = decides ? (draft.pending?.at ?? later(draft.axis, stamped)) : stamped;
   const basis = settings.policy === "gateway" || reading.sourceTime === undefined ? "gateway" : draft.shiftMs ? "shifted" : "source";
   const observation: Observation = { ...reading, machine: settings.machine, at, basis, ...(at !== stamped && { clamped: true }) };
-  draft.pending ??= { at: decides ? at : (draft.axis ?? at), stamp: decides ? stamped : null, items: [], trailing: [] };
+  draft.pending ??= { at: firm ? later(draft.axis, at) : (draft.axis ?? at), stamp: firm ? stamped : null, items: [], trailing: [] };
   (decides ? draft.pending.items : draft.pending.trailing).push(observation);
+}
+
+/**
+ * An agent that plays a recording stamps what it has not, everything UNAVAILABLE, with its own clock: years after what
+ * follows. When that was the recording does not say: it goes where the first value is.
+ */
+function pullBack(draft: Draft, stamped: UnixMs): void {
+  const { pending, axis } = draft;
+  if (pending === null || stamped >= pending.at - ZONE_MS || pending.items.some(({ quality }) => quality !== "UNAVAILABLE")) return;
+  const at = later(axis, stamped);
+  const move = (one: Observation): Observation => ({ ...one, at });
+  draft.pending = { at, stamp: stamped, items: pending.items.map(move), trailing: pending.trailing.map((one) => ({ ...one, at: stamped })) };
 }
 
 function flush(settings: StampSettings, draft: Draft): void {

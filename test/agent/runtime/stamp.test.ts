@@ -19,7 +19,7 @@ const batch = (items: readonly (Reading | Gap)[], now: number | null = null): Ba
 const words = (events: readonly MachineEvent[]): string[] => events.map((event) => {
   const seconds = (event.at - T0) / 1_000;
   if (event.kind !== "observations") return `${seconds} ${event.kind}`;
-  return [`${seconds}`, ...event.items.map((item) => `${item.signal}=${typeof item.value === "object" ? "set" : String(item.value)}${item.at === event.at ? "" : `@${(item.at - T0) / 1_000}`}${item.clamped ? "!" : ""}${item.initial ? "?" : ""}`)].join(" ");
+  return [`${seconds}`, ...event.items.map((item) => `${item.signal}=${item.value === null ? "none" : typeof item.value === "object" ? "set" : String(item.value)}${item.at === event.at ? "" : `@${(item.at - T0) / 1_000}`}${item.clamped ? "!" : ""}${item.initial ? "?" : ""}`)].join(" ");
 });
 function play(batches: readonly Batch[], from: StampState = initialStamp, how: StampSettings = settings): { state: StampState; said: string[] } {
   let state = from;
@@ -78,6 +78,9 @@ describe("initial values", () => {
     const { said } = play([batch([reading(-9_000, "execution", "ACTIVE", { initial: true }), reading(-50, "program", "O1", { initial: true })], 10)]);
     expect(said).toEqual(["10 execution=ACTIVE? program=O1?"]);
   });
+  test("they are of one instant, though what accompanies them was said first", () => {
+    expect(play([batch([reading(-90, "tool", "T1", { initial: true }), reading(-50, "execution", "ACTIVE", { initial: true })], 10)]).said).toEqual(["10 execution=ACTIVE?", "10 tool=T1?"]);
+  });
   test("found at the beginning of a buffer: they hold since the newest of them changed", () => {
     const { said } = play([batch([reading(-90, "execution", "ACTIVE", { initial: true }), reading(-50, "program", "O1", { initial: true }), reading(3, "execution", "READY")]), batch([], 10)]);
     expect(said).toEqual(["-50 execution=ACTIVE? program=O1?", "3 execution=READY"]);
@@ -101,6 +104,25 @@ describe("a clock that stamps hours away from its documents (local time written 
   test("one stamp from beyond tomorrow does not hold the axis there", () => {
     const { said } = play([batch([reading(10, "execution", "ACTIVE"), reading(10 * 365 * 86_400, "program", "O9"), reading(22, "execution", "READY")], 20)]);
     expect(said.map((line) => line.replaceAll("!", ""))).toEqual(["10 execution=ACTIVE", "20 program=O9", "22 execution=READY"]);
+  });
+});
+
+describe("a recording played by an agent whose own clock is years ahead", () => {
+  const YEARS = 9 * 365 * 86_400;
+  const none = (seconds: number, signal: string, more: Partial<Reading> = {}): Reading => ({ ...reading(seconds, signal, "", more), quality: "UNAVAILABLE", value: null });
+  test("the opening block of UNAVAILABLE goes to the first value, and time goes on by the recording's stamps", () => {
+    const opening = [none(YEARS, "execution"), none(YEARS, "tool"), none(YEARS, "program")];
+    const { said, state } = play([batch([...opening, reading(10, "execution", "READY"), reading(20, "execution", "ACTIVE")], YEARS + 1), batch([reading(30, "execution", "READY")], YEARS + 12)]);
+    expect(said).toEqual(["10 execution=none program=none execution=READY", "10 tool=none", "20 execution=ACTIVE", "30 execution=READY"]);
+    expect(settledThrough(state)).toBe(at(29));
+  });
+  test("a block after values is a loss just before the next; one that is a little ahead stands at its time", () => {
+    expect(play([batch([reading(10, "execution", "READY"), none(YEARS, "execution"), reading(20, "execution", "ACTIVE")], YEARS + 1)]).said).toEqual(["10 execution=READY", "20 execution=none execution=ACTIVE"]);
+    expect(play([batch([none(40, "execution"), reading(1, "execution", "ACTIVE")], 41)]).said).toEqual(["40 execution=none", "40 execution=ACTIVE!"]);
+  });
+  test("found at the present: what it never had does not date what it has", () => {
+    const { said } = play([batch([none(YEARS, "emergency_stop", { initial: true }), reading(10, "execution", "READY", { initial: true })], YEARS + 1), batch([reading(30, "execution", "ACTIVE")], YEARS + 21)]);
+    expect(said).toEqual(["10 emergency_stop=none? execution=READY?", "30 execution=ACTIVE"]);
   });
 });
 
