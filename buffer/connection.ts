@@ -3,9 +3,10 @@
  * whole or absent after any cut. Settings are set and read back on every connection: better-sqlite3 weakens
  * `synchronous` by itself when the log mode is set (store-and-forward.md §1 fact 1).
  */
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { accessSync, closeSync, constants, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
 import Database from "better-sqlite3";
+import { StoreError } from "../agent/contract/errors.ts";
 import { faulty, storeError } from "./store-error.ts";
 import { APPLICATION_ID, PAGE_BYTES, SCHEMA, SCHEMA_VERSION } from "./schema.ts";
 
@@ -36,7 +37,7 @@ export function lockDirectory(dataDir: string): { release(): void } {
   const path = join(dataDir, LOCK_NAME);
   let lock: Connection | null = null;
   try {
-    mkdirSync(dataDir, { recursive: true, mode: 0o750 });
+    takeFolder(dataDir);
     lock = new Database(path, { timeout: 0 });
     lock.pragma("cache_size = -16");
     lock.exec("BEGIN EXCLUSIVE");
@@ -47,6 +48,30 @@ export function lockDirectory(dataDir: string): { release(): void } {
   }
   const held = lock;
   return { release: () => void held.close() };
+}
+
+/** Makes the folder where it is missing. Throws StoreError, in words, when this process cannot work in it. */
+function takeFolder(dataDir: string): void {
+  try {
+    makeFolder(dataDir);
+    readdirSync(dataDir);
+    accessSync(dataDir, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (cause) {
+    const remedy = FOLDER_REMEDY[cause instanceof Error && "code" in cause ? String(cause.code) : ""];
+    if (remedy === undefined) throw cause;
+    throw new StoreError("read-only", `the data directory ${dataDir} cannot be used: ${remedy}, or choose another agent.data_dir (${cause instanceof Error ? cause.message : ""})`, { cause });
+  }
+}
+
+const NOT_ALLOWED = "let the user that runs cellgate write there (chown, chmod)";
+const NO_FOLDER = "it, or a part of its path, is no folder but a file or a link that leads nowhere: put that right (is a disk not mounted?)";
+const FOLDER_REMEDY: Readonly<Record<string, string>> = { EACCES: NOT_ALLOWED, EPERM: NOT_ALLOWED, EEXIST: NO_FOLDER, ENOTDIR: NO_FOLDER, ENOENT: NO_FOLDER };
+
+/** Step by step: Node's own `recursive` never comes back from where a folder cannot be made although the one above it is there (/proc). */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return;
+  makeFolder(dirname(path));
+  mkdirSync(path, { mode: 0o750 });
 }
 
 /** A complete database that has yet to take its place. */
