@@ -150,13 +150,16 @@ export class AgentSession implements Session {
   /** A hole: what is left of the buffer, the values as of its start, and the gap before it, in one batch. */
   async #recover(saved: Position | null, header: BufferHeader, signal: AbortSignal): Promise<{ readonly position: Position; readonly batch: Batch }> {
     const { agent } = this.#parts;
+    // Without `at` nobody says what was so at the buffer's start, and what does not change is never reported: begin at the present.
+    let knowsAt = true;
     for (let attempt = 0, buffer = header; attempt < RECOVERY_ATTEMPTS; attempt++) {
       const overrun = saved !== null && saved.instance === buffer.instance && saved.next <= buffer.next;
-      const from = saved === null ? buffer.next : resumeAt(buffer, attempt);
+      const from = saved === null || !knowsAt ? buffer.next : resumeAt(buffer, attempt);
       const whole = from >= buffer.next;
       const stamp = whole ? { kind: "stamp" as const, at: buffer.created } : await agent.stampAt(from, signal);
       const known = stamp.kind === "refused" || (from <= 1 && !whole) ? null : await agent.current(whole ? null : from, signal);
-      if (stamp.kind === "refused" || (known?.kind === "refused" && known.outOfRange)) {
+      if (known?.kind === "refused" && !known.outOfRange) knowsAt = false;
+      if (stamp.kind === "refused" || known?.kind === "refused") {
         buffer = await this.#bufferNow(signal);
         continue;
       }

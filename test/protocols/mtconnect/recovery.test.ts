@@ -96,6 +96,15 @@ describe("resuming", () => {
     expect(readings.filter(({ initial }) => !initial)[0]).toMatchObject({ position: agent.first });
   }));
 
+  it("begins at the present when the buffer has run over and the agent cannot say what was so before", () => withAgent({ ring: 20, knowsAt: false }, async (agent, url) => {
+    agent.add(...cycles(0, 1));
+    const before = await run({ url, history: "buffer" }, { until: whole(agent) });
+    agent.add(...cycles(1, 10));
+    const { gaps, readings } = await run({ url }, { from: before.cursor, until: whole(agent) });
+    expect(gaps).toEqual([{ kind: "gap", reason: "position-jump", from: BASE + 9_000, to: BASE + 99_000, missing: agent.next - 14 }]);
+    expect(readings.map(shown)).toEqual(["1 availability null initial", "3 controller_mode null initial", "5 program null initial", "65 execution \"READY\" initial", "66 part_count 9 initial", expect.stringMatching(/^67 alarm .* initial$/)]);
+  }));
+
   it("names the gap when the agent restarted, and reads its new buffer from the start", () => withAgent({}, async (agent, url) => {
     agent.add(...cycles(0, 2));
     const before = await run({ url }, { until: whole(agent) });
