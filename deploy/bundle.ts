@@ -33,19 +33,19 @@ const KEEP_CHUNKS_MS = 24 * 3_600_000;
  */
 const builtinsOnDemand: Plugin = {
   name: "builtins-on-demand",
-  setup({ onResolve, onLoad }) {
+  setup(building) {
     const own = new RegExp(`^(?:node:.+|${builtinModules.filter((name) => /^[a-z]/u.test(name)).join("|")})$`);
-    onResolve({ filter: own }, ({ path, kind }) => (kind === "import-statement" || kind === "dynamic-import" ? { path, namespace: "builtin" } : undefined));
-    onLoad({ filter: /./, namespace: "builtin" }, ({ path }) => ({ contents: `module.exports = process.getBuiltinModule(${JSON.stringify(path)});`, loader: "js" }));
+    building.onResolve({ filter: own }, ({ path, kind }) => (kind === "import-statement" || kind === "dynamic-import" ? { path, namespace: "builtin" } : undefined));
+    building.onLoad({ filter: /./, namespace: "builtin" }, ({ path }) => ({ contents: `module.exports = process.getBuiltinModule(${JSON.stringify(path)});`, loader: "js" }));
   },
 };
 
 /** xml2js loads its writer with its reader, and a library of 100 KB with it: we only read. */
 const withoutXmlWriter: Plugin = {
   name: "without-xml-writer",
-  setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^\.\/builder$/ }, ({ path, importer }) => (importer.includes("/node_modules/xml2js/") ? { path, namespace: "left-out" } : undefined));
-    onLoad({ filter: /./, namespace: "left-out" }, () => ({ contents: "module.exports = {};", loader: "js" }));
+  setup(building) {
+    building.onResolve({ filter: /^\.\/builder$/ }, ({ path, importer }) => (importer.includes("/node_modules/xml2js/") ? { path, namespace: "left-out" } : undefined));
+    building.onLoad({ filter: /./, namespace: "left-out" }, () => ({ contents: "module.exports = {};", loader: "js" }));
   },
 };
 
