@@ -6,7 +6,7 @@
 import type { AgentIdentity, Destination } from "../contract/destination.ts";
 import type { Detector } from "../contract/detector.ts";
 import type { Outbox } from "../contract/outbox.ts";
-import type { Ports } from "../contract/ports.ts";
+import type { Log, Ports } from "../contract/ports.ts";
 import type { RecordContext } from "../contract/record.ts";
 import type { Driver, Link } from "../contract/source.ts";
 import type { AgentSettings, Configuration, DestinationSettings, MachineSettings, SourceSettings } from "../config/model.ts";
@@ -41,7 +41,10 @@ export async function runAgent<State>(parts: AgentParts<State>, signal: AbortSig
     const status: { name: string; link: Link } = { name: settings.name, link: { state: "connecting", attempt: 1 } };
     statuses.push(status);
     const own = { ...ports, log: ports.log.child({ destination: settings.name }) };
-    await deliver({ destination: parts.destination(settings, identity, own), outbox, board, ports: own, onLink: (link) => void (status.link = link) }, deliveries.signal);
+    await deliver({ destination: parts.destination(settings, identity, own), outbox, board, ports: own, onLink: (link) => {
+      status.link = link;
+      logLink(own.log, link);
+    } }, deliveries.signal);
   });
   const machines = configuration.machines.flatMap((settings) => settings.sources.slice(0, 1).map((source) => {
     const own = { ...ports, log: ports.log.child({ machine: settings.id, source: source.name }) };
@@ -64,6 +67,13 @@ export async function runAgent<State>(parts: AgentParts<State>, signal: AbortSig
     await within(ports, Promise.allSettled([...delivering, beating]));
     await outbox.close();
   }
+}
+
+/** The log counts what repeats: a broker that is away for a night is no thousand lines. */
+function logLink(log: Log, link: Link): void {
+  if (link.state === "up") log.info({ peer: link.peer }, "destination connected");
+  if (link.state === "down") log.warn({ fault: link.fault, reason: link.message, retryInMs: Math.round(link.retryInMs) }, "destination lost: records are kept until it is back");
+  if (link.state === "stopped" && link.fault !== undefined) log.error({ fault: link.fault, reason: link.message }, "destination stopped: trying again would not help");
 }
 
 const aborted = (signal: AbortSignal): Promise<void> => new Promise((resolve) => {
