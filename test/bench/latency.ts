@@ -10,6 +10,7 @@ import { systemClock } from "../../agent/runtime/clock.ts";
 import { simulate } from "../../agent/simulate/mtconnect/start.ts";
 import type { SimulatedAgent } from "../../agent/simulate/mtconnect/agent.ts";
 import { seeded } from "../buffer/seeded.ts";
+import { eventLoop } from "./event-loop.ts";
 import { atMost, percentile, type Figure } from "./figure.ts";
 import { configurationFor, NODE_FLAGS, startAgentProcess } from "./support/agent-process.ts";
 import { listen, startBroker } from "./support/broker.ts";
@@ -21,7 +22,12 @@ const [LEAST_MS, MOST_MS] = [50, 150];
 const SEED = 7;
 const SETTLE_MS = 20_000;
 
+/** And with it, what slow syncs do to the event loop of the whole agent (event-loop.ts). */
 export async function latency(): Promise<readonly Figure[]> {
+  return [...await changes(), ...await eventLoop()];
+}
+
+async function changes(): Promise<readonly Figure[]> {
   const folder = mkdtempSync(join(tmpdir(), "cellgate-latency-"));
   const simulation = await simulate(changingFeed("VMC-1"), { clock: systemClock(), speed: 1 });
   try {

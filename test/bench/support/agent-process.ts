@@ -28,10 +28,10 @@ export interface AgentProcess extends AsyncDisposable {
 }
 
 /** `folder` holds configuration, buffer and compile cache. */
-export function startAgentProcess(folder: string, configuration: string, flags: readonly string[] = []): AgentProcess {
+export function startAgentProcess(folder: string, configuration: string, flags: readonly string[] = [], environment: Readonly<Record<string, string>> = {}): AgentProcess {
   const file = join(folder, "cellgate.yaml");
   writeFileSync(file, configuration);
-  const child = spawn(process.execPath, [...flags, BUNDLE, "run", "--config", file], { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...ENVIRONMENT, STATE_DIRECTORY: folder } });
+  const child = spawn(process.execPath, [...flags, BUNDLE, "run", "--config", file], { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...ENVIRONMENT, ...environment, STATE_DIRECTORY: folder } });
   const exited = once(child, "exit");
   let log = "";
   const keep = (chunk: Buffer): void => void (log = (log + chunk.toString()).slice(-4_000));
