@@ -71,8 +71,10 @@ export function createPipeline<State>(settings: StampSettings, rules: MachineRul
     completeThrough({ stamp, detect }) {
       if (stamp.axis === null) return null;
       const held = detector.heldBack?.(rules, detect) ?? null;
-      const reached = settledThrough(stamp) ?? stamp.axis;
-      const through = reached > stamp.axis ? reached : stamp.axis;
+      // The instant of the axis itself is open until it has settled: the rest of it, or a stamp that steps back, still lands there.
+      const behind = unixMs(stamp.axis - 1);
+      const reached = settledThrough(stamp) ?? behind;
+      const through = reached > behind ? reached : behind;
       // What is held back may still end exactly there.
       return held !== null && held <= through ? unixMs(held - 1) : through;
     },
