@@ -9,6 +9,7 @@ import type { Socket } from "node:net";
 import { MqttClient, UniqueMessageIdProvider, type IClientOptions, type IClientPublishOptions, type IConnackPacket } from "mqtt";
 import { LinkError, type Retry } from "../../agent/contract/errors.ts";
 import type { Clock } from "../../agent/contract/time.ts";
+import { limitPackets } from "./packet-limit.ts";
 import { openSocket, type BrokerAddress } from "./socket.ts";
 
 /** 5, or 4 for MQTT 3.1.1 (the protocol level on the wire). */
@@ -106,7 +107,9 @@ function handshake({ client, socket }: Wire, options: ConnectionOptions, signal:
     const onAbort = (): void => fail(new LinkError("timeout", "backoff", `The broker at ${where} took the connection but did not answer CONNECT.`, { cause: signal.reason }));
     const isLost = (): boolean => loss !== null;
 
-    client.on("error", (cause) => fail(connected ? lostBy(where, cause) : refusedBy(where, cause)));
+    const onError = (cause: Error): void => fail(connected ? lostBy(where, cause) : refusedBy(where, cause));
+    limitPackets(socket, LARGEST_INCOMING_BYTES, onError);
+    client.on("error", onError);
     client.on("disconnect", (packet) => fail(dismissed(where, packet.reasonCode ?? 0)));
     client.on("close", () => fail(connected
       ? new LinkError("lost", "backoff", `The broker at ${where} closed the connection.`)

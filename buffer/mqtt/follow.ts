@@ -8,6 +8,7 @@ import { LinkError } from "../../agent/contract/errors.ts";
 import type { Ports } from "../../agent/contract/ports.ts";
 import type { MqttConfig } from "./config.ts";
 import { connectionOptions } from "./destination.ts";
+import { limitPackets } from "./packet-limit.ts";
 import { openSocket } from "./socket.ts";
 import { topicsOf } from "./topic.ts";
 
@@ -19,6 +20,7 @@ export interface FollowOptions {
 }
 
 const HELD_MESSAGES = 1_000;
+const LARGEST_RECORD_BYTES = 4 * 1_048_576;
 const CONNECT_TIMEOUT_MS = 15_000;
 
 /** Yields payload texts until the signal aborts; throws LinkError when the broker cannot be reached or is lost. */
@@ -44,7 +46,9 @@ export async function* followRecords({ config, identity, machines, ports }: Foll
     if (held.push(payload.toString("utf8")) > HELD_MESSAGES) held.shift();
     ring();
   });
-  client.on("error", (error) => { fail(`The broker at ${config.url}: ${error.message}`, error); });
+  const onError = (error: Error): void => { fail(`The broker at ${config.url}: ${error.message}`, error); };
+  limitPackets(socket, LARGEST_RECORD_BYTES, onError);
+  client.on("error", onError);
   client.on("close", () => { fail(`The broker at ${config.url} closed the connection.`); });
   signal.addEventListener("abort", onAbort, { once: true });
   try {
