@@ -5,6 +5,7 @@
 import { LinkError } from "../../agent/contract/errors.ts";
 import { isRecord } from "../../agent/contract/shape.ts";
 import { decodeText } from "./document.ts";
+import { XmlError, XmlScanner } from "./xml.ts";
 
 export interface ModelItem {
   readonly id: string;
@@ -49,13 +50,15 @@ interface Node {
   readonly text: string;
 }
 
-const MAXIMUM_DEPTH = 64;
+/** The largest model recorded has 900. xml2js needs some 3 KB for each. */
+const MAXIMUM_ELEMENTS = 100_000;
 
 /** Throws LinkError when it is no device model. `what` names the document. */
 export async function decodeModel(bytes: Uint8Array, what: string): Promise<DeviceModel> {
   const text = decodeText(bytes);
   const doctype = /<!DOCTYPE/iu.exec(text);
   if (doctype) throw unsound(what, `a DOCTYPE, which is refused, at character ${doctype.index}`);
+  bound(text, what);
   const root = await readTree(text, what);
   if (root.local === "Device") return { devices: [readDevice(root)], schema: null, instance: null };
   if (root.local !== "MTConnectDevices") throw unsound(what, `the root element is <${root.local.slice(0, 60)}>: is this an MTConnect agent?`);
@@ -67,6 +70,27 @@ export async function decodeModel(bytes: Uint8Array, what: string): Promise<Devi
 
 const unsound = (what: string, found: string, cause?: unknown): LinkError => new LinkError("protocol", "backoff", `${what} is not a device model: ${found}`, { cause });
 
+/** Depth, attributes of a tag, elements: looked at before xml2js, which builds everything before it can be asked. */
+function bound(text: string, what: string): void {
+  let elements = 0;
+  const scanner = new XmlScanner(text, {
+    collects: false,
+    open() {
+      if (++elements > MAXIMUM_ELEMENTS) throw unsound(what, `more than ${MAXIMUM_ELEMENTS} elements`);
+    },
+    close: () => undefined,
+    text: () => undefined,
+  });
+  try {
+    scanner.step(text.length);
+  } catch (cause) {
+    if (!(cause instanceof XmlError)) throw cause;
+    throw unsound(what, `${cause.message}, at character ${cause.offset}: ${hexAt(text, cause.offset) || "(end)"}`, cause);
+  }
+}
+
+const hexAt = (text: string, offset: number): string => Buffer.from(text.slice(offset, offset + 32), "utf8").subarray(0, 32).toString("hex");
+
 async function readTree(text: string, what: string): Promise<Node> {
   // Through `default`: the built program has the CommonJS package in a part of its own, which has no other export.
   const { default: { Parser } } = await import("xml2js");
@@ -76,7 +100,7 @@ async function readTree(text: string, what: string): Promise<Node> {
     const tree: unknown = await parser.parseStringPromise(text);
     const root = isRecord(tree) ? Object.entries(tree)[0] : undefined;
     if (root === undefined) throw new Error("there is no element in it");
-    return readNode(root[1], root[0], 0);
+    return readNode(root[1], root[0]);
   } catch (cause) {
     const said = cause instanceof Error ? cause.message : String(cause);
     const near = textAt(text, said);
@@ -89,18 +113,17 @@ function textAt(text: string, said: string): { readonly offset: number; readonly
   let offset = 0;
   for (let line = Number(/Line: (\d+)/u.exec(said)?.[1] ?? 0); line > 0; line--) offset = text.indexOf("\n", offset) + 1;
   offset = Math.min(text.length, offset + Number(/Column: (\d+)/u.exec(said)?.[1] ?? 0));
-  return { offset, hex: Buffer.from(text.slice(offset, offset + 32), "utf8").subarray(0, 32).toString("hex") };
+  return { offset, hex: hexAt(text, offset) };
 }
 
-function readNode(node: unknown, name: string, depth: number): Node {
-  if (depth > MAXIMUM_DEPTH) throw new Error(`elements nested more than ${MAXIMUM_DEPTH} deep`);
+function readNode(node: unknown, name: string): Node {
   const fields = isRecord(node) ? node : {};
   const children: unknown = fields["$$"];
   const attributes = isRecord(fields["$"]) ? Object.entries(fields["$"]).filter((entry): entry is [string, string] => typeof entry[1] === "string") : [];
   return {
     local: localName(name),
     attributes: Object.fromEntries(attributes),
-    children: Array.isArray(children) ? children.map((child: unknown) => readNode(child, isRecord(child) && typeof child["#name"] === "string" ? child["#name"] : "", depth + 1)) : [],
+    children: Array.isArray(children) ? children.map((child: unknown) => readNode(child, isRecord(child) && typeof child["#name"] === "string" ? child["#name"] : "")) : [],
     text: typeof fields["_"] === "string" ? fields["_"].trim() : "",
   };
 }

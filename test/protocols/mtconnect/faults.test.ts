@@ -40,7 +40,7 @@ describe("peers that are no agent", () => {
     ["JSON", answers("{\"MTConnectDevices\":{}}", { headers: { "Content-Type": "application/json" } }), "unsupported", /switch the agent to XML/u],
     ["nothing", answers(""), "protocol", /is no MTConnect document/u],
     ["entities", answers("<?xml version=\"1.0\"?><!DOCTYPE a [<!ENTITY x \"y\">]><MTConnectDevices/>"), "protocol", /DOCTYPE/u],
-    ["truncated XML", answers("<?xml version=\"1.0\"?><MTConnectDevices><Devices>"), "protocol", /is not a device model: Unclosed root tag, at character 48: \(end\)/u],
+    ["truncated XML", answers("<?xml version=\"1.0\"?><MTConnectDevices><Devices>"), "protocol", /is not a device model: the document ends inside <Devices>, at character 48: \(end\)/u],
     ["a wrong password", answers("no", { status: 401 }), "refused", /set username and password/u],
     ["forbidden", answers("no", { status: 403 }), "refused", /403/u],
     ["too many", answers("no", { status: 429 }), "refused", /asked too often/u],

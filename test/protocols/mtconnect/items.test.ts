@@ -103,3 +103,16 @@ describeWithCaptures("models of real agents", () => {
     expect(items.filter(({ value }) => value === "condition")).toHaveLength(conditions);
   });
 });
+
+describe("a model made to do harm", () => {
+  it.each([
+    ["nested half a million deep", `<MTConnectDevices>${"<a>".repeat(500_000)}${"</a>".repeat(500_000)}</MTConnectDevices>`, "elements nested more than 64 deep"],
+    ["of a million elements", `<MTConnectDevices>${"<a/>".repeat(1_000_000)}</MTConnectDevices>`, "more than 100000 elements"],
+    ["with a million attributes", `<MTConnectDevices ${Array.from({ length: 1_000_000 }, (_, n) => `a${n}=""`).join(" ")}/>`, "more than 64 attributes in one tag"],
+  ])("%s is refused before it is built", async (_, xml, words) => {
+    const began = performance.now();
+    await expect(model(xml)).rejects.toThrow(words);
+    // xml2js takes seconds and a gigabyte for the first of them.
+    expect(performance.now() - began).toBeLessThan(1_000);
+  });
+});
