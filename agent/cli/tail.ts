@@ -29,6 +29,8 @@ export const tailCommand = (parts: TailParts): Command => ({
     const settings = await configuration(args.value("config") ?? "", parts.kinds, io);
     const ports = parts.ports();
     if (args.flag("records")) {
+      // Nothing would ever arrive of a machine that is not there.
+      if (args.value("machine") !== undefined) chosenMachine(settings, args);
       for await (const text of parts.followRecords(settings, args.value("machine"), ports, signal)) {
         if (!(await write(io.stdout, `${args.flag("json") ? text : recordWords(text)}\n`))) break;
       }

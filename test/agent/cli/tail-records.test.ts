@@ -21,6 +21,9 @@ it("the built program shows the records that arrive at the broker", async () => 
   clearInterval(again);
   expect(await tailing.kill("SIGTERM")).toEqual({ code: 0, signal: null });
   expect(tailing.err()).toBe("");
+  const mistaken = runBundle(await builtBundle(), ["tail", "--records", "--config", config, "--machine", "VMC-4"]);
+  expect((await mistaken.ended).code).toBe(2);
+  expect(mistaken.err()).toContain('no machine "VMC-4" in the configuration; did you mean VMC-3?');
   await publisher.endAsync();
   await rm(folder, { recursive: true });
 });
