@@ -1,16 +1,19 @@
 /**
  * Crash equivalence: the built agent killed (-9) again and again while it reads a machine, against a run without kills.
- * Half of the kills meet it at a recorded day (without recordings: none), the others at the scripted shift.
+ * The kills are shared out: a recorded day and the scripted shift as they go on, and days of backlog read at full speed.
  */
 import { equivalence } from "../crash/equivalence.ts";
-import { recorded, scripted, type Played } from "../crash/feeds.ts";
+import { backlog, recorded, scripted, type Played } from "../crash/feeds.ts";
 import { atLeast, type Figure } from "./figure.ts";
 
 const SHOWN = 5;
 
 export async function crash({ kills, seed }: { readonly kills: number; readonly seed: number }): Promise<readonly Figure[]> {
   const day = recorded();
-  const plan: readonly (readonly [Played, number])[] = day === null ? [[scripted(), kills]] : [[day, Math.ceil(kills / 2)], [scripted(), Math.floor(kills / 2)]];
+  const backlogged = Math.floor(kills / 5);
+  const followed = kills - backlogged;
+  const onDay = day === null ? 0 : Math.ceil(followed / 2);
+  const plan: readonly (readonly [Played, number])[] = [...(day === null ? [] : [[day, onDay] as const]), [scripted(), followed - onDay], [backlog(), backlogged]];
   const figures: Figure[] = [];
   for (const [played, share] of plan) {
     if (share === 0) continue;

@@ -13,14 +13,15 @@ export interface Equivalence extends Comparison {
 
 const UNINTERRUPTED_MS = 6_000;
 /** Starting takes a quarter of a second: a part of the kills comes before the agent has read anything. */
-const [SHORTEST_MS, LONGEST_MS] = [100, 1_300];
+const LIVES_MS = { paced: [100, 1_300], backlog: [150, 650] } as const;
 
 export async function equivalence(played: Played, { kills, seed }: { readonly kills: number; readonly seed: number }): Promise<Equivalence> {
   const bundle = await builtBundle();
   const random = seeded(seed);
-  const livesMs = Array.from({ length: kills }, () => Math.round(SHORTEST_MS + random() * (LONGEST_MS - SHORTEST_MS)));
-  const whole = await crashRun(played, { bundle, livesMs: [], lastsMs: UNINTERRUPTED_MS });
-  const killed = await crashRun(played, { bundle, livesMs, lastsMs: livesMs.reduce((sum, ms) => sum + ms, 0) });
+  const [shortest, longest] = LIVES_MS[played.paced ? "paced" : "backlog"];
+  const livesMs = Array.from({ length: kills }, () => Math.round(shortest + random() * (longest - shortest)));
+  const whole = await crashRun(played, { bundle, livesMs: [], lastsMs: played.paced ? UNINTERRUPTED_MS : null });
+  const killed = await crashRun(played, { bundle, livesMs, lastsMs: played.paced ? livesMs.reduce((sum, ms) => sum + ms, 0) : null });
   const faults = [...whole.faults.map((words) => `uninterrupted: ${words}`), ...killed.faults.map((words) => `with kills: ${words}`)];
   return { ...compare(whole, killed), kills, faults };
 }

@@ -22,8 +22,8 @@ export interface CrashRun {
   readonly bundle: string;
   /** How long each life of the agent lasts before it is killed; ms. */
   readonly livesMs: readonly number[];
-  /** The feed is played so that it lasts this long. */
-  readonly lastsMs: number;
+  /** The feed is played so that it lasts this long; null: it is all there before the agent has started. */
+  readonly lastsMs: number | null;
 }
 
 /** Longer pauses of a recording are shortened to this: a kill should meet an agent at work. */
@@ -42,7 +42,7 @@ export async function crashRun({ feed, device }: Played, { bundle, livesMs, last
     if (topic.includes("/rec/")) arrived.take(text);
     else if (topic.endsWith("/_agent/crash")) arrived.heard(text);
   });
-  const simulation = await simulate(feed, { clock: systemClock(), speed: lengthMs(feed) / lastsMs, maxPauseMs: LONGEST_PAUSE_MS, bufferSize: 1 << 20, cable: "cut" });
+  const simulation = await simulate(feed, { clock: systemClock(), speed: lastsMs === null ? "all" : lengthMs(feed) / lastsMs, maxPauseMs: LONGEST_PAUSE_MS, bufferSize: 1 << 20, cable: "cut" });
   const file = join(folder, "cellgate.yaml");
   writeFileSync(file, configuration({ dataDir: join(folder, "data"), broker: broker.port, url: simulation.agent.url, device }));
   const start = (): BundleProcess => runBundle(bundle, ["run", "--config", file], { STATE_DIRECTORY: folder });
