@@ -3,21 +3,25 @@
  * put through all detectors and stored. Counted are the readings the driver gives (the items we read; what it filters
  * out is not counted), until every record made of them is synced. No broker: what is published later is `drain`.
  */
+import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { assemble } from "../../agent/assemble.ts";
 import type { Driver, Session } from "../../agent/contract/source.ts";
 import { runAgent } from "../../agent/runtime/agent.ts";
 import { loadedFrom } from "../support/loaded.ts";
 import { testPorts } from "../support/ports.ts";
 import { atLeastBound, type Figure } from "./figure.ts";
+import { NODE_FLAGS, SERVICE_ENVIRONMENT } from "./support/agent-process.ts";
 import { startMachines, type Machines } from "./support/start-machines.ts";
 
 const OBSERVATIONS = 300_000;
 const RUNS = 3;
 const GOAL = 50_000;
 const LONGEST_MS = 120_000;
+const run = promisify(execFile);
 
 interface Measured {
   readonly seconds: number;
@@ -26,17 +30,33 @@ interface Measured {
   readonly records: number;
 }
 
+/** With Node as it comes, and with the flags under which memory is measured: they trade one for the other. */
 export async function wholePath(): Promise<readonly Figure[]> {
+  const own = await throughput();
+  const { stdout } = await run(process.execPath, [...NODE_FLAGS, join(import.meta.dirname, "whole-path-service.ts")], { env: { ...process.env, ...SERVICE_ENVIRONMENT }, timeout: LONGEST_MS * RUNS });
+  const service = JSON.parse(stdout) as Measured;
+  console.error(`  best with the service's flags: ${Math.round(rateOf(service))}/s, ${service.cpuSeconds.toFixed(2)} s of CPU`);
+  const name = `whole path, readings from stream bytes to synced records, ${cpus().length} cores shared with the simulated agent`;
+  return [
+    atLeastBound(`${name}, Node's own defaults`, "readings/s", rateOf(own), GOAL),
+    atLeastBound(`${name}, the service's memory flags`, "readings/s", rateOf(service), GOAL),
+  ];
+}
+
+const rateOf = ({ readings, seconds }: Measured): number => readings / seconds;
+
+/** The best of some runs in this process. */
+export async function throughput(): Promise<Measured> {
   await using machines = await startMachines({ kind: "recorded", observations: OBSERVATIONS });
   console.error(`  ${machines.what}: ${machines.observations} observations in the simulated agent`);
   let best: Measured | null = null;
-  for (let run = 0; run < RUNS; run++) {
+  for (let number = 0; number < RUNS; number++) {
     const measured = await once(machines);
-    console.error(`  ${measured.readings} readings → ${measured.records} records in ${measured.seconds.toFixed(2)} s (${Math.round(measured.readings / measured.seconds)}/s), ${measured.cpuSeconds.toFixed(2)} s of this process's CPU`);
+    console.error(`  ${measured.readings} readings → ${measured.records} records in ${measured.seconds.toFixed(2)} s (${Math.round(rateOf(measured))}/s), ${measured.cpuSeconds.toFixed(2)} s of this process's CPU`);
     if (best === null || measured.seconds < best.seconds) best = measured;
   }
   if (best === null) throw new Error("nothing was measured");
-  return [atLeastBound(`whole path, readings from stream bytes to synced records (${cpus().length} cores shared with the simulated agent)`, "readings/s", best.readings / best.seconds, GOAL)];
+  return best;
 }
 
 async function once(machines: Machines): Promise<Measured> {

@@ -15,7 +15,7 @@ const TICKS_A_SECOND = 100;
  */
 export const NODE_FLAGS = ["--max-semi-space-size=1", "--initial-heap-size=12", "--heap-growing-percent=20", "--no-opt", "--no-maglev"];
 /** The C library keeps one pool of free memory, not one for each thread. */
-const ENVIRONMENT = { MALLOC_ARENA_MAX: "1" };
+export const SERVICE_ENVIRONMENT = { MALLOC_ARENA_MAX: "1" };
 
 export interface AgentProcess extends AsyncDisposable {
   readonly pid: number;
@@ -31,7 +31,7 @@ export interface AgentProcess extends AsyncDisposable {
 export function startAgentProcess(folder: string, configuration: string, flags: readonly string[] = [], environment: Readonly<Record<string, string>> = {}): AgentProcess {
   const file = join(folder, "cellgate.yaml");
   writeFileSync(file, configuration);
-  const child = spawn(process.execPath, [...flags, BUNDLE, "run", "--config", file], { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...ENVIRONMENT, ...environment, STATE_DIRECTORY: folder } });
+  const child = spawn(process.execPath, [...flags, BUNDLE, "run", "--config", file], { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...SERVICE_ENVIRONMENT, ...environment, STATE_DIRECTORY: folder } });
   const exited = once(child, "exit");
   let log = "";
   const keep = (chunk: Buffer): void => void (log = (log + chunk.toString()).slice(-4_000));
