@@ -39,6 +39,8 @@ export interface StampState {
   readonly pending: Pending | null;
   /** Where the initial values that follow a gap stand; null: at their document's time, or at the newest of their stamps. */
   readonly initialAt: UnixMs | null;
+  /** By our own clock: when we began to look and found nothing but UNAVAILABLE. */
+  readonly openedAt: UnixMs | null;
   /** Added to every stamp of this source session; null until measured. */
   readonly shiftMs: number | null;
   /** Source clock minus ours when last measured. */
@@ -60,13 +62,15 @@ export interface StampState {
 }
 
 export const initialStamp: StampState = {
-  axis: null, pending: null, initialAt: null, shiftMs: null, offsetMs: null, lagMs: null, following: false, seen: null, known: {}, blind: false, returnAt: null, late: 0,
+  axis: null, pending: null, initialAt: null, openedAt: null, shiftMs: null, offsetMs: null, lagMs: null, following: false, seen: null, known: {}, blind: false, returnAt: null, late: 0,
 };
 
 /** More items than any control has; what lies beyond is not remembered over a gap. */
 const KNOWN_LIMIT = 2_000;
 /** Observations of one instant may come in several documents: time alone concludes nothing until this long after it. */
 const SETTLE_MS = 1_000;
+/** So long an opening block of UNAVAILABLE waits for a first value, which may be a recording's (see `pullBack`). */
+const OPENING_MS = 3_000;
 /** Document times are often whole seconds: stamps up to this far ahead of them are ahead of nothing. */
 const CREDIBLE_LEAD_MS = 5_000;
 /** A machine may have said nothing for so long; beyond it the clock that stamps may be a zone behind instead. */
@@ -109,7 +113,7 @@ export function stampBatch(settings: StampSettings, state: StampState, batch: Ba
   }
   if (batch.caughtUp) {
     endReturn(settings, draft);
-    flush(settings, draft);
+    if (!opens(draft, received)) flush(settings, draft);
     draft.seen = later(draft.axis, stampClock(draft, documentTime));
     draft.initialAt = null;
   } else if (batch.items.length > 0) draft.seen = draft.axis;
@@ -151,6 +155,13 @@ function measure(settings: StampSettings, draft: Draft, batch: Batch, received: 
   const wanted = settings.policy === "shifted" || (settings.policy === "auto" && beyond) ? -draft.offsetMs : 0;
   // The constant of the session before still fits: keep it, so that a reconnect moves nothing.
   if (draft.shiftMs === null || Math.abs(draft.shiftMs - wanted) > settings.toleranceMs) draft.shiftMs = wanted;
+}
+
+/** Nothing was ever known, nothing is, and we have only just begun to look. */
+function opens(draft: Draft, received: UnixMs): boolean {
+  if (draft.axis !== null || draft.pending === null || draft.pending.items.some(({ quality }) => quality !== "UNAVAILABLE")) return false;
+  draft.openedAt ??= received;
+  return received >= draft.openedAt && received - draft.openedAt < OPENING_MS;
 }
 
 function measureLag(draft: Draft, batch: Batch, settings: StampSettings): void {
@@ -235,10 +246,12 @@ function takeReading(settings: StampSettings, draft: Draft, reading: Reading, no
 }
 
 /** A stamp from beyond tomorrow is no time: taken as it is, it would hold the axis there, and everything after it. */
-function instantOf(settings: StampSettings, draft: Draft, { sourceTime }: Reading, now: { readonly documentTime: UnixMs; readonly received: UnixMs }): UnixMs {
+function instantOf(settings: StampSettings, draft: Draft, { sourceTime, quality }: Reading, now: { readonly documentTime: UnixMs; readonly received: UnixMs }): UnixMs {
   if (settings.policy === "gateway" || sourceTime === undefined) return now.received;
-  const stamped = sourceTime + (draft.shiftMs ?? 0);
-  return unixMs(stamped > now.documentTime + FUTURE_MS ? now.documentTime : stamped);
+  const stamped = unixMs(sourceTime + (draft.shiftMs ?? 0));
+  // Live, a lost adapter's block is stamped by the agent, whose clock is far ahead of the recording's that it plays.
+  if (draft.following && quality === "UNAVAILABLE" && (draft.lagMs ?? 0) > ZONE_MS && stamped > now.documentTime - ZONE_MS) return stampClock(draft, stamped);
+  return stamped > now.documentTime + FUTURE_MS ? now.documentTime : stamped;
 }
 
 function place(settings: StampSettings, draft: Draft, reading: Reading, stamped: UnixMs): void {

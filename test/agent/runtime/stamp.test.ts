@@ -120,6 +120,16 @@ describe("a recording played by an agent whose own clock is years ahead", () => 
     expect(play([batch([reading(10, "execution", "READY"), none(YEARS, "execution"), reading(20, "execution", "ACTIVE")], YEARS + 1)]).said).toEqual(["10 execution=READY", "20 execution=none execution=ACTIVE"]);
     expect(play([batch([none(40, "execution"), reading(1, "execution", "ACTIVE")], 41)]).said).toEqual(["40 execution=none", "40 execution=ACTIVE!"]);
   });
+  test("found with its opening block alone, it waits a moment for the recording; a block later on goes by the recording's clock", () => {
+    const [opening, since] = [batch([none(YEARS, "execution")], YEARS + 1), batch([reading(10, "execution", "READY")], YEARS + 2)];
+    const played = play([opening, since, batch([reading(20, "execution", "ACTIVE")], YEARS + 12), batch([none(YEARS + 15, "execution")], YEARS + 16), batch([reading(40, "execution", "READY")], YEARS + 32)]);
+    expect(played.said).toEqual(["10 execution=none execution=READY", "20 execution=ACTIVE", "23 execution=none", "40 execution=READY"]);
+  });
+  test("a machine that has nothing to say is UNKNOWN from then on, once the moment is over", () => {
+    const [held, none1] = stampBatch(settings, initialStamp, batch([none(1, "execution")], 2), arrival());
+    const [, none2] = stampBatch(settings, held, batch([], 7), arrival(5));
+    expect([words(none1), words(none2)]).toEqual([[], ["1 execution=none"]]);
+  });
   test("found at the present: what it never had does not date what it has", () => {
     const { said } = play([batch([none(YEARS, "emergency_stop", { initial: true }), reading(10, "execution", "READY", { initial: true })], YEARS + 1), batch([reading(30, "execution", "ACTIVE")], YEARS + 21)]);
     expect(said).toEqual(["10 emergency_stop=none? execution=READY?", "30 execution=ACTIVE"]);
