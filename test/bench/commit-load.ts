@@ -4,7 +4,7 @@ import { unixMs } from "../../agent/contract/time.ts";
 import { uuid } from "../buffer/records.ts";
 import { SAMPLE_CONTEXT, SAMPLES } from "../support/sample-records.ts";
 
-const MACHINES = 10;
+export const MACHINES = 10;
 export const RECORDS_PER_COMMIT = 10;
 /** About what detectors of one machine keep: state, open cycle, counters, source position. */
 const CHECKPOINT_BYTES = 1_500;

@@ -11,7 +11,7 @@ import { fakeClock, type FakeClock } from "../support/fake-clock.ts";
 import { startAgent, type RunningAgent } from "../support/running-agent.ts";
 
 /** A Monday morning. */
-export const START = Date.UTC(2026, 0, 5, 6);
+const START = Date.UTC(2026, 0, 5, 6);
 export const HOLD_S = 600;
 export const instant = (seconds: number): string => new Date(START + seconds * 1_000).toISOString();
 export const secondOf = (text: unknown): number | null => (typeof text === "string" ? (Date.parse(text) - START) / 1_000 : null);
