@@ -1,5 +1,5 @@
 /** Documents: scanner, timestamps, errors old and new, and every recording (mtconnect.md §5, §8, §9). */
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { decodeDocument, documentDecoder, type MTConnectDocument } from "../../../protocols/mtconnect/document.ts";
 import { decodeTimestamp } from "../../../protocols/mtconnect/timestamp.ts";
@@ -84,7 +84,8 @@ describe("errors", () => {
 });
 
 describeWithCaptures("recordings", () => {
-  const folders = readdirSync(capture("mtconnect"), { recursive: true, encoding: "utf8" });
+  // The titles are made even where the recordings are absent and the tests skipped.
+  const folders = existsSync(capture("mtconnect")) ? readdirSync(capture("mtconnect"), { recursive: true, encoding: "utf8" }) : [];
   const documents = folders.filter((name) => /(?:current|sample)[^/]*\.xml$/u.test(name));
   it.each(documents)("%s: as many observations as its text has", (name) => {
     const bytes = readFileSync(capture(`mtconnect/${name}`));
