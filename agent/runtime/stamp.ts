@@ -77,6 +77,8 @@ const CREDIBLE_LEAD_MS = 5_000;
 const IDLE_MS = 25 * 60_000;
 /** Stamps further back than any zone are a recording's: until live stamps tell, time goes on from the newest of them. */
 const ZONE_MS = 15 * 3_600_000;
+/** Longer than a machine stands still before it says again, with its old stamps, what is so. */
+const RECORDING_MS = 60 * 86_400_000;
 /** Further ahead of its document than any zone. */
 const FUTURE_MS = 26 * 3_600_000;
 
@@ -108,7 +110,7 @@ export function stampBatch(settings: StampSettings, state: StampState, batch: Ba
   if (draft.blind && draft.returnAt === null && (batch.items.length > 0 || batch.caughtUp)) draft.returnAt = later(draft.axis, stampClock(draft, documentTime));
   const initialAt = initialInstant(settings, draft, batch, documentTime);
   for (const item of batch.items) {
-    if (item.kind === "gap") takeGap(settings, draft, item);
+    if (item.kind === "gap") takeGap(settings, draft, item, documentTime);
     else takeReading(settings, draft, item, { initialAt, documentTime, received });
   }
   if (batch.caughtUp) {
@@ -217,13 +219,15 @@ function initialInstant(settings: StampSettings, draft: Draft, batch: Batch, doc
   return unixMs(documentTime - age);
 }
 
-function takeGap(settings: StampSettings, draft: Draft, gap: Gap): void {
+/** A gap's bounds are often times of documents; the clock that stamps may be hours from theirs, and we know better how far we had seen. */
+function takeGap(settings: StampSettings, draft: Draft, gap: Gap, documentTime: UnixMs): void {
   draft.known = {};
   if (draft.returnAt !== null) return;
   flush(settings, draft);
   const shift = draft.shiftMs ?? 0;
-  const at = gap.from === undefined ? draft.axis : later(draft.axis, unixMs(gap.from + shift));
-  draft.initialAt = gap.to === undefined ? null : unixMs(gap.to + shift);
+  const from = draft.seen ?? (gap.from === undefined ? draft.axis : unixMs(gap.from + shift));
+  const at = from && later(draft.axis, from);
+  draft.initialAt = gap.to === undefined ? null : unixMs(Math.min(gap.to + shift, stampClock(draft, documentTime)));
   if (at === null) return;
   draft.events.push({ kind: "gap", at, source: settings.source, gap });
   draft.axis = at;
@@ -249,8 +253,8 @@ function takeReading(settings: StampSettings, draft: Draft, reading: Reading, no
 function instantOf(settings: StampSettings, draft: Draft, { sourceTime, quality }: Reading, now: { readonly documentTime: UnixMs; readonly received: UnixMs }): UnixMs {
   if (settings.policy === "gateway" || sourceTime === undefined) return now.received;
   const stamped = unixMs(sourceTime + (draft.shiftMs ?? 0));
-  // Live, a lost adapter's block is stamped by the agent, whose clock is far ahead of the recording's that it plays.
-  if (draft.following && quality === "UNAVAILABLE" && (draft.lagMs ?? 0) > ZONE_MS && stamped > now.documentTime - ZONE_MS) return stampClock(draft, stamped);
+  // A lost adapter's block is stamped by the agent: taken as it is it would hold the axis hours ahead of the adapter's own stamps.
+  if (draft.axis !== null && quality === "UNAVAILABLE" && (draft.lagMs ?? 0) > IDLE_MS && stamped > now.documentTime - ZONE_MS) return stampClock(draft, stamped);
   return stamped > now.documentTime + FUTURE_MS ? now.documentTime : stamped;
 }
 
@@ -273,7 +277,7 @@ function place(settings: StampSettings, draft: Draft, reading: Reading, stamped:
  */
 function pullBack(draft: Draft, stamped: UnixMs): void {
   const { pending, axis } = draft;
-  if (pending === null || stamped >= pending.at - ZONE_MS || pending.items.some(({ quality }) => quality !== "UNAVAILABLE")) return;
+  if (pending === null || stamped >= pending.at - (axis === null ? ZONE_MS : RECORDING_MS) || pending.items.some(({ quality }) => quality !== "UNAVAILABLE")) return;
   const at = later(axis, stamped);
   const move = (one: Observation): Observation => ({ ...one, at });
   draft.pending = { at, stamp: stamped, items: pending.items.map(move), trailing: pending.trailing.map((one) => ({ ...one, at: stamped })) };

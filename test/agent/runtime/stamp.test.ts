@@ -101,6 +101,20 @@ describe("a clock that stamps hours away from its documents (local time written 
     const back = play([batch([reading(off + 890, "program", "O2")], 900), batch([reading(off + 905, "execution", "READY")], 905)], newSession(blind));
     expect(back.said).toEqual([`${off + 900} execution=ACTIVE? program=O2?`, `${off + 905} execution=READY`]);
   });
+  test("a lost adapter and a hole are dated by the clock that stamps, not by the agent's hours ahead", () => {
+    const none = (seconds: number, more: Partial<Reading> = {}): Reading => ({ ...reading(seconds, "execution", "", more), quality: "UNAVAILABLE", value: null });
+    const before = play([batch([reading(-HOURS - 9, "execution", "READY")], 0), batch([reading(1 - HOURS, "execution", "ACTIVE")], 1), batch([], 60)]).state;
+    const lost = play([batch([none(90)], 90), batch([reading(100 - HOURS, "execution", "ACTIVE")], 100)], before);
+    expect(lost.said).toEqual([`${90 - HOURS} execution=none`, `${100 - HOURS} execution=ACTIVE`]);
+    const gap: Gap = { kind: "gap", reason: "position-jump", from: at(60), to: at(200) };
+    const hole = play([{ ...batch([gap, reading(150 - HOURS, "execution", "READY", { initial: true })]), sourceNow: at(200) }, batch([], 200), batch([reading(210 - HOURS, "execution", "ACTIVE")], 210)], newSession(before));
+    expect(hole.said).toEqual([`${60 - HOURS} gap`, `${200 - HOURS} execution=READY?`, `${210 - HOURS} execution=ACTIVE`]);
+  });
+  test("a machine that says on Monday what has been so since Friday does not move Monday's loss", () => {
+    const none = { ...reading(64 * 3_600, "execution", ""), quality: "UNAVAILABLE" as const, value: null };
+    const { said } = play([batch([reading(0, "execution", "READY")], 10), batch([none, reading(0, "execution", "READY"), reading(64 * 3_600 + 9, "execution", "ACTIVE")], 64 * 3_600 + 20)]);
+    expect(said).toEqual(["0 execution=READY", `${64 * 3_600} execution=none`, `${64 * 3_600} execution=READY!`, `${64 * 3_600 + 9} execution=ACTIVE`]);
+  });
   test("one stamp from beyond tomorrow does not hold the axis there", () => {
     const { said } = play([batch([reading(10, "execution", "ACTIVE"), reading(10 * 365 * 86_400, "program", "O9"), reading(22, "execution", "READY")], 20)]);
     expect(said.map((line) => line.replaceAll("!", ""))).toEqual(["10 execution=ACTIVE", "20 program=O9", "22 execution=READY"]);
@@ -141,6 +155,10 @@ describe("gaps", () => {
     const gap: Gap = { kind: "gap", reason: "position-jump", from: at(20), to: at(50), missing: 9 };
     const { said } = play([batch([reading(10, "execution", "ACTIVE")], 20), batch([gap, reading(-5, "execution", "READY", { initial: true }), reading(51, "execution", "ACTIVE")], 60)]);
     expect(said).toEqual(["10 execution=ACTIVE", "20 gap", "50 execution=READY?", "51 execution=ACTIVE"]);
+  });
+  test("a hole after a document that was cut off: what was read of it comes first", () => {
+    const gap: Gap = { kind: "gap", reason: "position-jump", from: at(30), to: at(50), missing: 9 };
+    expect(play([batch([reading(10, "execution", "ACTIVE"), reading(30, "program", "O2")]), batch([gap], 60)]).said).toEqual(["10 execution=ACTIVE", "30 program=O2", "30 gap"]);
   });
   test("after a gap that we declared, the past is counted and only its last values are used, at the return", () => {
     const before = play([batch([reading(10, "execution", "ACTIVE"), reading(10, "program", "O1")], 20)]).state;
