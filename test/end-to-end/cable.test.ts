@@ -227,7 +227,7 @@ describe("the cable back within refill_hold", () => {
 });
 
 describe("a source that is not there", () => {
-  it("from the first start on: unknown from the start, never idle, and known once it comes", async () => {
+  it("from the first start on: unknown from the start, for hours, and never idle", async () => {
     await using watching = await watch(`http://127.0.0.1:${await freePort()}`);
     await watching.clock.advance((HOLD_S - 1) * 1_000);
     expect(watching.running.delivered).toEqual([]);
