@@ -47,6 +47,8 @@ export interface StampState {
   readonly offsetMs: number | null;
   /** How far the clock that stamps lags the document's, as live observations show it: adapters' clocks differ from their agent's. */
   readonly lagMs: number | null;
+  /** False while `lagMs` is only what the first documents suggest. */
+  readonly lagIsLive: boolean;
   /** The document before this one held everything there was: what is new now is live. */
   readonly following: boolean;
   /** Event time until which the source has told us everything. */
@@ -62,7 +64,7 @@ export interface StampState {
 }
 
 export const initialStamp: StampState = {
-  axis: null, pending: null, initialAt: null, openedAt: null, shiftMs: null, offsetMs: null, lagMs: null, following: false, seen: null, known: {}, blind: false, returnAt: null, late: 0,
+  axis: null, pending: null, initialAt: null, openedAt: null, shiftMs: null, offsetMs: null, lagMs: null, lagIsLive: false, following: false, seen: null, known: {}, blind: false, returnAt: null, late: 0,
 };
 
 /** More items than any control has; what lies beyond is not remembered over a gap. */
@@ -77,8 +79,6 @@ const CREDIBLE_LEAD_MS = 5_000;
 const IDLE_MS = 25 * 60_000;
 /** Stamps further back than any zone are a recording's: until live stamps tell, time goes on from the newest of them. */
 const ZONE_MS = 15 * 3_600_000;
-/** Longer than a machine stands still before it says again, with its old stamps, what is so. */
-const RECORDING_MS = 60 * 86_400_000;
 /** Further ahead of its document than any zone. */
 const FUTURE_MS = 26 * 3_600_000;
 
@@ -171,7 +171,7 @@ function measureLag(draft: Draft, batch: Batch, settings: StampSettings): void {
   const newest = newestStamp(batch, batch.sourceNow + FUTURE_MS, ({ initial, quality }) => initial !== true && quality !== "UNAVAILABLE");
   if (newest === null) return;
   const lag = batch.sourceNow - newest;
-  if (draft.following) draft.lagMs = draft.lagMs === null ? lag : Math.min(lag, draft.lagMs + SETTLE_MS);
+  if (draft.following) [draft.lagMs, draft.lagIsLive] = [draft.lagMs === null || !draft.lagIsLive ? lag : Math.min(lag, draft.lagMs + SETTLE_MS), true];
   else if (lag > ZONE_MS) draft.lagMs ??= lag;
 }
 
@@ -254,7 +254,7 @@ function instantOf(settings: StampSettings, draft: Draft, { sourceTime, quality 
   if (settings.policy === "gateway" || sourceTime === undefined) return now.received;
   const stamped = unixMs(sourceTime + (draft.shiftMs ?? 0));
   // A lost adapter's block is stamped by the agent: taken as it is it would hold the axis hours ahead of the adapter's own stamps.
-  if (draft.axis !== null && quality === "UNAVAILABLE" && (draft.lagMs ?? 0) > IDLE_MS && stamped > now.documentTime - ZONE_MS) return stampClock(draft, stamped);
+  if (draft.axis !== null && quality === "UNAVAILABLE" && draft.lagIsLive && (draft.lagMs ?? 0) > IDLE_MS && stamped > now.documentTime - ZONE_MS) return stampClock(draft, stamped);
   return stamped > now.documentTime + FUTURE_MS ? now.documentTime : stamped;
 }
 
@@ -273,14 +273,14 @@ function place(settings: StampSettings, draft: Draft, reading: Reading, stamped:
 
 /**
  * An agent that plays a recording stamps what it has not, everything UNAVAILABLE, with its own clock: years after what
- * follows. When that was the recording does not say: it goes where the first value is.
+ * follows. When that was the recording does not say: the block it opens with goes where the first value is. A block later
+ * on stands where its stamp puts it, as any stamp does (mtconnect.md §8).
  */
 function pullBack(draft: Draft, stamped: UnixMs): void {
   const { pending, axis } = draft;
-  if (pending === null || stamped >= pending.at - (axis === null ? ZONE_MS : RECORDING_MS) || pending.items.some(({ quality }) => quality !== "UNAVAILABLE")) return;
-  const at = later(axis, stamped);
-  const move = (one: Observation): Observation => ({ ...one, at });
-  draft.pending = { at, stamp: stamped, items: pending.items.map(move), trailing: pending.trailing.map((one) => ({ ...one, at: stamped })) };
+  if (pending === null || axis !== null || stamped >= pending.at - ZONE_MS || pending.items.some(({ quality }) => quality !== "UNAVAILABLE")) return;
+  const move = (one: Observation): Observation => ({ ...one, at: stamped });
+  draft.pending = { at: stamped, stamp: stamped, items: pending.items.map(move), trailing: pending.trailing.map((one) => ({ ...one, at: stamped })) };
 }
 
 function flush(settings: StampSettings, draft: Draft): void {

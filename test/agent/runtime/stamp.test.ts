@@ -130,8 +130,8 @@ describe("a recording played by an agent whose own clock is years ahead", () => 
     expect(said).toEqual(["10 execution=none program=none execution=READY", "10 tool=none", "20 execution=ACTIVE", "30 execution=READY"]);
     expect(settledThrough(state)).toBe(at(29));
   });
-  test("a block after values is a loss just before the next; one that is a little ahead stands at its time", () => {
-    expect(play([batch([reading(10, "execution", "READY"), none(YEARS, "execution"), reading(20, "execution", "ACTIVE")], YEARS + 1)]).said).toEqual(["10 execution=READY", "20 execution=none execution=ACTIVE"]);
+  test("a block that comes after values stands where its stamp puts it, and what steps back from it is clamped", () => {
+    expect(play([batch([reading(10, "execution", "READY"), none(YEARS, "execution"), reading(20, "execution", "ACTIVE")], YEARS + 1)]).said).toEqual(["10 execution=READY", `${YEARS} execution=none`, `${YEARS} execution=ACTIVE!`]);
     expect(play([batch([none(40, "execution"), reading(1, "execution", "ACTIVE")], 41)]).said).toEqual(["40 execution=none", "40 execution=ACTIVE!"]);
   });
   test("found with its opening block alone, it waits a moment for the recording; a block later on goes by the recording's clock", () => {
