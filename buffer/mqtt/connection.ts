@@ -1,15 +1,16 @@
 /**
  * One MQTT connection: one mqtt.js client object, used once. mqtt.js's own reconnecting, queueing and message ids are
  * kept out of the way (facts/mqtt.md §1): no reconnect, publish only while connected, and what was in flight when the
- * link went is the caller's to know, because mqtt.js may never call back for it.
+ * link went is the caller's to know, because mqtt.js may never call back for it. PUBLISH goes past it (publisher.ts).
  *
  *   open socket ─► CONNECT ─► CONNACK ─► publish … ─► lost (once, with why) ─► everything later is ignored
  */
 import type { Socket } from "node:net";
-import { MqttClient, UniqueMessageIdProvider, type IClientOptions, type IClientPublishOptions, type IConnackPacket } from "mqtt";
+import { MqttClient, UniqueMessageIdProvider, type IClientOptions, type IConnackPacket } from "mqtt";
 import { LinkError, type Retry } from "../../agent/contract/errors.ts";
 import type { Clock } from "../../agent/contract/time.ts";
 import { limitPackets } from "./packet-limit.ts";
+import { Publisher } from "./publisher.ts";
 import { openSocket, type BrokerAddress } from "./socket.ts";
 
 /** 5, or 4 for MQTT 3.1.1 (the protocol level on the wire). */
@@ -121,7 +122,7 @@ function handshake({ client, socket }: Wire, options: ConnectionOptions, signal:
       if (connack.properties?.maximumQoS === 0) {
         socket.destroy();
         reject(new LinkError("unsupported", LONG_BACKOFF, `The broker at ${where} takes only QoS 0, which acknowledges nothing. Use a broker with QoS 1.`));
-      } else resolve(connection(client, { connack, options, lost, fail, isLost }));
+      } else resolve(connection({ client, socket }, { connack, options, lost, fail, isLost }));
     });
     if (signal.aborted) onAbort();
     else signal.addEventListener("abort", onAbort, { once: true });
@@ -136,21 +137,16 @@ interface Established {
   readonly isLost: () => boolean;
 }
 
-function connection(client: MqttClient, { connack, options, lost, fail, isLost }: Established): Connection {
-  // mqtt.js hides a positive reason code from the publish callback; this event comes just before it, in one go.
-  let reasonCode = 0;
+function connection({ client, socket }: Wire, { connack, options, lost, fail, isLost }: Established): Connection {
+  const publisher = new Publisher(socket);
   client.on("packetreceive", (packet) => {
-    if (packet.cmd === "puback") reasonCode = packet.reasonCode ?? 0;
+    if (packet.cmd === "puback" && packet.messageId !== undefined) publisher.acknowledge(packet.messageId, packet.reasonCode ?? 0);
+  });
+  void lost.then(() => {
+    publisher.forget();
   });
   let closing = false;
   const mayRetain = connack.properties?.retainAvailable !== false;
-  const settingsOf = new Map<string, IClientPublishOptions>();
-  const settings = ({ retain, contentType }: Message): IClientPublishOptions => {
-    const key = retain ? `retained ${contentType}` : contentType;
-    const known = settingsOf.get(key) ?? { qos: 1, retain: retain && mayRetain, ...(options.level === 5 && { properties: { contentType } }) };
-    settingsOf.set(key, known);
-    return known;
-  };
   return {
     level: options.level,
     receiveMaximum: connack.properties?.receiveMaximum ?? 65_535,
@@ -159,11 +155,8 @@ function connection(client: MqttClient, { connack, options, lost, fail, isLost }
     fail,
     publish(message, done) {
       if (closing || isLost()) return;
-      client.publish(message.topic, message.payload, settings(message), (error) => {
-        if (closing || isLost()) return; // A late callback of a link that is gone: what it carried is already back with the caller.
-        const code = error ? codeOf(error) : reasonCode;
-        if (code === null) fail(lostBy(`${options.address.host}:${options.address.port}`, error ?? new Error("publish failed")));
-        else done(code);
+      publisher.publish({ topic: message.topic, payload: message.payload, retain: message.retain && mayRetain, contentType: options.level === 5 ? message.contentType : null }, (code) => {
+        if (!closing && !isLost()) done(code);
       });
     },
     async close() {
@@ -173,18 +166,12 @@ function connection(client: MqttClient, { connack, options, lost, fail, isLost }
       await new Promise<void>((resolve) => {
         deadline.signal.addEventListener("abort", () => resolve(), { once: true });
         client.removeAllListeners("close").on("close", () => resolve());
-        sendDisconnect(client);
+        client.end(false);
       });
       deadline.clear();
       fail(new LinkError("lost", "never", "closed by us"));
     },
   };
-}
-
-/** mqtt.js waits for all acknowledgements before a polite `end`; those we stop waiting for must not hold it up. */
-function sendDisconnect(client: MqttClient): void {
-  for (const id of Object.keys(client.outgoing)) client.removeOutgoingMessage(Number(id));
-  client.end(false);
 }
 
 const codeOf = (error: Error): number | null => ("code" in error && typeof error.code === "number" && error.code >= 0x80 ? error.code : null);

@@ -1,0 +1,119 @@
+/**
+ * PUBLISH at QoS 1 straight onto the connection's socket: one buffer a packet, one write for all packets of one turn of
+ * the event loop, and no second in-flight table beside ours. mqtt.js writes a packet in seven pieces, copies it into a
+ * store and looks after it there: half of what a record costs while a backlog drains. Everything else stays with
+ * mqtt.js: CONNECT, pings, incoming packets, DISCONNECT. Bounded by the caller's window.
+ *
+ * PUBLISH: MQTT 5 §3.3, 3.1.1 §3.3: type and flags, remaining length, topic, packet id, [properties], payload.
+ */
+import type { Socket } from "node:net";
+
+export interface Packet {
+  readonly topic: string;
+  readonly payload: string;
+  readonly retain: boolean;
+  /** Property 3 of MQTT 5; 3.1.1 has none. */
+  readonly contentType: string | null;
+}
+
+const LARGEST_ID = 65_535;
+const PUBLISH_QOS1 = 0x32;
+const RETAIN = 0x01;
+const CONTENT_TYPE_PROPERTY = 0x03;
+/** Topics and content types come again and again; a machine has some dozens. */
+const KNOWN_TEXTS = 10_000;
+
+export class Publisher {
+  readonly #socket: Socket;
+  readonly #pending = new Map<number, (code: number) => void>();
+  readonly #texts = new Map<string, Buffer>();
+  #lastId = 0;
+  #isCorked = false;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+  }
+
+  /** `done` is called by `acknowledge`. Throws RangeError when every packet id is in flight, which a window forbids. */
+  publish(packet: Packet, done: (code: number) => void): void {
+    const id = this.#nextId();
+    this.#pending.set(id, done);
+    if (!this.#isCorked) {
+      this.#isCorked = true;
+      this.#socket.cork();
+      // After the microtasks too: acknowledgements of one chunk each make room, and what fills it leaves together.
+      process.nextTick(() => {
+        this.#isCorked = false;
+        this.#socket.uncork();
+      });
+    }
+    this.#socket.write(this.#encode(packet, id));
+  }
+
+  /** PUBACK. An id that is not in flight is the broker's mistake and changes nothing. */
+  acknowledge(id: number, code: number): void {
+    const done = this.#pending.get(id);
+    this.#pending.delete(id);
+    done?.(code);
+  }
+
+  /** Nothing in flight is called back any more. */
+  forget(): void {
+    this.#pending.clear();
+  }
+
+  #nextId(): number {
+    if (this.#pending.size >= LARGEST_ID) throw new RangeError("every packet id is in flight");
+    do this.#lastId = this.#lastId === LARGEST_ID ? 1 : this.#lastId + 1; while (this.#pending.has(this.#lastId));
+    return this.#lastId;
+  }
+
+  #encode({ topic, payload, retain, contentType }: Packet, id: number): Buffer {
+    const name = this.#text(topic);
+    const type = contentType === null ? null : this.#text(contentType);
+    const propertyBytes = type === null ? 0 : 1 + type.length;
+    const payloadBytes = Buffer.byteLength(payload);
+    const properties = type === null ? 0 : lengthBytes(propertyBytes) + propertyBytes;
+    const remaining = name.length + 2 + properties + payloadBytes;
+    const packet = Buffer.allocUnsafe(1 + lengthBytes(remaining) + remaining);
+    packet[0] = retain ? PUBLISH_QOS1 | RETAIN : PUBLISH_QOS1;
+    let at = writeLength(packet, 1, remaining);
+    at += name.copy(packet, at);
+    at = packet.writeUInt16BE(id, at);
+    if (type !== null) {
+      at = writeLength(packet, at, propertyBytes);
+      packet[at] = CONTENT_TYPE_PROPERTY;
+      at += 1;
+      at += type.copy(packet, at);
+    }
+    packet.write(payload, at);
+    return packet;
+  }
+
+  /** UTF-8 behind its length in two bytes. */
+  #text(text: string): Buffer {
+    const known = this.#texts.get(text);
+    if (known) return known;
+    const bytes = Buffer.from(text);
+    const encoded = Buffer.alloc(2 + bytes.length);
+    encoded.writeUInt16BE(bytes.length, 0);
+    bytes.copy(encoded, 2);
+    if (this.#texts.size < KNOWN_TEXTS) this.#texts.set(text, encoded);
+    return encoded;
+  }
+}
+
+/** Lengths are written seven bits a byte, lowest first; at most 268,435,455. */
+const lengthBytes = (length: number): number => (length < 128 ? 1 : length < 16_384 ? 2 : length < 2_097_152 ? 3 : 4);
+
+function writeLength(packet: Buffer, from: number, length: number): number {
+  let at = from;
+  let rest = length;
+  do {
+    const digit = rest % 128;
+    rest = Math.trunc(rest / 128);
+    packet[at] = rest > 0 ? digit | 0x80 : digit;
+    at += 1;
+  } while (rest > 0);
+  return at;
+}
