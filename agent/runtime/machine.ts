@@ -84,8 +84,7 @@ export class Machine<State> {
     const { settings, source, ports, detector } = parts;
     this.id = settings.id;
     this.#parts = parts;
-    this.#pipeline = createPipeline(
-      { machine: settings.id, source: source.name, policy: source.time, toleranceMs: source.clockToleranceMs }, settings.rules, detector);
+    this.#pipeline = createPipeline(settings, source, detector);
     this.#key = `machine/${settings.id}`;
     this.#startedAt = ports.clock.now().unixMs;
     this.#lastCommitMono = ports.network.now().monoMs;

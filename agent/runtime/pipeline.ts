@@ -5,7 +5,7 @@
 import type { Detector } from "../contract/detector.ts";
 import type { Finding } from "../contract/finding.ts";
 import type { Arrival, Batch, GapReason } from "../contract/observation.ts";
-import type { MachineRules } from "../contract/rules.ts";
+import type { MachineSettings, SourceSettings } from "../config/model.ts";
 import { unixMs, type UnixMs } from "../contract/time.ts";
 import { declareGap, eventNow, initialStamp, newSession, settledThrough, stampBatch, ticked, type StampSettings, type StampState } from "./stamp.ts";
 import type { MachineEvent } from "../contract/detector.ts";
@@ -31,7 +31,12 @@ export interface Pipeline<State> {
   completeThrough(state: PipelineState<State>): UnixMs | null;
 }
 
-export function createPipeline<State>(settings: StampSettings, rules: MachineRules, detector: Detector<State>): Pipeline<State> {
+type MachineRead = Pick<MachineSettings, "id" | "rules">;
+type SourceRead = Pick<SourceSettings, "name" | "time" | "clockToleranceMs">;
+
+/** Of one machine and its source, as the configuration has them. */
+export function createPipeline<State>({ id, rules }: MachineRead, source: SourceRead, detector: Detector<State>): Pipeline<State> {
+  const settings: StampSettings = { machine: id, source: source.name, policy: source.time, toleranceMs: source.clockToleranceMs };
   const run = (detect: State, events: readonly MachineEvent[], findings: Finding[]): State => {
     let current = detect;
     for (const event of events) {

@@ -16,7 +16,7 @@ export interface ReplayParts<State> {
 
 /** Yields records in the order in which the machine would have committed them. */
 export async function* replay<State>({ settings, source, detector }: ReplayParts<State>, captured: AsyncIterable<Captured>): AsyncGenerator<NewRecord, void, void> {
-  const pipeline = createPipeline({ machine: settings.id, source: source.name, policy: source.time, toleranceMs: source.clockToleranceMs }, settings.rules, detector);
+  const pipeline = createPipeline(settings, source, detector);
   let state = pipeline.initial();
   for await (const { batch, arrival } of captured) {
     const [next, findings] = pipeline.batch(state, batch, arrival);

@@ -13,6 +13,7 @@ import { DECIDING_SIGNALS, type Arrival, type Batch, type Gap, type GapReason, t
 import type { MachineEvent } from "../contract/detector.ts";
 import { unixMs, type UnixMs } from "../contract/time.ts";
 import type { TimePolicy } from "../config/model.ts";
+import { isInitial, newestInitial, newestStamp, stampClock } from "./source-clock.ts";
 
 export interface StampSettings {
   readonly machine: string;
@@ -73,8 +74,6 @@ const KNOWN_LIMIT = 2_000;
 const SETTLE_MS = 1_000;
 /** So long an opening block of UNAVAILABLE waits for a first value, which may be a recording's (see `pullBack`). */
 const OPENING_MS = 3_000;
-/** Document times are often whole seconds: stamps up to this far ahead of them are ahead of nothing. */
-const CREDIBLE_LEAD_MS = 5_000;
 /** A machine may have said nothing for so long; beyond it the clock that stamps may be a zone behind instead. */
 const IDLE_MS = 25 * 60_000;
 /** Stamps further back than any zone are a recording's: until live stamps tell, time goes on from the newest of them. */
@@ -108,7 +107,7 @@ export function stampBatch(settings: StampSettings, state: StampState, batch: Ba
   if (batch.caughtUp) measureLag(draft, batch, settings);
   const documentTime = batch.sourceNow !== undefined && settings.policy !== "gateway" ? unixMs(batch.sourceNow + (draft.shiftMs ?? 0)) : received;
   if (draft.blind && draft.returnAt === null && (batch.items.length > 0 || batch.caughtUp)) draft.returnAt = later(draft.axis, stampClock(draft, documentTime));
-  const initialAt = initialInstant(settings, draft, batch, documentTime);
+  const initialAt = batch.items.some(isInitial) ? initialInstant(settings, draft, batch, documentTime) : documentTime;
   for (const item of batch.items) {
     if (item.kind === "gap") takeGap(settings, draft, item, documentTime);
     else takeReading(settings, draft, item, { initialAt, documentTime, received });
@@ -175,32 +174,10 @@ function measureLag(draft: Draft, batch: Batch, settings: StampSettings): void {
   else if (lag > ZONE_MS) draft.lagMs ??= lag;
 }
 
-/**
- * What the clock that stamps shows when a document's clock shows `documentTime`: they may be hours apart (adapters that
- * write local time as UTC). Whole seconds in documents make a small lead of the stamps worth nothing.
- */
-function stampClock({ lagMs }: Pick<StampState, "lagMs">, documentTime: UnixMs): UnixMs {
-  const lag = lagMs ?? 0;
-  return unixMs(documentTime - (lag < -CREDIBLE_LEAD_MS ? lag : Math.max(0, lag)));
-}
-
 /** Event time now, by our own clock, while the source is away. */
 export function eventNow(settings: StampSettings, state: StampState, now: UnixMs): UnixMs {
   if (settings.policy === "gateway") return now;
   return stampClock(state, unixMs(now + (state.offsetMs ?? 0) + (state.shiftMs ?? 0)));
-}
-
-function newestStamp(batch: Batch, limit: number, counts: (reading: Reading) => boolean): number | null {
-  let newest: number | null = null;
-  for (const item of batch.items)
-    if (item.kind === "reading" && item.sourceTime !== undefined && item.sourceTime <= limit && (newest === null || item.sourceTime > newest) && counts(item)) newest = item.sourceTime;
-  return newest;
-}
-
-/** An agent stamps what it never had with its own clock, beside a recording's values: it counts only where nothing else is there. */
-function newestInitial(batch: Batch, counts: (reading: Reading) => boolean): number | null {
-  return newestStamp(batch, Infinity, (reading) => reading.initial === true && reading.quality !== "UNAVAILABLE" && counts(reading))
-    ?? newestStamp(batch, Infinity, (reading) => reading.initial === true && counts(reading));
 }
 
 /**

@@ -12,7 +12,7 @@ const reading = (seconds: number, signal: string, value: string | number): Readi
 const batch = (now: number, ...items: Reading[]): Batch => ({ items, caughtUp: true, sourceNow: second(now) });
 
 test("the rest of an instant that comes in the next document is not behind what was promised", () => {
-  const pipeline = createPipeline({ machine: "M", source: "s", policy: "source", toleranceMs: 5_000 }, { ...RULES, cycle: { ...RULES.cycle, quantity: "counter" } }, machineDetector);
+  const pipeline = createPipeline({ id: "M", rules: { ...RULES, cycle: { ...RULES.cycle, quantity: "counter" } } }, { name: "s", time: "source", clockToleranceMs: 5_000 }, machineDetector);
   let state = pipeline.initial();
   const take = (one: Batch): string[] => {
     const promised = pipeline.completeThrough(state);
