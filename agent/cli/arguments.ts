@@ -29,6 +29,13 @@ export class UsageError extends Error {
   readonly code = "usage";
 }
 
+/** A number above 0 as an option's value. Throws UsageError. */
+export function positive(text: string, option: string): number {
+  const value = Number(text);
+  if (!Number.isFinite(value) || value <= 0) throw new UsageError(`${option} needs a number above 0, not ${JSON.stringify(text)}`);
+  return value;
+}
+
 /** Every command has these. */
 const HELP: Options = { help: { kind: "flag", short: "h", help: "show this help" } };
 export const CONFIG: Options = { config: { kind: "value", value: "FILE", default: "/etc/cellgate/cellgate.yaml", help: "the configuration file" } };

@@ -8,7 +8,7 @@ import { StoreError } from "../contract/errors.ts";
 import type { Ports } from "../contract/ports.ts";
 import type { Driver } from "../contract/source.ts";
 import { captureHead, captureLine } from "../runtime/capture.ts";
-import { CONFIG, UsageError } from "./arguments.ts";
+import { CONFIG, positive, UsageError } from "./arguments.ts";
 import { FAILED, GOOD, type Command } from "./cli.ts";
 import { chosenMachine, configuration, MACHINE } from "./configured.ts";
 import { watchSource } from "./session.ts";
@@ -36,9 +36,9 @@ export const recordCommand = (parts: RecordParts): Command => ({
   async run(args, io, signal) {
     const { machine, source } = chosenMachine(await configuration(args.value("config") ?? "", parts.kinds, io), args);
     const file = args.value("out") ?? `${machine.id}.capture`;
-    const limitBytes = count(args.value("maximum-mb") ?? "", "--maximum-mb") * 1024 * 1024;
+    const limitBytes = positive(args.value("maximum-mb") ?? "", "--maximum-mb") * 1024 * 1024;
     const seconds = args.value("seconds");
-    const limitMs = seconds === undefined ? null : count(seconds, "--seconds") * 1_000;
+    const limitMs = seconds === undefined ? null : positive(seconds, "--seconds") * 1_000;
     const ports = parts.ports();
     const out = await created(file);
     const deadline = limitMs === null ? null : ports.network.deadline(limitMs, signal);
@@ -99,9 +99,3 @@ async function ended(file: string, out: WriteStream): Promise<void> {
 
 const unwritable = (file: string, cause: unknown): StoreError =>
   new StoreError("io", `${file} cannot be written any further: ${cause instanceof Error ? cause.message : String(cause)}. What is in it up to here can be replayed.`, { cause });
-
-function count(text: string, option: string): number {
-  const value = Number(text);
-  if (!Number.isFinite(value) || value <= 0) throw new UsageError(`${option} needs a number above 0, not ${JSON.stringify(text)}`);
-  return value;
-}

@@ -2,7 +2,7 @@
 import type { Kinds } from "../config/kinds.ts";
 import type { Configuration } from "../config/model.ts";
 import type { Ports } from "../contract/ports.ts";
-import { CONFIG, UsageError } from "./arguments.ts";
+import { CONFIG, positive, UsageError } from "./arguments.ts";
 import { GOOD, type Command } from "./cli.ts";
 import { configuration } from "./configured.ts";
 
@@ -24,19 +24,13 @@ export const runCommand = (parts: RunParts): Command => ({
   },
   details: "Stops in an orderly way on SIGTERM or Ctrl-C, within 5 s; a second signal ends it at once.",
   async run(args, io, signal) {
-    const speed = number(args.value("speed") ?? "1", "--speed");
+    const speed = positive(args.value("speed") ?? "1", "--speed");
     const start = args.value("start-unix-ms");
     const settings = await configuration(args.value("config") ?? "", parts.kinds, io);
     if ((speed !== 1 || start !== undefined) && settings.agent.environment !== "test")
       throw new UsageError("--speed and --start-unix-ms falsify times: they need environment: test under agent: in the configuration");
-    const ports = parts.ports({ speed, ...(start !== undefined && { startUnixMs: number(start, "--start-unix-ms") }) });
+    const ports = parts.ports({ speed, ...(start !== undefined && { startUnixMs: positive(start, "--start-unix-ms") }) });
     await parts.work(settings, ports, signal);
     return GOOD;
   },
 });
-
-function number(text: string, option: string): number {
-  const value = Number(text);
-  if (!Number.isFinite(value) || value <= 0) throw new UsageError(`${option} needs a number above 0, not ${JSON.stringify(text)}`);
-  return value;
-}
