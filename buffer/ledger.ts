@@ -4,25 +4,14 @@
  * Every row read is checked against its checksum; a bad one comes back as `damaged`, never as a record.
  */
 import type { Checkpoint, StoredRecord } from "../agent/contract/outbox.ts";
-import type { RecordType } from "../agent/contract/record.ts";
-import { unixMs, type UnixMs } from "../agent/contract/time.ts";
+import { unixMs } from "../agent/contract/time.ts";
 import { crcOf, recordCrc, uuidBytes, uuidText } from "./checksum.ts";
 import type { Connection } from "./connection.ts";
 import { TYPE_CODES, typeOfCode } from "./schema.ts";
 import { faulty } from "./store-error.ts";
 
 /** A record ready to be written: its texts made, its id checked. */
-export interface PreparedRow {
-  readonly machine: string | null;
-  readonly context: string;
-  readonly type: RecordType;
-  readonly id: string;
-  readonly rev: number;
-  readonly start: UnixMs;
-  readonly observedAt: UnixMs;
-  readonly late: boolean;
-  readonly body: string;
-}
+export type PreparedRow = Omit<StoredRecord, "seq" | "prev">;
 
 export interface StoredRow {
   readonly seq: number;
