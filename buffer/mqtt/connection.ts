@@ -6,7 +6,7 @@
  *   open socket ─► CONNECT ─► CONNACK ─► publish … ─► lost (once, with why) ─► everything later is ignored
  */
 import type { Socket } from "node:net";
-import { MqttClient, UniqueMessageIdProvider, type IClientOptions, type IConnackPacket } from "mqtt";
+import { MqttClient, type IClientOptions, type IConnackPacket } from "mqtt";
 import { LinkError, type Retry } from "../../agent/contract/errors.ts";
 import type { Clock } from "../../agent/contract/time.ts";
 import { limitPackets } from "./packet-limit.ts";
@@ -78,7 +78,7 @@ function clientOptions(options: ConnectionOptions): IClientOptions {
     clean: true, resubscribe: false, keepalive: Math.round(options.keepaliveMs / 1000), reschedulePings: true,
     writeCache: false, // It would keep a buffer for each of the 65,536 packet numbers: 7 MB.
     reconnectPeriod: 0, reconnectOnConnackError: false, connectTimeout: CONNECT_TIMEOUT_MS * 2, // Ours ends first.
-    queueQoSZero: false, messageIdProvider: new UniqueMessageIdProvider(), log: () => undefined,
+    queueQoSZero: false, log: () => undefined,
     will: { topic: options.will.topic, payload: Buffer.from(options.will.payload), qos: 1, retain: true },
     ...(options.level === 5 && { properties: { sessionExpiryInterval: 0, maximumPacketSize: LARGEST_INCOMING_BYTES, requestProblemInformation: true } }),
   };
