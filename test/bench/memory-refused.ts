@@ -4,8 +4,6 @@
  * Prints {polls, seconds, growthMB, samplesMB}: anonymous memory after each tenth, collected; growth is from the second
  * tenth, when every path is compiled, to the last.
  */
-import { createServer, type AddressInfo } from "node:net";
-import { once } from "node:events";
 import { driverOf, assemble } from "../../agent/assemble.ts";
 import type { Clock } from "../../agent/contract/time.ts";
 import { createBoard } from "../../agent/runtime/board.ts";
@@ -18,6 +16,7 @@ import { loadedFrom } from "../support/loaded.ts";
 import { testPorts } from "../support/ports.ts";
 import { useOf } from "./support/agent-process.ts";
 import { createWriteStream } from "node:fs";
+import { freePort } from "../support/free-port.ts";
 
 const [dataDir = "", wanted = "0"] = process.argv.slice(2);
 const POLLS = Number(wanted);
@@ -30,7 +29,7 @@ const ports = testPorts({ network: impatient, log });
 const loaded = loadedFrom(`
 agent: {id: bench, timezone: UTC}
 destinations: [{type: mqtt, name: bridge, url: "mqtt://127.0.0.1:1"}]
-machines: [{id: VMC-1, sources: [{type: mtconnect, url: "http://127.0.0.1:${await closedPort()}"}]}]
+machines: [{id: VMC-1, sources: [{type: mtconnect, url: "http://127.0.0.1:${await freePort()}"}]}]
 `);
 const configuration = { ...loaded, agent: { ...loaded.agent, dataDir } };
 const { outbox, detector } = assemble(configuration, { ...ports, network: real }, "bench");
@@ -62,13 +61,4 @@ console.log(JSON.stringify({ polls, seconds: (performance.now() - began) / 1_000
 function collected(): number {
   for (let times = 0; times < 3; times++) globalThis.gc?.();
   return useOf("self").anonymousMB;
-}
-
-async function closedPort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }

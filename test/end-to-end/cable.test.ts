@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { freePort } from "../support/broker.ts";
+import { freePort } from "../support/free-port.ts";
 import { handMachine, HOLD_S, IDLE, instant, secondOf, watch, type HandMachine, type Says, type Watching } from "./hand-machine.ts";
 
 /** From the last second at which we saw the machine to the first at which we see it again. */

@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { Aedes, type AedesOptions } from "aedes";
 import { connectAsync } from "mqtt";
 import { findTool } from "./needs.ts";
+import { freePort } from "./free-port.ts";
 
 export interface Mosquitto extends AsyncDisposable {
   readonly port: number;
@@ -69,16 +70,6 @@ async function run(program: string, file: string): Promise<ChildProcess> {
     child.once("error", reject);
   });
   return child;
-}
-
-/** Free when asked; nothing else on this machine takes fixed ports in the range the system gives out. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 export interface AedesBroker extends AsyncDisposable {

@@ -4,7 +4,7 @@ import { deliver } from "../../../agent/runtime/deliver.ts";
 import { StoreError } from "../../../agent/contract/errors.ts";
 import type { Outbox } from "../../../agent/contract/outbox.ts";
 import type { Link } from "../../../agent/contract/source.ts";
-import { freePort } from "../../support/broker.ts";
+import { freePort } from "../../support/free-port.ts";
 import { delivering, destinationAt, eventOf, put, testBoard } from "../../support/delivering.ts";
 import { fakeClock } from "../../support/fake-clock.ts";
 import { memoryOutbox } from "../../support/memory-outbox.ts";

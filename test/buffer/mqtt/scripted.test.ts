@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { destinationConformance } from "../../conformance/destination.ts";
 import { systemClock } from "../../../agent/runtime/clock.ts";
 import type { Clock } from "../../../agent/contract/time.ts";
-import { freePort } from "../../support/broker.ts";
+import { freePort } from "../../support/free-port.ts";
 import { delivering, destinationAt, eventOf, put } from "../../support/delivering.ts";
 import { memoryOutbox } from "../../support/memory-outbox.ts";
 import { testPorts } from "../../support/ports.ts";
