@@ -14,7 +14,7 @@ export const PAGE_BYTES = 4096;
 
 /** Numbers on disk: never change one, never use one twice. */
 export const TYPE_CODES: Readonly<Record<RecordType, number>> = {
-  state: 1, cycle: 2, count: 3, downtime: 4, alarm: 5, connection: 6, summary: 7, loss: 8,
+  state: 1, cycle: 2, count: 3, downtime: 4, alarm: 5, connection: 6, summary: 7, loss: 8, receipt: 9,
 };
 const TYPES_BY_CODE: ReadonlyMap<number, RecordType> = new Map((Object.keys(TYPE_CODES) as RecordType[]).map((type) => [TYPE_CODES[type], type]));
 /** Undefined for a number no type has: the row is damaged. */

@@ -4,10 +4,11 @@ import type { CalendarRules, MachineRules, ProgramRule, ReasonRule } from "../co
 import { decode as decodeShape, type Shape } from "../contract/shape.ts";
 import { InvariantError } from "../contract/errors.ts";
 import { AGENT_KEYS, type AgentKeys } from "./agent-keys.ts";
+import { BUFFER_KEYS, type BufferKeys } from "./buffer-keys.ts";
 import type { CalendarKeys } from "./calendar-keys.ts";
 import type { FileKeys, MachineKeys } from "./file-shape.ts";
 import { GROUPS, type RuleKeys } from "./machine-keys.ts";
-import type { AgentSettings, Configuration, MachineSettings, SourceSettings } from "./model.ts";
+import type { AgentSettings, BufferSettings, Configuration, MachineSettings, SourceSettings } from "./model.ts";
 
 /** What the host says where the file says nothing. */
 export interface Host {
@@ -20,7 +21,10 @@ export function configurationOf(keys: FileKeys, host: Host, lineOf: (path: reado
   const agent = agentOf(keys.agent ?? emptyGroup(AGENT_KEYS), host);
   return frozen({
     agent,
-    destinations: keys.destinations.map(({ kind, shared, own }, index) => ({ kind, name: shared.name, config: own, line: lineOf(["destinations", index]) })),
+    buffer: bufferOf(keys.buffer ?? emptyGroup(BUFFER_KEYS)),
+    destinations: keys.destinations.map(({ kind, shared, own }, index) => ({
+      kind, name: shared.name, confirm: shared.confirm, types: shared.types ?? null, limitBytes: shared.limit ?? null, config: own, line: lineOf(["destinations", index]),
+    })),
     machines: keys.machines.map((machine, index): MachineSettings => {
       const { id, description, work_center: workCenter } = machine;
       return {
@@ -52,6 +56,10 @@ function emptyGroup<T>(shape: Shape<T>): T {
 
 function agentOf({ data_dir: dataDir, id, timezone, ...rest }: AgentKeys, host: Host): AgentSettings {
   return { ...rest, id: id ?? host.name, timezone: timezone ?? host.timezone, dataDir };
+}
+
+function bufferOf({ budget, keep_free: keepFree, history, heal_window: healWindowMs, card }: BufferKeys): BufferSettings {
+  return { budgetBytes: budget, keepFree, historyMs: history, healWindowMs, card: card ? { enduranceBytes: card.endurance, lifeMs: card.life } : null };
 }
 
 function rulesOf(machine: MachineKeys, agent: AgentSettings, calendars: Readonly<Record<string, CalendarKeys>>): MachineRules {

@@ -1,4 +1,5 @@
 /** What a configuration file means once decoded: frozen, plain, with every default filled in. */
+import type { RecordType } from "../contract/record.ts";
 import type { MachineRules } from "../contract/rules.ts";
 
 export type Environment = "production" | "test";
@@ -15,10 +16,26 @@ export interface AgentSettings {
   readonly owner?: { readonly name: string; readonly contact: string; readonly escalation?: string };
 }
 
+/** `buffer:`; bytes and milliseconds. */
+export interface BufferSettings {
+  readonly budgetBytes: number;
+  /** 0 to 1 of the file system. */
+  readonly keepFree: number;
+  readonly historyMs: number;
+  readonly healWindowMs: number;
+  readonly card: { readonly enduranceBytes: number; readonly lifeMs: number } | null;
+}
+
 /** `config` is what the kind's own shape decoded (`agent/registry.ts` knows the kinds). */
 export interface DestinationSettings {
   readonly kind: string;
   readonly name: string;
+  /** Its bridge confirms what it has stored: from the start, a row given up unconfirmed is a loss. */
+  readonly confirm: boolean;
+  /** Which record types are due to it; null: all. Loss records always are. */
+  readonly types: readonly RecordType[] | null;
+  /** Most of the buffer that may wait for it alone; null: no bound of its own. */
+  readonly limitBytes: number | null;
   readonly config: unknown;
   /** Where it stands in the file: for messages at run time. */
   readonly line: number;
@@ -51,8 +68,7 @@ export interface MachineSettings {
 
 export interface Configuration {
   readonly agent: AgentSettings;
+  readonly buffer: BufferSettings;
   readonly destinations: readonly DestinationSettings[];
   readonly machines: readonly MachineSettings[];
 }
-
-

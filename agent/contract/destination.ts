@@ -17,16 +17,24 @@ export interface Delivery {
   deliver(records: readonly StoredRecord[], signal: AbortSignal): Promise<Outcome>;
   /** Publishes retained values; a newer one of the same topic replaces one that has not left yet. Never throws; loss shows in `lost`. */
   retain(values: readonly Retained[]): void;
+  /** What a person should know although the link works: a certificate that soon expires, a topic nobody listens to. */
+  warnings(): readonly string[];
   /** Settles once, when the link is gone. Never rejects. */
   readonly lost: Promise<LinkError>;
   /** Says goodbye (heartbeat offline), idempotent, bounded, never throws. */
   close(): Promise<void>;
 }
 
+/** What may come back through a destination: topics `…/_agent/{id}/{confirm,replay,cmd}` (design.md §5.3). */
+export const DOWNLINK_KINDS = ["confirm", "replay", "cmd"] as const;
+export type DownlinkKind = (typeof DOWNLINK_KINDS)[number];
+/** Takes one message as it came. Never throws: whatever is wrong with it is counted and told in health. */
+export type Downlink = (kind: DownlinkKind, payload: Uint8Array) => void;
+
 export interface Destination {
   readonly kind: string;
   readonly name: string;
-  connect(signal: AbortSignal): Promise<Delivery>;
+  connect(signal: AbortSignal, downlink: Downlink): Promise<Delivery>;
 }
 
 /** Who we are, for topics and payloads. Slugs are made of these; ERP codes never are. */

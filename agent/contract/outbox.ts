@@ -1,12 +1,16 @@
 /** The buffer on disk, as the rest of the agent sees it. One writer, one connection, one transaction per group. */
+import type { StoreFault } from "./errors.ts";
 import type { RecordType, NewRecord } from "./record.ts";
 import type { UnixMs } from "./time.ts";
 
 /** Detector state and source position of one machine, opaque to the buffer: saved with the records they produced. */
 export interface Checkpoint {
   readonly key: string;
-  readonly json: string;
+  /** Null: forget the checkpoint of this key. */
+  readonly json: string | null;
 }
+/** What the dating of records rested on, where that is not a clock to be trusted as it is (design.md §3). */
+export type ClockDoubt = "shifted" | "unsynchronised";
 
 /** What a machine hands over at once. `context` is the JSON of its RecordContext, stored once per distinct text. */
 export interface Commit {
@@ -14,17 +18,19 @@ export interface Commit {
   readonly context: string;
   readonly records: readonly NewRecord[];
   readonly checkpoint: Checkpoint | null;
+  /** More of them, in the same transaction: the state kept at the start of a hole. */
+  readonly alsoCheckpoints?: readonly Checkpoint[];
   /** Gateway time at which the newest of it was learned. */
   readonly observedAt: UnixMs;
   /** True when these records tell of a time that `completeThrough` had already passed. */
   readonly late?: boolean;
+  readonly clock?: ClockDoubt;
 }
 
-export interface StoredRecord {
+/** A row of the ledger, whoever it is due to. */
+export interface LedgerRow {
   /** Number in this buffer file, +1 per record. */
   readonly seq: number;
-  /** The row before it that was due to this destination; 0 for the first. */
-  readonly prev: number;
   readonly machine: string | null;
   readonly type: RecordType;
   readonly id: string;
@@ -32,9 +38,14 @@ export interface StoredRecord {
   readonly start: UnixMs;
   readonly observedAt: UnixMs;
   readonly late: boolean;
+  readonly clock: ClockDoubt | null;
   /** JSON texts: `data` = head + context + body, in this order (`buffer/mqtt/cloud-events.ts` joins them). */
   readonly context: string;
   readonly body: string;
+}
+export interface StoredRecord extends LedgerRow {
+  /** The row before it that was due to this destination; 0 for the first. */
+  readonly prev: number;
 }
 
 /** What a destination did with the records given to it. What is in neither list stays; order per machine is kept. */
@@ -43,26 +54,86 @@ export interface Outcome {
   readonly rejected: readonly { readonly seq: number; readonly reason: string }[];
 }
 
+/** What became of a request: how many rows it concerns, or why nothing was done, in words for its sender. */
+export type Answer = { readonly ok: true; readonly rows: number } | { readonly ok: false; readonly reason: string };
+
+/** Rows that a destination refused for good, or that could not be read: one contiguous range. */
+export interface DeadLetter {
+  readonly destination: string;
+  readonly fromSeq: number;
+  /** Inclusive. */
+  readonly toSeq: number;
+  readonly reason: string;
+  readonly at: UnixMs;
+}
+
+export interface DestinationBacklog {
+  readonly name: string;
+  /** Due and neither acknowledged nor refused nor given up. */
+  readonly waiting: number;
+  readonly acknowledged: number;
+  readonly rejected: number;
+  /** Given up unsent or unconfirmed for want of room; loss records name them. */
+  readonly lost: number;
+  /** The bridge holds everything due through this number; null while it has never said so in this epoch. */
+  readonly confirmedThrough: number | null;
+  /** From now on a row given up unconfirmed is a loss. */
+  readonly isConfirming: boolean;
+  /** Rows asked for again and not yet sent again. */
+  readonly replaying: number;
+  /** When the oldest waiting row was learned; null when none waits. */
+  readonly oldestWaitingAt: UnixMs | null;
+}
+
+/** Whether the disk takes what it is given. Only `ok` is good; `message` says what to do. */
+export type StoreCondition =
+  | { readonly state: "ok" }
+  | { readonly state: "degraded"; readonly fault: StoreFault; readonly since: UnixMs; readonly message: string; readonly heldRecords: number; readonly heldBytes: number };
+
 export interface OutboxStatus {
   readonly epoch: string;
   readonly lastSeq: number;
   readonly syncedSeq: number;
+  /** Database and log on the disk. */
   readonly bytes: number;
-  readonly destinations: readonly { readonly name: string; readonly waiting: number; readonly acknowledged: number; readonly rejected: number }[];
+  /** Most the database may take. */
+  readonly budgetBytes: number;
+  /** Free on that file system; null when the system does not say. */
+  readonly freeBytes: number | null;
+  readonly destinations: readonly DestinationBacklog[];
+  /** Damage found and not yet dealt with, in words; null when there is none. */
   readonly fault: string | null;
+  readonly condition: StoreCondition;
 }
 
 export interface Outbox {
   /** Random id of this buffer file: (epoch, seq) names a row for ever. */
   readonly epoch: string;
   checkpoint(key: string): string | null;
-  /** Resolves with the number of its last row (or of the last before it, when it had none) once synced to disk; never earlier. */
+  /**
+   * Resolves with the number of its last row (or of the last before it, when it had none) once synced to disk; never
+   * earlier. While the disk takes nothing it waits in memory, within a bound, and rejects beyond it (`StoreError`).
+   */
   commit(commit: Commit): Promise<number>;
-  /** Oldest first, synced ones only, after `after` (0: from the destination's cursor on). */
+  /** First transmissions: oldest first, synced ones only, after `after` (0: from the destination's cursor on). */
   pending(destination: string, after: number, limit: number): readonly StoredRecord[];
+  /** Rows asked for again: oldest first, after `after`. They are settled like others, and then no longer come. */
+  replaying(destination: string, after: number, limit: number): readonly StoredRecord[];
   settle(destination: string, outcome: Outcome): void;
-  /** Resolves when there is something synced after `after`, or the signal aborts (then it rejects). */
+  /** The bridge has stored everything due to it through `through`. Idempotent; never moves back. */
+  confirm(destination: string, epoch: string, through: number): Answer;
+  /** Rows `from` to `to` (inclusive), as far as they are still kept and due to it, are to be sent again. Survives a restart. */
+  replay(destination: string, epoch: string, from: number, to: number): Answer;
+  /** At most `limit` of them, oldest first. */
+  deadLetters(limit: number): readonly DeadLetter[];
+  /** Sends a range of dead letters again; the loss record that named it is voided. */
+  release(destination: string, fromSeq: number): Answer;
+  /** Forgets a range of dead letters for good; its loss record stands. */
+  purge(destination: string, fromSeq: number): Answer;
+  /** Resolves when there is something synced after `after`, or to replay, or the signal aborts (then it rejects). */
   arrival(after: number, signal: AbortSignal): Promise<void>;
+  /** The ledger itself, after `after`, oldest first; what is gone or unreadable is left out. */
+  history(after: number, limit: number): readonly LedgerRow[];
   status(): OutboxStatus;
   /** Commits and syncs what is in hand, then closes. Idempotent. */
   close(): Promise<void>;

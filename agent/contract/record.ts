@@ -26,7 +26,7 @@ export const CYCLE_OUTCOMES = ["completed", "aborted", "interrupted", "unknown"]
 export type CycleOutcome = (typeof CYCLE_OUTCOMES)[number];
 export const DOWNTIME_CATEGORIES = ["unplanned", "planned", "setup", "micro", "no_schedule", "unclassified"] as const;
 export type DowntimeCategory = (typeof DOWNTIME_CATEGORIES)[number];
-export const RECORD_TYPES = ["state", "cycle", "count", "downtime", "alarm", "connection", "summary", "loss"] as const;
+export const RECORD_TYPES = ["state", "cycle", "count", "downtime", "alarm", "connection", "summary", "loss", "receipt"] as const;
 export type RecordType = (typeof RECORD_TYPES)[number];
 
 const timing = object({
@@ -157,12 +157,28 @@ export const RECORD_BODIES = {
   loss: object({
     ...common,
     destination: nullable(words("whose records; null: every destination")),
-    reason: oneOf(["buffer_corrupt", "buffer_full", "refused", "oversize", "retention"], "why"),
+    reason: oneOf(["buffer_corrupt", "buffer_full", "destination_limit", "refused", "oversize", "retention"], "why"),
     lostEpoch: words("epoch of the lost rows"),
     fromSeq: nullable(whole("first lost number; null when unknown")),
     toSeq: nullable(whole("last lost number; null when unknown")),
     count: nullable(whole("rows lost; null when unknown")),
-    byType: mapOf(whole("rows"), { description: "rows lost per record type" }),
+    byType: mapOf(whole("rows"), { description: "rows lost per record type: within fromSeq to toSeq rows of other types are not meant" }),
+  }),
+  receipt: object({
+    ...common,
+    date: words("the day in the site's zone, YYYY-MM-DD"),
+    samples: object({ read: whole("readings taken"), late: whole("of them too late to be applied") }),
+    made: mapOf(whole("records"), { description: "records made that day, per type" }),
+    ranges: list(object({ epoch: words("buffer file"), fromSeq: whole("first number of the day"), toSeq: whole("last number of the day") }), { description: "where the day's records lie, those of other machines among them", maxItems: 100 }),
+    destinations: list(object({
+      name: words("destination"),
+      due: whole("delivered + waiting + dropped"),
+      delivered: whole("acknowledged"),
+      confirmed: nullable(whole("of them confirmed by the bridge; null where it does not confirm")),
+      waiting: whole("not yet delivered"),
+      dropped: mapOf(whole("records"), { description: "given up, per cause" }),
+    }), { description: "per destination", maxItems: 8 }),
+    gaps: object({ count: whole("gaps that touch the day"), ms: ms("their time in it") }),
   }),
 } as const satisfies Record<RecordType, Shape<object>>;
 

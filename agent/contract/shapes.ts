@@ -91,6 +91,38 @@ export function duration(options: { readonly description?: string; readonly mini
   };
 }
 
+const UNIT_BYTES: Readonly<Record<string, number>> = { kB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3, TiB: 1024 ** 4 };
+const SIZE = /^(\d+(?:\.\d+)?) ?(kB|MB|GB|TB|KiB|MiB|GiB|TiB)$/;
+/** `500 MB`, `1GiB` → whole bytes. A bare number is an error: it has no unit. */
+export function size(options: { readonly description?: string; readonly minimumBytes: number; readonly maximumBytes: number }): Shape<number> {
+  const { description, minimumBytes, maximumBytes } = options;
+  return {
+    schema: { type: "string", pattern: SIZE.source, ...(description && { description }) },
+    read(value, path, problems) {
+      const match = typeof value === "string" ? SIZE.exec(value) : null;
+      const bytes = match ? Math.round(Number(match[1]) * (UNIT_BYTES[match[2] ?? ""] ?? Number.NaN)) : Number.NaN;
+      if (bytes >= minimumBytes && bytes <= maximumBytes) return bytes;
+      const range = match ? ` from ${minimumBytes / 1e6} MB to ${maximumBytes / 1e6} MB` : " with its unit, such as 500 MB or 1 GiB";
+      return fail(problems, { path, on: "value", found: name(value), expected: `a size${range}` });
+    },
+  };
+}
+
+const SHARE = /^(\d+(?:\.\d+)?) ?%$/;
+/** `20%` → 0.2. */
+export function share(options: { readonly description?: string; readonly minimumPercent: number; readonly maximumPercent: number }): Shape<number> {
+  const { description, minimumPercent, maximumPercent } = options;
+  return {
+    schema: { type: "string", pattern: SHARE.source, ...(description && { description }) },
+    read(value, path, problems) {
+      const match = typeof value === "string" ? SHARE.exec(value) : null;
+      const percent = match ? Number(match[1]) : Number.NaN;
+      if (percent >= minimumPercent && percent <= maximumPercent) return percent / 100;
+      return fail(problems, { path, on: "value", found: name(value), expected: `a share from ${minimumPercent}% to ${maximumPercent}%` });
+    },
+  };
+}
+
 /** `2,5 min` → 2.5m, `30 Sec` → 30s: how people write what `duration` takes in one way. */
 function plainDuration(value: string): string | undefined {
   const [, count, unit] = /^(\d{1,9}(?:[.,]\d{1,9})?) ?(ms|s|m|h|d|sec|min|hours?|days?)\.?$/i.exec(value.trim()) ?? [];
