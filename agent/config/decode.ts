@@ -54,8 +54,8 @@ function emptyGroup<T>(shape: Shape<T>): T {
   return read.value;
 }
 
-function agentOf({ data_dir: dataDir, id, timezone, ...rest }: AgentKeys, host: Host): AgentSettings {
-  return { ...rest, id: id ?? host.name, timezone: timezone ?? host.timezone, dataDir };
+function agentOf({ data_dir: dataDir, clock_wait: clockWaitMs, id, timezone, ...rest }: AgentKeys, host: Host): AgentSettings {
+  return { ...rest, id: id ?? host.name, timezone: timezone ?? host.timezone, dataDir, clockWaitMs };
 }
 
 function bufferOf({ budget, keep_free: keepFree, history, heal_window: healWindowMs, card }: BufferKeys): BufferSettings {

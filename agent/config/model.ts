@@ -12,6 +12,8 @@ export interface AgentSettings {
   readonly cell?: string;
   readonly timezone: string;
   readonly dataDir: string;
+  /** How long after a start data waits for the system clock to be set. */
+  readonly clockWaitMs: number;
   readonly environment: Environment;
   readonly owner?: { readonly name: string; readonly contact: string; readonly escalation?: string };
 }
