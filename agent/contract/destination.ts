@@ -2,6 +2,7 @@
 import type { LinkError } from "./errors.ts";
 import type { Outcome, StoredRecord } from "./outbox.ts";
 import type { Ports } from "./ports.ts";
+import type { RecordType } from "./record.ts";
 import type { Problem, Shape } from "./shape.ts";
 
 /** A retained value outside the ledger: it overtakes a backlog, and only the newest of a topic matters. */
@@ -13,8 +14,11 @@ export type Retained =
 export interface Delivery {
   /** For people: "broker at mqtts://broker.example.com:8883, MQTT 5". */
   readonly peer: string;
-  /** Sends in order with a bounded window; returns what was acknowledged when the link is lost midway, and throws only when nothing was. */
-  deliver(records: readonly StoredRecord[], signal: AbortSignal): Promise<Outcome>;
+  /**
+   * Sends in order with a bounded window; returns what was acknowledged when the link is lost midway, and throws only
+   * when nothing was. `replay`: these were sent before, or asked for again; each says so.
+   */
+  deliver(records: readonly StoredRecord[], signal: AbortSignal, replay?: boolean): Promise<Outcome>;
   /** Publishes retained values; a newer one of the same topic replaces one that has not left yet. Never throws; loss shows in `lost`. */
   retain(values: readonly Retained[]): void;
   /** What a person should know although the link works: a certificate that soon expires, a topic nobody listens to. */
@@ -57,6 +61,16 @@ export interface SitePlan {
   readonly machines: readonly string[];
 }
 
+/** How soon things leave, and how fast a backlog does. Real time. */
+export interface Pacing {
+  /** Longest wait of a record before it is sent, from when it was learned; 0: at once. Sending one sends all before it (design.md §5.3). */
+  readonly latencyMs: Readonly<Record<RecordType, number>>;
+  /** Live values of one topic that come within this are sent as one, the newest. */
+  readonly liveMs: number;
+  /** Records of a backlog per second; null: as fast as the link takes them. */
+  readonly drainPerSecond: number | null;
+}
+
 export interface DestinationKind<Config> {
   readonly kind: string;
   readonly shape: Shape<Config>;
@@ -64,6 +78,8 @@ export interface DestinationKind<Config> {
   check?(config: Config, plan: SitePlan): readonly Problem[];
   /** For people, one line each: where it connects, and where each machine's records go. Pure; no secrets. */
   summary?(config: Config, plan: SitePlan): readonly string[];
+  /** Pure. Without it everything leaves at once. */
+  pacing?(config: Config): Pacing;
   /** `name`: the destination's name in the YAML, under which the outbox keeps its cursor. */
   create(config: Config, identity: AgentIdentity, ports: Ports, name: string): Destination;
 }
