@@ -69,6 +69,8 @@ export interface DeadLetter {
 
 export interface DestinationBacklog {
   readonly name: string;
+  /** Number of the last row due to it; 0 for none. */
+  readonly lastDue: number;
   /** Due and neither acknowledged nor refused nor given up. */
   readonly waiting: number;
   readonly acknowledged: number;

@@ -16,13 +16,16 @@ export function memoryOutbox(epoch = "epoch-1"): MemoryOutbox {
   const rejected: { readonly seq: number; readonly reason: string }[] = [];
   const arrivals = new Set<{ readonly after: number; readonly resolve: () => void }>();
   const settled = new Set<() => void>();
+  /** Rows asked for again. */
+  const again = new Map<number, StoredRecord>();
+  let confirmedThrough: number | null = null;
   return {
     epoch, accepted, rejected,
     checkpoint: () => null,
-    commit({ machine, context, records, observedAt, late = false }) {
+    commit({ machine, context, records, observedAt, late = false, clock = null }) {
       for (const { type, id, rev, start, body } of records) {
         const seq = rows.length + 1;
-        const row: StoredRecord = { seq, prev: seq - 1, machine, type, id, rev, start, observedAt: unixMs(observedAt), late, context, body: JSON.stringify(body) };
+        const row: StoredRecord = { seq, prev: seq - 1, machine, type, id, rev, start, observedAt: unixMs(observedAt), late, clock: clock ?? null, context, body: JSON.stringify(body) };
         rows.push(row);
         open.set(seq, row);
       }
@@ -44,11 +47,29 @@ export function memoryOutbox(epoch = "epoch-1"): MemoryOutbox {
       }
       return found;
     },
+    replaying: (_destination, after, limit) => [...again.values()].filter(({ seq }) => seq > after).sort((a, b) => a.seq - b.seq).slice(0, limit),
     settle(_destination, outcome) {
+      for (const seq of [...outcome.accepted, ...outcome.rejected.map((refusal) => refusal.seq)]) again.delete(seq);
       for (const seq of outcome.accepted) if (open.delete(seq)) accepted.push(seq);
       for (const refusal of outcome.rejected) if (open.delete(refusal.seq)) rejected.push(refusal);
       for (const look of settled) look();
     },
+    confirm(_destination, of, through) {
+      if (of !== epoch) return { ok: false, reason: `epoch ${of} is not this buffer's` };
+      confirmedThrough = Math.max(confirmedThrough ?? 0, through);
+      return { ok: true, rows: through };
+    },
+    replay(_destination, of, from, to) {
+      if (of !== epoch) return { ok: false, reason: `epoch ${of} is not this buffer's` };
+      const found = rows.filter(({ seq }) => seq >= from && seq <= to);
+      for (const row of found) again.set(row.seq, row);
+      for (const arrival of arrivals) arrival.resolve();
+      return { ok: true, rows: found.length };
+    },
+    deadLetters: () => [],
+    release: () => ({ ok: false, reason: "there is no such range" }),
+    purge: () => ({ ok: false, reason: "there is no such range" }),
+    history: (after, limit) => rows.filter(({ seq }) => seq > after).slice(0, limit),
     arrival(after, signal) {
       if (rows.length > after) return Promise.resolve();
       return new Promise((resolve, reject) => {
@@ -63,7 +84,13 @@ export function memoryOutbox(epoch = "epoch-1"): MemoryOutbox {
         signal.addEventListener("abort", onAbort, { once: true });
       });
     },
-    status: () => ({ epoch, lastSeq: rows.length, syncedSeq: rows.length, bytes: 0, fault: null, destinations: [{ name: "bridge", waiting: open.size, acknowledged: accepted.length, rejected: rejected.length }] }),
+    status: () => ({
+      epoch, lastSeq: rows.length, syncedSeq: rows.length, bytes: 0, budgetBytes: 1_000_000, freeBytes: null, fault: null, condition: { state: "ok" },
+      destinations: [{
+        name: "bridge", waiting: open.size, acknowledged: accepted.length, rejected: rejected.length, lost: 0, lastDue: rows.length,
+        confirmedThrough, isConfirming: confirmedThrough !== null, replaying: again.size, oldestWaitingAt: [...open.values()][0]?.observedAt ?? null,
+      }],
+    }),
     close: () => Promise.resolve(),
     drained(timeoutMs = 15_000) {
       return new Promise((resolve, reject) => {
