@@ -23,13 +23,15 @@ export interface ConnectionOptions {
   readonly username?: string;
   readonly password?: string;
   readonly keepaliveMs: number;
-  readonly will: { readonly topic: string; readonly payload: string };
+  /** QoS 1, sent by the broker when we are gone without a goodbye. */
+  readonly will: { readonly topic: string; readonly payload: string | Uint8Array; readonly retain: boolean };
   readonly network: Clock;
 }
 export interface Message {
   readonly topic: string;
-  readonly payload: string;
+  readonly payload: string | Uint8Array;
   readonly retain: boolean;
+  /** Empty: none is said. MQTT 3.1.1 cannot say one. */
   readonly contentType: string;
 }
 export interface Connection {
@@ -42,10 +44,14 @@ export interface Connection {
   readonly lost: Promise<LinkError>;
   /** QoS 1. `done` is called with the reason code of the acknowledgement; never, once the link is lost. */
   publish(message: Message, done: (code: number) => void): void;
+  /** QoS 0, not retained, in order with the others: nobody acknowledges it. A peer that takes nothing ends the link. */
+  send(topic: string, payload: Uint8Array): void;
+  /** At QoS 1. Resolves when the broker has granted all of them; else the link ends, and this rejects with why. */
+  subscribe(filters: readonly string[], take: (topic: string, payload: Uint8Array) => void): Promise<void>;
   /** Breaks the link off: `lost` settles with this. */
   fail(error: LinkError): void;
-  /** DISCONNECT, then closes. Bounded, never throws. */
-  close(): Promise<void>;
+  /** DISCONNECT, then closes. `keepWill` (MQTT 5): the broker sends the will all the same. Bounded, never throws. */
+  close(keepWill?: boolean): Promise<void>;
 }
 
 /** The broker does not speak this version of MQTT: another may do. */
@@ -53,7 +59,12 @@ export class VersionRefused extends LinkError {}
 
 const CONNECT_TIMEOUT_MS = 15_000;
 const CLOSE_TIMEOUT_MS = 1_000;
-/** A broker has nothing this large to say to us: we subscribe to nothing. */
+const SUBSCRIBE_TIMEOUT_MS = 10_000;
+/** Written at QoS 0 and not taken by the peer: beyond it the link is as good as gone. */
+const LARGEST_UNSENT_BYTES = 1_048_576;
+/** DISCONNECT with will message, MQTT 5 §3.14.2.1. */
+const WITH_WILL = 0x04;
+/** A broker has nothing larger to say to us. */
 const LARGEST_INCOMING_BYTES = 1_048_576;
 /** For refusals that only a person can cure: not hammered, never given up. */
 const LONG_BACKOFF: Retry = { afterMs: 30_000 };
@@ -79,7 +90,7 @@ function clientOptions(options: ConnectionOptions): IClientOptions {
     writeCache: false, // It would keep a buffer for each of the 65,536 packet numbers: 7 MB.
     reconnectPeriod: 0, reconnectOnConnackError: false, connectTimeout: CONNECT_TIMEOUT_MS * 2, // Ours ends first.
     queueQoSZero: false, log: () => undefined,
-    will: { topic: options.will.topic, payload: Buffer.from(options.will.payload), qos: 1, retain: true },
+    will: { topic: options.will.topic, payload: Buffer.from(options.will.payload), qos: 1, retain: options.will.retain },
     ...(options.level === 5 && { properties: { sessionExpiryInterval: 0, maximumPacketSize: LARGEST_INCOMING_BYTES, requestProblemInformation: true } }),
   };
 }
@@ -159,19 +170,51 @@ function connection({ client, socket }: Wire, { connack, options, lost, fail, is
         if (!closing && !isLost()) done(code);
       });
     },
-    async close() {
+    send(topic, payload) {
+      if (closing || isLost()) return;
+      publisher.send({ topic, payload, retain: false, contentType: options.level === 5 ? "" : null });
+      if (socket.writableLength > LARGEST_UNSENT_BYTES) fail(new LinkError("timeout", "backoff", "The broker does not take what is sent to it."));
+    },
+    subscribe: (filters, take) => subscribe(client, { filters, take, options, lost, fail }),
+    async close(keepWill = false) {
       if (closing || isLost()) return;
       closing = true;
       const deadline = options.network.deadline(CLOSE_TIMEOUT_MS, new AbortController().signal);
       await new Promise<void>((resolve) => {
         deadline.signal.addEventListener("abort", () => resolve(), { once: true });
         client.removeAllListeners("close").on("close", () => resolve());
-        client.end(false);
+        client.end(false, keepWill && options.level === 5 ? { reasonCode: WITH_WILL } : {});
       });
       deadline.clear();
       fail(new LinkError("lost", "never", "closed by us"));
     },
   };
+}
+
+interface Subscription {
+  readonly filters: readonly string[];
+  readonly take: (topic: string, payload: Uint8Array) => void;
+  readonly options: ConnectionOptions;
+  readonly lost: Promise<LinkError>;
+  readonly fail: (error: LinkError) => void;
+}
+
+async function subscribe(client: MqttClient, { filters, take, options, lost, fail }: Subscription): Promise<void> {
+  const where = `${options.address.host}:${options.address.port}`;
+  client.on("message", (topic, payload) => take(topic, payload));
+  const deadline = options.network.deadline(SUBSCRIBE_TIMEOUT_MS, new AbortController().signal);
+  const refused = await new Promise<string | null>((resolve, reject) => {
+    void lost.then(reject);
+    deadline.signal.addEventListener("abort", () => resolve("did not answer a subscription"), { once: true });
+    client.subscribe([...filters], { qos: 1 }, (error, granted) => {
+      const denied = error ? filters : (granted ?? []).filter(({ qos }) => qos >= 0x80).map(({ topic }) => topic);
+      resolve(denied.length === 0 ? null : `refused the subscription to ${denied.join(", ")}: check its access rules`);
+    });
+  }).finally(() => deadline.clear());
+  if (refused === null) return;
+  const error = new LinkError("refused", LONG_BACKOFF, `The broker at ${where} ${refused}.`);
+  fail(error);
+  throw error;
 }
 
 const codeOf = (error: Error): number | null => ("code" in error && typeof error.code === "number" && error.code >= 0x80 ? error.code : null);

@@ -85,7 +85,7 @@ export async function connectionOptions(config: MqttConfig, identity: AgentIdent
     ...(config.username !== undefined && { username: config.username }),
     ...(password !== undefined && { password }),
     keepaliveMs: config.keepalive,
-    will: { topic: topicsOf(config.topic, identity).heartbeat, payload: JSON.stringify(offlineHeartbeat(identity, "lost")) },
+    will: { topic: topicsOf(config.topic, identity).heartbeat, payload: JSON.stringify(offlineHeartbeat(identity, "lost")), retain: true },
     network: ports.network,
   };
 }

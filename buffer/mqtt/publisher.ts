@@ -1,5 +1,5 @@
 /**
- * PUBLISH at QoS 1 straight onto the connection's socket: one buffer a packet, one write for all packets of one turn of
+ * PUBLISH at QoS 1 or 0 straight onto the connection's socket: one buffer a packet, one write for all packets of one turn of
  * the event loop, and no second in-flight table beside ours. mqtt.js writes a packet in seven pieces, copies it into a
  * store and looks after it there: half of what a record costs while a backlog drains. Everything else stays with
  * mqtt.js: CONNECT, pings, incoming packets, DISCONNECT. Bounded by the caller's window.
@@ -10,14 +10,15 @@ import type { Socket } from "node:net";
 
 export interface Packet {
   readonly topic: string;
-  readonly payload: string;
+  readonly payload: string | Uint8Array;
   readonly retain: boolean;
-  /** Property 3 of MQTT 5; 3.1.1 has none. */
+  /** Property 3 of MQTT 5, empty when none is to be said; null for 3.1.1, which has no properties. */
   readonly contentType: string | null;
 }
 
 const LARGEST_ID = 65_535;
-const PUBLISH_QOS1 = 0x32;
+const PUBLISH = 0x30;
+const QOS1 = 0x02;
 const RETAIN = 0x01;
 const CONTENT_TYPE_PROPERTY = 0x03;
 /** Topics and content types come again and again; a machine has some dozens. */
@@ -38,6 +39,15 @@ export class Publisher {
   publish(packet: Packet, done: (code: number) => void): void {
     const id = this.#nextId();
     this.#pending.set(id, done);
+    this.#write(this.#encode(packet, id));
+  }
+
+  /** QoS 0: sent, and not heard of again. */
+  send(packet: Packet): void {
+    this.#write(this.#encode(packet, null));
+  }
+
+  #write(packet: Buffer): void {
     if (!this.#isCorked) {
       this.#isCorked = true;
       this.#socket.cork();
@@ -47,7 +57,7 @@ export class Publisher {
         this.#socket.uncork();
       });
     }
-    this.#socket.write(this.#encode(packet, id));
+    this.#socket.write(packet);
   }
 
   /** PUBACK. An id that is not in flight is the broker's mistake and changes nothing. */
@@ -68,25 +78,29 @@ export class Publisher {
     return this.#lastId;
   }
 
-  #encode({ topic, payload, retain, contentType }: Packet, id: number): Buffer {
+  /** `id` null: QoS 0, which has none. */
+  #encode({ topic, payload, retain, contentType }: Packet, id: number | null): Buffer {
     const name = this.#text(topic);
     const type = contentType === null ? null : this.#text(contentType);
-    const propertyBytes = type === null ? 0 : 1 + type.length;
+    const propertyBytes = contentType === null || contentType === "" || type === null ? 0 : 1 + type.length;
     const payloadBytes = Buffer.byteLength(payload);
     const properties = type === null ? 0 : lengthBytes(propertyBytes) + propertyBytes;
-    const remaining = name.length + 2 + properties + payloadBytes;
+    const remaining = name.length + (id === null ? 0 : 2) + properties + payloadBytes;
     const packet = Buffer.allocUnsafe(1 + lengthBytes(remaining) + remaining);
-    packet[0] = retain ? PUBLISH_QOS1 | RETAIN : PUBLISH_QOS1;
+    packet[0] = PUBLISH | (id === null ? 0 : QOS1) | (retain ? RETAIN : 0);
     let at = writeLength(packet, 1, remaining);
     at += name.copy(packet, at);
-    at = packet.writeUInt16BE(id, at);
+    if (id !== null) at = packet.writeUInt16BE(id, at);
     if (type !== null) {
       at = writeLength(packet, at, propertyBytes);
-      packet[at] = CONTENT_TYPE_PROPERTY;
-      at += 1;
-      at += type.copy(packet, at);
+      if (propertyBytes > 0) {
+        packet[at] = CONTENT_TYPE_PROPERTY;
+        at += 1;
+        at += type.copy(packet, at);
+      }
     }
-    packet.write(payload, at);
+    if (typeof payload === "string") packet.write(payload, at);
+    else packet.set(payload, at);
     return packet;
   }
 

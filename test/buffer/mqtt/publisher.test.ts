@@ -16,7 +16,7 @@ describeNeeding(["mosquitto"], "PUBLISH at a real broker", () => {
     await using subscriber = await subscribe(broker.port, "#", 5);
     const connection = await openConnection({
       address: { host: "127.0.0.1", port: broker.port, tls: null }, level, clientId: "publisher", keepaliveMs: 15_000,
-      will: { topic: "will", payload: "gone" }, network: systemClock(),
+      will: { topic: "will", payload: "gone", retain: true }, network: systemClock(),
     }, AbortSignal.timeout(10_000));
     const sent = SIZES.map((size, index) => ({ topic: `a/${"ä".repeat(index)}/${size}`, payload: "ü→x".repeat(Math.ceil(size / 6)).slice(0, size), retain: index % 3 === 0, contentType: "application/cloudevents+json" }));
     const codes: number[] = [];
