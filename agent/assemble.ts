@@ -8,6 +8,7 @@ import { recordId } from "./detect/record-id.ts";
 import { utcOffsetMin } from "./detect/zone.ts";
 import { DESTINATION_KINDS, SOURCE_KINDS } from "./registry.ts";
 import { contextOf, identityOf, type AgentParts } from "./runtime/agent.ts";
+import { keepIn } from "./runtime/keep.ts";
 import { lossRecord, type DescribeLoss } from "../buffer/loss.ts";
 import { mqttDestination } from "../buffer/mqtt/destination.ts";
 import type { MqttConfig } from "../buffer/mqtt/config.ts";
@@ -23,7 +24,7 @@ export function assemble(configuration: Configuration, ports: Ports, version: st
   return {
     configuration, version, ports, detector: machineDetector, outbox,
     driver: driverOf,
-    destination: ({ kind, config, name }, identity, own) => named(DESTINATION_KINDS, kind).create(config, identity, own, name),
+    destination: ({ kind, config, name }, identity, own) => named(DESTINATION_KINDS, kind).create(config, identity, { ...own, keep: keepIn(agent.dataDir) }, name),
   };
 }
 

@@ -1,8 +1,8 @@
 /** Where records go. A destination connects and delivers; the loop in `agent/runtime/deliver.ts` retries and keeps the cursor. */
 import type { LinkError } from "./errors.ts";
 import type { Outcome, StoredRecord } from "./outbox.ts";
-import type { Ports } from "./ports.ts";
-import type { RecordType } from "./record.ts";
+import type { Keep, Ports } from "./ports.ts";
+import type { NewRecord, RecordType } from "./record.ts";
 import type { Problem, Shape } from "./shape.ts";
 
 /** A retained value outside the ledger: it overtakes a backlog, and only the newest of a topic matters. */
@@ -10,6 +10,19 @@ export type Retained =
   | { readonly scope: "live"; readonly machine: string; readonly name: string; readonly payload: object }
   | { readonly scope: "health"; readonly machine: string; readonly payload: object }
   | { readonly scope: "heartbeat"; readonly payload: object };
+/** The newest record of a type, once it is stored: for live outputs. The ledger carries it in full, so it is never retained. */
+export interface Latest {
+  readonly scope: "record";
+  readonly machine: string;
+  readonly record: NewRecord;
+}
+
+/** Current values. `all` is what a new link begins with, `onChange` tells of newer ones. */
+export interface Board {
+  all(): readonly (Retained | Latest)[];
+  /** The listener may be given a value that is newer again by the time it leaves: only the newest matters. */
+  onChange(listener: (changed: readonly (Retained | Latest)[]) => void): () => void;
+}
 
 export interface Delivery {
   /** For people: "broker at mqtts://broker.example.com:8883, MQTT 5". */
@@ -39,7 +52,17 @@ export interface Destination {
   readonly kind: string;
   readonly name: string;
   connect(signal: AbortSignal, downlink: Downlink): Promise<Delivery>;
+  readonly live?: LiveOutput;
 }
+
+/** Current values on a link of their own, beside the ledger: nothing that happens there delays or settles a record. */
+export interface LiveOutput {
+  /** Runs until the signal aborts, then says goodbye (bounded). Never rejects. */
+  run(board: Board, signal: AbortSignal): Promise<void>;
+  /** For health: plain JSON, small. */
+  status(): object;
+}
+
 
 /** Who we are, for topics and payloads. Slugs are made of these; ERP codes never are. */
 export interface AgentIdentity {
@@ -81,5 +104,9 @@ export interface DestinationKind<Config> {
   /** Pure. Without it everything leaves at once. */
   pacing?(config: Config): Pacing;
   /** `name`: the destination's name in the YAML, under which the outbox keeps its cursor. */
-  create(config: Config, identity: AgentIdentity, ports: Ports, name: string): Destination;
+  create(config: Config, identity: AgentIdentity, ports: DestinationPorts, name: string): Destination;
+}
+
+export interface DestinationPorts extends Ports {
+  readonly keep: Keep;
 }

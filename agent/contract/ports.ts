@@ -12,6 +12,14 @@ export interface Ports {
   readonly secret: Secrets;
 }
 
+/** Small texts that outlive a restart, beside the buffer. Rejects when the disk fails. */
+export interface Keep {
+  /** Null: nothing was kept under this key. A key is made of letters, digits, `.`, `_` and `-`. */
+  read(key: string): Promise<string | null>;
+  /** Whole or not at all, and synced to the disk before it resolves. */
+  write(key: string, text: string): Promise<void>;
+}
+
 export type LogFields = Readonly<Record<string, unknown>>;
 /** Level by who must act: error = data lost or a person needed; warn = trouble, nothing lost; info = starts, stops, link changes. */
 export interface Log {

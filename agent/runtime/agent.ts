@@ -3,7 +3,7 @@
  * Stopping: sources first (a control's session slots are scarce), then what is in hand is committed, then deliveries
  * settle what the broker still acknowledges, then the store closes. Each step has a deadline, all of it under 5 s.
  */
-import type { AgentIdentity, Destination } from "../contract/destination.ts";
+import type { AgentIdentity, Destination, LiveOutput } from "../contract/destination.ts";
 import type { Detector } from "../contract/detector.ts";
 import type { Outbox } from "../contract/outbox.ts";
 import type { Log, Ports } from "../contract/ports.ts";
@@ -38,13 +38,15 @@ export async function runAgent<State>(parts: AgentParts<State>, signal: AbortSig
   const statuses: DestinationStatus[] = [];
 
   const delivering = configuration.destinations.map(async (settings) => {
-    const status: { name: string; link: Link } = { name: settings.name, link: { state: "connecting", attempt: 1 } };
-    statuses.push(status);
     const own = { ...ports, log: ports.log.child({ destination: settings.name }) };
-    await deliver({ destination: parts.destination(settings, identity, own), outbox, board, ports: own, onLink: (link) => {
+    const destination = parts.destination(settings, identity, own);
+    const status: { name: string; link: Link; live?: LiveOutput } = { name: settings.name, link: { state: "connecting", attempt: 1 }, ...(destination.live && { live: destination.live }) };
+    statuses.push(status);
+    const delivered = deliver({ destination, outbox, board, ports: own, onLink: (link) => {
       status.link = link;
       logLink(own.log, link);
     } }, deliveries.signal);
+    await Promise.all([delivered, destination.live?.run(board, deliveries.signal)]);
   });
   const machines = configuration.machines.flatMap((settings) => settings.sources.slice(0, 1).map((source) => {
     const own = { ...ports, log: ports.log.child({ machine: settings.id, source: source.name }) };

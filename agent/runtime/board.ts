@@ -1,16 +1,16 @@
 /**
- * The retained values a destination shows beside the ledger: the newest of each topic, for whoever connects.
- * Bounded by machines times names; listeners are told once per turn of the event loop, however many values changed.
+ * The current values a destination shows beside the ledger: the newest of each topic, for whoever connects.
+ * Bounded by machines times names and record types; listeners are told once per turn of the event loop, however many values changed.
  */
-import type { Retained } from "../contract/destination.ts";
-import type { Board } from "./deliver.ts";
+import type { Board, Latest, Retained } from "../contract/destination.ts";
 
 export interface WritableBoard extends Board {
-  put(value: Retained): void;
+  put(value: Retained | Latest): void;
 }
 
-const keyOf = (value: Retained): string => {
+const keyOf = (value: Retained | Latest): string => {
   switch (value.scope) {
+    case "record": return `record/${value.machine}/${value.record.type}`;
     case "live": return `live/${value.machine}/${value.name}`;
     case "health": return `health/${value.machine}`;
     case "heartbeat": return "heartbeat";
@@ -18,9 +18,9 @@ const keyOf = (value: Retained): string => {
 };
 
 export function createBoard(): WritableBoard {
-  const values = new Map<string, Retained>();
-  const listeners = new Set<(changed: readonly Retained[]) => void>();
-  let changed = new Map<string, Retained>();
+  const values = new Map<string, Retained | Latest>();
+  const listeners = new Set<(changed: readonly (Retained | Latest)[]) => void>();
+  let changed = new Map<string, Retained | Latest>();
   const tell = (): void => {
     const now = [...changed.values()];
     changed = new Map();

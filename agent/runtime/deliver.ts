@@ -8,19 +8,12 @@
  * that of handing over. What a destination neither accepts nor rejects is handed over again after a pause, while the
  * others go on. Bounds: `BATCHES` × `BATCH` records under way, `MAXIMUM_LEFT` put back.
  */
-import type { Delivery, Destination, Retained } from "../contract/destination.ts";
+import type { Board, Delivery, Destination, Latest, Retained } from "../contract/destination.ts";
 import { LinkError, StoreError } from "../contract/errors.ts";
 import type { Outbox, StoredRecord } from "../contract/outbox.ts";
 import type { Ports } from "../contract/ports.ts";
 import type { Link } from "../contract/source.ts";
 import { retryDelays } from "./retry.ts";
-
-/** Current values, retained at the broker. `all` is sent on every new connection, `onChange` tells of newer ones. */
-export interface Board {
-  all(): readonly Retained[];
-  /** The listener may be given a value that is newer again by the time it leaves: only the newest of a topic does. */
-  onChange(listener: (changed: readonly Retained[]) => void): () => void;
-}
 
 export interface DeliverOptions {
   readonly destination: Destination;
@@ -89,13 +82,15 @@ interface LinkEnd {
   readonly proved: boolean;
 }
 
+const retained = (values: readonly (Retained | Latest)[]): readonly Retained[] => values.filter((value) => value.scope !== "record");
+
 /** Feeds one live link until it is lost or the signal aborts, then closes it. */
 async function useLink(delivery: Delivery, options: DeliverOptions, signal: AbortSignal): Promise<LinkEnd> {
   const upMs = options.ports.network.now().monoMs;
   const feed = new Feed(delivery, options, signal);
-  const stopListening = options.board.onChange((changed) => delivery.retain(changed));
+  const stopListening = options.board.onChange((changed) => delivery.retain(retained(changed)));
   try {
-    delivery.retain(options.board.all());
+    delivery.retain(retained(options.board.all()));
     const lost = await feed.run();
     const heldMs = options.ports.network.now().monoMs - upMs;
     return { lost, proved: (feed.accepted > 0 && heldMs >= STEADY_MS) || heldMs >= 6 * STEADY_MS };

@@ -2,7 +2,7 @@
  * What the agent says about itself, retained: its heartbeat with `completeThrough` (design.md §5.3), and each machine's
  * health. Every HEARTBEAT_MS, and at once when a link changes; nothing here reaches the ledger.
  */
-import type { AgentIdentity } from "../contract/destination.ts";
+import type { AgentIdentity, LiveOutput } from "../contract/destination.ts";
 import type { Outbox } from "../contract/outbox.ts";
 import type { Ports } from "../contract/ports.ts";
 import type { Link } from "../contract/source.ts";
@@ -13,6 +13,7 @@ import type { MachineStatus } from "./machine.ts";
 export interface DestinationStatus {
   readonly name: string;
   readonly link: Link;
+  readonly live?: Pick<LiveOutput, "status">;
 }
 export interface HeartbeatParts {
   readonly identity: AgentIdentity;
@@ -32,9 +33,10 @@ export async function heartbeat(parts: HeartbeatParts, signal: AbortSignal): Pro
   const startedAt = parts.ports.clock.now().unixMs;
   let shown = "";
   let dueMono = 0;
+  const followed = new Set<string>();
   while (!signal.aborted) {
     const now = network.now().monoMs;
-    const links = JSON.stringify([parts.machines.map((machine) => [machine.status().link.state, machine.status().phase]), parts.destinations.map(({ link }) => link.state)]);
+    const links = JSON.stringify([parts.machines.map((machine) => [machine.status().link.state, machine.status().phase, hasCaughtUp(machine, followed)]), parts.destinations.map(({ link }) => link.state)]);
     if (now >= dueMono || links !== shown) {
       shown = links;
       dueMono = now + HEARTBEAT_MS;
@@ -42,6 +44,14 @@ export async function heartbeat(parts: HeartbeatParts, signal: AbortSignal): Pro
     }
     await network.sleep(LOOK_MS, signal).catch(() => undefined);
   }
+}
+
+/** Once since its link came up: that it is behind for a moment is not worth a message. */
+function hasCaughtUp(machine: HeartbeatParts["machines"][number], followed: Set<string>): boolean {
+  const { link, caughtUp } = machine.status();
+  if (link.state !== "up") followed.delete(machine.id);
+  else if (caughtUp) followed.add(machine.id);
+  return followed.has(machine.id);
 }
 
 function show({ identity, outbox, board, ports, machines, destinations }: HeartbeatParts, startedAt: ReturnType<Ports["clock"]["now"]>["unixMs"]): void {
@@ -56,7 +66,7 @@ function show({ identity, outbox, board, ports, machines, destinations }: Heartb
     payload: {
       schema: "heartbeat/1", status: "online", at, agent: identity.id, version: identity.version, bootId: identity.bootId, startedAt: rfc3339(startedAt),
       completeThrough: Object.fromEntries(destinations.map(({ name }) => [name, complete])),
-      destinations: destinations.map(({ name, link }) => ({ name, link: linkOf(link) })),
+      destinations: destinations.map(({ name, link, live }) => ({ name, link: linkOf(link), ...(live && { live: live.status() }) })),
       buffer: outbox.status(),
     },
   });

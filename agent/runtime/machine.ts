@@ -14,7 +14,7 @@ import type { Finding, LiveValue } from "../contract/finding.ts";
 import type { Arrival, Batch, Cursor } from "../contract/observation.ts";
 import type { Outbox } from "../contract/outbox.ts";
 import type { Ports } from "../contract/ports.ts";
-import type { NewRecord } from "../contract/record.ts";
+import type { NewRecord, RecordType } from "../contract/record.ts";
 import type { Link } from "../contract/source.ts";
 import { rfc3339, type UnixMs } from "../contract/time.ts";
 import type { MachineSettings, SourceSettings } from "../config/model.ts";
@@ -60,6 +60,8 @@ export class Machine<State> {
   readonly #key: string;
   readonly #startedAt: UnixMs;
   readonly #live = new Map<string, LiveValue>();
+  /** Stored, and not shown yet: a history that is read in is not shown record by record. */
+  readonly #latest = new Map<RecordType, NewRecord>();
   readonly #inFlight = new Set<Promise<void>>();
 
   #state: PipelineState<State>;
@@ -231,6 +233,8 @@ export class Machine<State> {
     }).then((seq) => {
       if (records.length > 0) this.#lastSeq = seq;
       this.#announce(through);
+      for (const record of records) this.#latest.set(record.type, record);
+      if (this.#caughtUp || this.#phase === "blind") this.#showLive();
     }, (cause: unknown) => {
       this.#failure ??= cause;
     }).finally(() => this.#inFlight.delete(done));
@@ -244,6 +248,8 @@ export class Machine<State> {
   #showLive(): void {
     for (const { name, value, at } of this.#live.values()) this.#show(name, { value, at: rfc3339(at) });
     this.#live.clear();
+    for (const record of this.#latest.values()) this.#parts.board.put({ scope: "record", machine: this.id, record });
+    this.#latest.clear();
   }
 
   #show(name: string, payload: object): void {

@@ -18,7 +18,7 @@ import { decode } from "../../agent/contract/shape.ts";
 import { describeLoss } from "../buffer/records.ts";
 import { startMosquitto } from "../support/broker.ts";
 import { IDENTITY, MACHINE_PATH, put, testBoard } from "../support/delivering.ts";
-import { testPorts } from "../support/ports.ts";
+import { memoryKeep, testPorts } from "../support/ports.ts";
 import { SAMPLES } from "../support/sample-records.ts";
 import { atLeast, percentile, type Figure } from "./figure.ts";
 
@@ -114,7 +114,7 @@ async function drainOnce(port: number, outbox: Outbox, { window, name }: { reado
     status: () => outbox.status(),
     close: () => outbox.close(),
   };
-  const destination = mqttDestination.create(decoded.value, { ...IDENTITY, epoch: outbox.epoch }, ports, name);
+  const destination = mqttDestination.create(decoded.value, { ...IDENTITY, epoch: outbox.epoch }, { ...ports, keep: memoryKeep() }, name);
   await deliver({ destination, outbox: watched, board: testBoard(), ports, onLink: ({ state }) => {
     if (state === "up") beganMs = performance.now();
   } }, controller.signal);

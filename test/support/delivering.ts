@@ -1,13 +1,13 @@
 /** Runs the real delivery loop with the real MQTT destination against whatever broker stands at a port. */
 import { mqttDestination } from "../../buffer/mqtt/destination.ts";
 import { decode } from "../../agent/contract/shape.ts";
-import type { AgentIdentity, Destination, Retained } from "../../agent/contract/destination.ts";
+import type { AgentIdentity, Board, Destination, Latest, Retained } from "../../agent/contract/destination.ts";
 import type { Ports } from "../../agent/contract/ports.ts";
 import type { Link } from "../../agent/contract/source.ts";
 import type { Outbox } from "../../agent/contract/outbox.ts";
-import { deliver, type Board } from "../../agent/runtime/deliver.ts";
+import { deliver } from "../../agent/runtime/deliver.ts";
 import { SAMPLE_CONTEXT } from "./sample-records.ts";
-import { testPorts } from "./ports.ts";
+import { memoryKeep, testPorts } from "./ports.ts";
 import { unixMs } from "../../agent/contract/time.ts";
 
 export const IDENTITY: AgentIdentity = { id: "cell-7", site: "lyon", area: "machining", cell: "cell-7", version: "0.1.0", bootId: "boot-1", epoch: "epoch-1" };
@@ -18,16 +18,17 @@ export const AGENT_PATH = "cellgate/v1/lyon/machining/cell-7/_agent/cell-7";
 export function destinationAt(port: number, keys: object = {}, ports: Ports = testPorts(), scheme = "mqtt"): Destination {
   const decoded = decode(mqttDestination.shape, { url: `${scheme}://127.0.0.1:${port}`, ...keys });
   if (!decoded.ok) throw new Error(JSON.stringify(decoded.problems));
-  return mqttDestination.create(decoded.value, IDENTITY, ports, "bridge");
+  return mqttDestination.create(decoded.value, IDENTITY, { keep: memoryKeep(), ...ports }, "bridge");
 }
 
+type Shown = Retained | Latest;
 export interface TestBoard extends Board {
-  put(...values: readonly Retained[]): void;
+  put(...values: readonly Shown[]): void;
 }
-export function testBoard(...first: readonly Retained[]): TestBoard {
+export function testBoard(...first: readonly Shown[]): TestBoard {
   let all = [...first];
-  const listeners = new Set<(changed: readonly Retained[]) => void>();
-  const key = (value: Retained): string => `${value.scope} ${"machine" in value ? value.machine : ""} ${"name" in value ? value.name : ""}`;
+  const listeners = new Set<(changed: readonly Shown[]) => void>();
+  const key = (value: Shown): string => `${value.scope} ${"machine" in value ? value.machine : ""} ${value.scope === "live" ? value.name : value.scope === "record" ? value.record.type : ""}`;
   return {
     all: () => all,
     onChange(listener) {

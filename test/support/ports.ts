@@ -1,7 +1,7 @@
 /** Ports for tests: real time, a log that is kept, secrets from a table, chance in the middle. */
 import { systemClock } from "../../agent/runtime/clock.ts";
 import { ConfigError } from "../../agent/contract/errors.ts";
-import type { Log, LogFields, Ports } from "../../agent/contract/ports.ts";
+import type { Keep, Log, LogFields, Ports } from "../../agent/contract/ports.ts";
 
 export interface LogLine {
   readonly level: "debug" | "info" | "warn" | "error";
@@ -10,6 +10,18 @@ export interface LogLine {
 }
 export interface TestPorts extends Ports {
   readonly lines: readonly LogLine[];
+}
+
+/** Kept as long as the test holds it. */
+export function memoryKeep(): Keep {
+  const texts = new Map<string, string>();
+  return {
+    read: (key) => Promise.resolve(texts.get(key) ?? null),
+    write: (key, text) => {
+      texts.set(key, text);
+      return Promise.resolve();
+    },
+  };
 }
 
 /** `secrets` by file path, variable or credential name. */
