@@ -54,6 +54,9 @@ export function decode<T>(shape: Shape<T>, value: unknown): { readonly ok: true;
   return { ok: true, value: result };
 }
 
+/** A problem of a message, in one line: `from: found the text "x", expected a whole number from 1`. */
+export const inWords = ({ path, found, expected }: Problem): string => `${path.length > 0 ? `${path.join(".")}: ` : ""}found ${found}, expected ${expected}`;
+
 export const optional = <T>(shape: Shape<T>): OptionalShape<T> => ({ ...shape, absent: "omitted" });
 /** `fallback` is the decoded value that an absent key stands for; `shown` is how the YAML would say it. */
 export const withDefault = <T>(shape: Shape<T>, fallback: T, shown?: unknown): DefaultedShape<T> => ({

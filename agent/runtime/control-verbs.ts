@@ -3,7 +3,7 @@
  * takes. Numbers are of the current buffer file: a request may name its `epoch`, to be refused after a change of file.
  */
 import type { Answer, Outbox } from "../contract/outbox.ts";
-import { decode, optional, type Problem, type Shape } from "../contract/shape.ts";
+import { decode, inWords, optional, type Shape } from "../contract/shape.ts";
 import { integer, object, text } from "../contract/shapes.ts";
 import type { Reply, Request } from "./control.ts";
 
@@ -43,5 +43,3 @@ const taking = <Args>(shape: Shape<Args>, run: (args: Args) => Reply) => (given:
   const decoded = decode(shape, given);
   return decoded.ok ? run(decoded.value) : refused(decoded.problems.slice(0, 5).map(inWords).join("; "));
 };
-/** A problem of a message, in one line: `from: found the text "x", expected a whole number from 1`. */
-export const inWords = ({ path, found, expected }: Problem): string => `${path.length > 0 ? `${path.join(".")}: ` : ""}found ${found}, expected ${expected}`;
