@@ -25,9 +25,12 @@ export const mqttDestination: DestinationKind<MqttConfig> = {
   summary(config, { agent, machines }) {
     const topics = topicsOf(config.topic, agent);
     return [
-      `connects to ${config.url}${config.username === undefined ? "" : ` as ${config.username}`}, client id ${config.client_id ?? agent.id}`,
+      `connects to ${config.url.join(", else ")}${config.username === undefined ? "" : ` as ${config.username}`}, client id ${config.client_id ?? agent.id}`,
       ...machines.map((machine) => `${machine} → ${topics.source(machine)}/rec/…`),
     ];
+  },
+  pacing({ latency: { live, ...latencyMs }, drain_rate }) {
+    return { latencyMs, liveMs: live, drainPerSecond: drain_rate ?? null };
   },
   create: destination,
 };
@@ -55,7 +58,7 @@ function destination(config: MqttConfig, identity: AgentIdentity, ports: Ports, 
       const connection = await openWith(options, config.protocol, signal);
       return delivery({
         connection, topics, write, tries, ports,
-        peer: peer(config.url, connection.level),
+        peer: peer(config.url[0] ?? "", connection.level),
         window: Math.max(1, Math.min(config.window, connection.receiveMaximum)),
         goodbye: () => JSON.stringify(offlineHeartbeat(identity, "closed")),
       });
@@ -75,9 +78,9 @@ async function openWith(options: Omit<ConnectionOptions, "level">, protocol: Mqt
 }
 
 export async function connectionOptions(config: MqttConfig, identity: AgentIdentity, ports: Ports): Promise<Omit<ConnectionOptions, "level">> {
-  const { host, port, encrypted } = brokerAddress(config.url);
+  const { host, port, encrypted } = brokerAddress(config.url[0] ?? "");
   const password = config.password && await ports.secret(config.password).catch((cause: unknown) => {
-    throw new LinkError("refused", "backoff", `The password for ${config.url} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    throw new LinkError("refused", "backoff", `The password for ${config.url[0] ?? ""} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
   });
   return {
     address: { host, port, tls: encrypted ? await tlsMaterial(config.tls ?? {}) : null },

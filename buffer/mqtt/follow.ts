@@ -41,15 +41,15 @@ export async function* followRecords({ config, identity, machines, ports }: Foll
   };
   const onAbort = (): void => { ring(); };
   const topics = topicsOf(config.topic, identity);
-  client.on("connect", () => client.subscribe(machines.map((machine) => topics.record(machine, "state").replace(/state$/, "+")), { qos: 1 }, (error) => { if (error) fail(`The broker at ${config.url} refused the subscription: ${error.message}`, error); }));
+  client.on("connect", () => client.subscribe(machines.map((machine) => topics.record(machine, "state").replace(/state$/, "+")), { qos: 1 }, (error) => { if (error) fail(`The broker at ${config.url[0] ?? ""} refused the subscription: ${error.message}`, error); }));
   client.on("message", (_topic, payload) => {
     if (held.push(payload.toString("utf8")) > HELD_MESSAGES) held.shift();
     ring();
   });
-  const onError = (error: Error): void => { fail(`The broker at ${config.url}: ${error.message}`, error); };
+  const onError = (error: Error): void => { fail(`The broker at ${config.url[0] ?? ""}: ${error.message}`, error); };
   limitPackets(socket, LARGEST_RECORD_BYTES, onError);
   client.on("error", onError);
-  client.on("close", () => { fail(`The broker at ${config.url} closed the connection.`); });
+  client.on("close", () => { fail(`The broker at ${config.url[0] ?? ""} closed the connection.`); });
   signal.addEventListener("abort", onAbort, { once: true });
   try {
     while (!signal.aborted) {
