@@ -1,28 +1,41 @@
 /**
  * Durability without blocking (store-and-forward.md §11): a second descriptor of the log file, synced in Node's thread
  * pool, one sync in flight. What was written before `sync` was called is on the medium when it resolves.
- * The descriptor lives as long as the connection; the log must exist when it is opened, and is opened again if the file
- * under the name was replaced. No second descriptor of the database file itself is ever opened: closing one would drop
- * SQLite's locks.
+ * The descriptor lives as long as the connection; the log must exist when it is opened. Before each sync the names are
+ * looked at: a database or log that was removed or replaced would take what we write with it, unseen. No second
+ * descriptor of the database file itself is ever opened: closing one would drop SQLite's locks.
  */
-import { closeSync, fdatasync, fdatasyncSync, fstatSync, openSync, statSync } from "node:fs";
+import { closeSync, fdatasync, fdatasyncSync, fstatSync, openSync, read, statSync, write } from "node:fs";
+import { promisify } from "node:util";
 import type { Connection } from "./connection.ts";
+import { faulty } from "./store-error.ts";
+
+const REWRITE_BYTES = 256 * 1024;
+
+/** Which file a name means; null: none. */
+function fileAt(path: string): string | null {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found ? `${found.dev}:${found.ino}` : null;
+}
 
 export class LogSync {
   readonly #path: string;
-  #descriptor: number;
-  #inode: number;
+  readonly #file: string | null;
+  readonly #descriptor: number;
+  readonly #log: string;
 
   constructor(db: Connection) {
-    this.#path = `${db.name}-wal`;
-    this.#descriptor = openSync(this.#path, "r");
-    this.#inode = fstatSync(this.#descriptor).ino;
+    this.#path = db.name;
+    this.#file = fileAt(db.name);
+    this.#descriptor = openSync(`${db.name}-wal`, "r+");
+    const { dev, ino } = fstatSync(this.#descriptor);
+    this.#log = `${dev}:${ino}`;
   }
 
   /** Rejects with the system's error; then nothing written since the last success may be taken as stored. */
   sync(): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#follow();
+      this.#assertInPlace();
       fdatasync(this.#descriptor, (error) => {
         if (error) reject(error);
         else resolve();
@@ -31,18 +44,37 @@ export class LogSync {
   }
   /** Blocks: only when the outbox is opened, before anything runs. */
   syncNow(): void {
-    this.#follow();
+    this.#assertInPlace();
     fdatasyncSync(this.#descriptor);
+  }
+  /**
+   * After a failed sync the kernel may take pages for clean that never reached the medium, and the next sync succeeds
+   * without writing them: so the log is written over itself first. Nothing else may write it meanwhile.
+   */
+  async rewrite(): Promise<void> {
+    const chunk = Buffer.alloc(REWRITE_BYTES);
+    for (let at = 0; ;) {
+      const { bytesRead } = await promisify(read)(this.#descriptor, chunk, 0, chunk.length, at);
+      if (bytesRead === 0) break;
+      for (let done = 0; done < bytesRead;) done += (await promisify(write)(this.#descriptor, chunk, done, bytesRead - done, at + done)).bytesWritten;
+      at += bytesRead;
+    }
+    await promisify(fdatasync)(this.#descriptor);
+  }
+  /** What happened to the database's name under us, in words; null while it still means our file. */
+  displaced(): string | null {
+    const now = fileAt(this.#path);
+    if (now === this.#file) return null;
+    return now === null ? `the database ${this.#path} was removed while in use` : `another file was put in the place of the database ${this.#path} while in use`;
   }
   close(): void {
     closeSync(this.#descriptor);
   }
 
-  #follow(): void {
-    if (statSync(this.#path).ino === this.#inode) return;
-    closeSync(this.#descriptor);
-    this.#descriptor = openSync(this.#path, "r");
-    this.#inode = fstatSync(this.#descriptor).ino;
+  #assertInPlace(): void {
+    const displaced = this.displaced();
+    if (displaced !== null) throw faulty("io", displaced);
+    if (fileAt(`${this.#path}-wal`) !== this.#log) throw faulty("io", `the log ${this.#path}-wal was removed or replaced while in use`);
   }
 }
 

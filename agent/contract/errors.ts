@@ -31,7 +31,7 @@ export class ConfigError extends Error {
   }
 }
 
-export type StoreFault = "full" | "io" | "corrupt" | "read-only" | "newer-version" | "locked" | "closed";
+export type StoreFault = "full" | "io" | "corrupt" | "read-only" | "newer-version" | "locked" | "closed" | "replaced";
 
 /** The buffer on disk failed. Nothing that was reported stored is lost by it; `fault` selects the recovery. */
 export class StoreError extends Error {

@@ -1,5 +1,5 @@
 /** The buffer on disk, as the rest of the agent sees it. One writer, one connection, one transaction per group. */
-import type { StoreFault } from "./errors.ts";
+import type { StoreError, StoreFault } from "./errors.ts";
 import type { RecordType, NewRecord } from "./record.ts";
 import type { UnixMs } from "./time.ts";
 
@@ -111,6 +111,11 @@ export interface OutboxStatus {
 export interface Outbox {
   /** Random id of this buffer file: (epoch, seq) names a row for ever. */
   readonly epoch: string;
+  /**
+   * Resolves when the file had to be set aside while running and a new one, with its own epoch, stands in its place: this
+   * outbox then refuses everything (`StoreError`, fault `replaced`) and is to be closed and opened again.
+   */
+  readonly replaced: Promise<StoreError>;
   checkpoint(key: string): string | null;
   /**
    * Resolves with the number of its last row (or of the last before it, when it had none) once synced to disk; never
