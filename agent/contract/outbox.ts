@@ -25,6 +25,8 @@ export interface Commit {
   /** True when these records tell of a time that `completeThrough` had already passed. */
   readonly late?: boolean;
   readonly clock?: ClockDoubt;
+  /** How long it may wait for another commit to share its transaction and its sync: spares the card. Default 0: not at all. */
+  readonly patienceMs?: number;
 }
 
 /** A row of the ledger, whoever it is due to. */
@@ -92,6 +94,24 @@ export type StoreCondition =
   | { readonly state: "ok" }
   | { readonly state: "degraded"; readonly fault: StoreFault; readonly since: UnixMs; readonly message: string; readonly heldRecords: number; readonly heldBytes: number };
 
+/** What is written to the medium, measured, and what that leaves of the card (`buffer.card`). */
+export interface Wear {
+  readonly bytesPerDay: number;
+  readonly syncsPerDay: number;
+  /** Over which span it was measured: a day at most, since the start at most. */
+  readonly overMs: number;
+  /** `process`: as the system counts all that this process writes; `buffer`: pages of the buffer, where it does not. */
+  readonly by: "process" | "buffer";
+  /** How long the card lasts at this rate; null without `buffer.card`, or when nothing is written. */
+  readonly cardYears: number | null;
+  /** Most that may be written a day for the card to last as long as it should; null without `buffer.card`. */
+  readonly allowedBytesPerDay: number | null;
+  /** How long records of low value wait at present to be written together, to stay inside it. */
+  readonly patienceMs: number;
+  /** In words, when a day's average is more than the card allows; else null. */
+  readonly alarm: string | null;
+}
+
 export interface OutboxStatus {
   readonly epoch: string;
   readonly lastSeq: number;
@@ -106,6 +126,8 @@ export interface OutboxStatus {
   /** Damage found and not yet dealt with, in words; null when there is none. */
   readonly fault: string | null;
   readonly condition: StoreCondition;
+  /** Absent: not measured yet, or read from outside the agent. */
+  readonly wear?: Wear;
 }
 
 export interface Outbox {
