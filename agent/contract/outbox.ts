@@ -159,7 +159,10 @@ export interface Outbox {
   release(destination: string, fromSeq: number): Answer;
   /** Forgets a range of dead letters for good; its loss record stands. */
   purge(destination: string, fromSeq: number): Answer;
-  /** Resolves when there is something synced after `after`, or to replay, or the signal aborts (then it rejects). */
+  /**
+   * Resolves when there is something synced after `after`, or at the moment rows are asked for again (a wake-up: those may
+   * be others', or under way already, so it does not resolve for them a second time); rejects when the signal aborts.
+   */
   arrival(after: number, signal: AbortSignal): Promise<void>;
   /** The ledger itself, after `after`, oldest first; what is gone or unreadable is left out. */
   history(after: number, limit: number): readonly LedgerRow[];
