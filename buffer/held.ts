@@ -14,13 +14,6 @@ export const HOLD_BYTES = 8 * 1024 * 1024;
 const SLICE_ROWS = 2_000;
 const SLICE_BYTES = 4 * 1024 * 1024;
 
-const FIRST_RETRY_MS = 250;
-const MAXIMUM_RETRY_MS = 30_000;
-/** When to try the disk again, for ever. Without chance: one process holds the directory, nobody else knocks with it. */
-export function* storeRetries(): Generator<number, never, void> {
-  for (let ms = FIRST_RETRY_MS; ; ms = Math.min(MAXIMUM_RETRY_MS, ms * 2)) yield ms;
-}
-
 export interface Queued {
   readonly rows: readonly PreparedRow[];
   readonly checkpoint: Checkpoint | null;
@@ -34,7 +27,7 @@ export interface Queued {
 export const checkpointsOf = ({ checkpoint, alsoCheckpoints }: Pick<Queued, "checkpoint" | "alsoCheckpoints">): readonly Checkpoint[] =>
   (checkpoint === null ? alsoCheckpoints : [checkpoint, ...alsoCheckpoints]);
 
-export const rowsOf = (commits: readonly Queued[]): number => commits.reduce((sum, { rows }) => sum + rows.length, 0);
+export const rowsOf = (commits: readonly Pick<Queued, "rows">[]): number => commits.reduce((sum, { rows }) => sum + rows.length, 0);
 export const bytesOf = (commits: readonly Queued[]): number => commits.reduce((sum, { bytes }) => sum + bytes, 0);
 
 /** The newest checkpoint of `key` among commits, oldest first; undefined when none of them carries one. */

@@ -14,9 +14,11 @@ import type { Checkpoint } from "../agent/contract/outbox.ts";
 import { openChains } from "./chains.ts";
 import { openChainTables } from "./chain-tables.ts";
 import { createDatabase, DATABASE_NAME, NEXT_SUFFIX, syncDirectory, type Connection } from "./connection.ts";
+import { checkpointsOf, rowsOf, type Queued } from "./held.ts";
 import { Ledger, type PreparedRow } from "./ledger.ts";
 import { lossRow, type Loss } from "./loss.ts";
 import type { StoreOptions } from "./options.ts";
+import { NOTHING, salvage, type Salvaged, type Target } from "./salvage.ts";
 import { APPLICATION_ID, SCHEMA_VERSION } from "./schema.ts";
 import { faultOf, faulty } from "./store-error.ts";
 
@@ -25,17 +27,10 @@ const DAMAGED_MARK = "cellgate.db-damaged";
 const QUARANTINE = "quarantine";
 const KEEP_FOLDERS = 5;
 const KEEP_BYTES = 1024 ** 3;
-/** Rows carried over; what is beyond is covered by the loss record. */
-const SALVAGE_ROWS = 100_000;
 const PARTS = ["", "-wal", "-shm"];
 
-interface Salvage {
-  readonly epoch: string | null;
-  readonly checkpoints: readonly Checkpoint[];
-  readonly rows: readonly PreparedRow[];
-  /** First number not known to be settled everywhere; null when the cursors cannot be read. */
-  readonly from: number | null;
-}
+/** A commit that waits in memory. */
+export type Held = Pick<Queued, "rows" | "checkpoint" | "alsoCheckpoints">;
 
 export function prepareDatabase(options: StoreOptions): void {
   const path = join(options.dataDir, DATABASE_NAME);
@@ -86,52 +81,70 @@ function inspect(path: string): string | null {
   }
 }
 
-function replaceDamaged(options: StoreOptions, path: string, damage: string): void {
-  const saved = salvage(path);
-  const now = options.clock.now().unixMs;
-  const loss: Loss = {
-    destination: null, reason: "buffer_corrupt", lostEpoch: saved.epoch ?? "unknown",
-    fromSeq: saved.from, toSeq: null, count: null, byType: {}, start: now, end: now,
-  };
-  createDatabase(options.dataDir, randomUUID(), (db) => {
-    const ledger = new Ledger(db);
-    const chains = openChains(ledger, openChainTables(db), options.destinations);
-    for (const row of [lossRow(options.describeLoss, loss), ...saved.rows]) {
-      const seq = ledger.append(row);
-      for (const chain of chains) chain.extend(seq, row.type);
-    }
-    ledger.flush();
-    for (const checkpoint of saved.checkpoints) ledger.saveCheckpoint(checkpoint);
-  });
-  const folder = setAside(options);
-  adopt(options.dataDir);
-  options.log.error(
-    { damage, folder, lostEpoch: saved.epoch, savedRows: saved.rows.length, savedCheckpoints: saved.checkpoints.length },
-    "the buffer was damaged: it is set aside and a new one was started",
-  );
+interface Replacement {
+  /** Why, in words. */
+  readonly damage: string;
+  /** What is read out of the old file, into the new one. */
+  readonly save: (target: Target) => Salvaged;
+  /** Commits that wait in memory; they come after what is read. */
+  readonly held: readonly Held[];
+  /** Gives up the old file, once it lies aside. */
+  readonly release: () => void;
 }
 
-/** Reads what can be believed, up to the first thing that cannot be read at all. Changes nothing. */
-function salvage(path: string): Salvage {
-  const saved: { epoch: string | null; checkpoints: Checkpoint[]; rows: PreparedRow[]; from: number | null } = { epoch: null, checkpoints: [], rows: [], from: null };
+/** The database of a running store is damaged, or its name no longer means it. Throws when the new file cannot be made: then nothing has changed. */
+export function replaceRunning(options: StoreOptions, { ledger, through, ...replacement }: Omit<Replacement, "save"> & { readonly ledger: Ledger | null; readonly through: number }): void {
+  mkdirSync(options.dataDir, { recursive: true, mode: 0o750 }); // The folder itself may be gone.
+  replace(options, { ...replacement, save: (target) => (ledger ? salvage(ledger.db, target, { ...options, through }) : NOTHING) });
+  rmSync(join(options.dataDir, DAMAGED_MARK), { force: true });
+}
+
+function replaceDamaged(options: StoreOptions, path: string, damage: string): void {
   let db: Connection | null = null;
   try {
-    db = new Database(path, { readonly: true, fileMustExist: true });
-    const ledger = new Ledger(db);
-    saved.epoch = ledger.epoch;
-    for (const key of ledger.checkpointKeys()) {
-      const json = ledger.checkpoint(key);
-      if (typeof json === "string") saved.checkpoints.push({ key, json });
-    }
-    const through = Math.min(ledger.lastSeq, ...openChainTables(db).cursors().map((cursor) => cursor.through));
-    saved.from = through + 1;
-    for (const row of ledger.read(Math.max(through, ledger.firstSeq - 1), ledger.lastSeq, SALVAGE_ROWS)) if (!("damaged" in row)) saved.rows.push(row);
+    const source = db = new Database(path, { readonly: true, fileMustExist: true });
+    replace(options, { damage, held: [], save: (target) => salvage(source, target, { ...options, through: null }), release: () => source.close() });
   } catch (cause) {
-    if (!(cause instanceof Error)) throw cause; // Any error means: no more can be read. What was read stands.
+    if (db !== null || faultOf(cause) === "full") throw cause;
+    replace(options, { damage, held: [], save: () => NOTHING, release: () => undefined });
   } finally {
     db?.close();
   }
-  return saved;
+}
+
+function replace(options: StoreOptions, { damage, save, held, release }: Replacement): void {
+  let saved = NOTHING;
+  createDatabase(options.dataDir, randomUUID(), (db) => {
+    const ledger = new Ledger(db);
+    const chains = openChains(ledger, openChainTables(db), options.destinations);
+    const append = (row: PreparedRow): void => {
+      const seq = ledger.append(row);
+      for (const chain of chains) chain.extend(seq, row.type);
+    };
+    const saveCheckpoint = (checkpoint: Checkpoint): void => ledger.saveCheckpoint(checkpoint);
+    saved = save({ append, saveCheckpoint });
+    for (const loss of lossesOf(saved, options)) append(lossRow(options.describeLoss, loss));
+    for (const commit of held) {
+      for (const row of commit.rows) append(row);
+      for (const checkpoint of checkpointsOf(commit)) saveCheckpoint(checkpoint);
+    }
+    ledger.flush();
+  });
+  const folder = setAside(options);
+  release(); // Before the new file has the name: a closing connection removes the log that lies under it.
+  adopt(options.dataDir);
+  options.log.error(
+    { damage, folder, lostEpoch: saved.epoch, savedRows: saved.rows, savedCheckpoints: saved.checkpoints, heldRecords: rowsOf(held), lost: saved.lost },
+    "the buffer cannot be gone on with: it is set aside and a new one was started",
+  );
+}
+
+/** One record per range that is known, and one that ends the old numbers. */
+function lossesOf({ epoch, lost }: Salvaged, { clock }: StoreOptions): readonly Loss[] {
+  const now = clock.now().unixMs;
+  return lost.map(({ from, to, count }) => ({
+    destination: null, reason: "buffer_corrupt", lostEpoch: epoch ?? "unknown", fromSeq: from, toSeq: to, count, byType: {}, start: now, end: now,
+  }));
 }
 
 /** Moves database, log and index into a new folder. The database first: should we be cut there, its log is recognised as an orphan. */

@@ -3,7 +3,7 @@
  * made, checked and made again after an I/O error. Synchronous, but for `sync`; buffer/outbox.ts decides when.
  * A row that cannot be read is never handed out: it is noted as dead, counted, named by a loss record, and skipped.
  */
-import { statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { InvariantError, type StoreError } from "../agent/contract/errors.ts";
 import type { Checkpoint, Outcome, OutboxStatus, StoredRecord } from "../agent/contract/outbox.ts";
@@ -15,7 +15,7 @@ import { Ledger, type PreparedRow, type ReadRow } from "./ledger.ts";
 import { carryLog, logPages, LogSync } from "./log-sync.ts";
 import { lossRow } from "./loss.ts";
 import type { StoreOptions } from "./options.ts";
-import { markDamaged } from "./quarantine.ts";
+import { markDamaged, replaceRunning, type Held } from "./quarantine.ts";
 import { refusedRanges, type Refusal } from "./refusals.ts";
 import { DEFAULT_BUDGET_BYTES, Retention } from "./retention.ts";
 import { PAGE_BYTES } from "./schema.ts";
@@ -68,8 +68,14 @@ export class Store {
   get epoch(): string { return this.#ledger.epoch; }
   get syncedSeq(): number { return this.#syncedSeq; }
   get isUnsynced(): boolean { return this.#isUnsynced; }
-  /** True after an I/O error: the next `write` closes and opens the connection, so no sync may be in flight then. */
-  get needsReopen(): boolean { return this.#needsReopen; }
+  /** False while the disk gives nothing: then nothing may be asked but `mustReplace`, `recover`, `replace`, `close`. */
+  get isReadable(): boolean { return this.#isConnected && !this.#isCorrupt; }
+  /** Why this file cannot be gone on with, in words; null while it can. */
+  get mustReplace(): string | null {
+    if (this.#isCorrupt) return this.#fault ?? "it is damaged";
+    if (this.#isConnected) return this.#sync.displaced();
+    return existsSync(this.#path) ? null : `the database ${this.#path} is gone`;
+  }
   get hasRefusals(): boolean { return this.#refusals.length > 0; }
   get hasMovedCursors(): boolean { return this.#chains.some(({ isDirty }) => isDirty); }
 
@@ -83,8 +89,6 @@ export class Store {
 
   /** Writes commits, refusals and cursors in one transaction, to the log only. Throws; then nothing of it was written. */
   write(group: readonly Group[]): void {
-    if (this.#isCorrupt) throw faulty("corrupt", this.#fault ?? `the database ${this.#path} is damaged`);
-    if (this.#needsReopen) this.reopen();
     const ranges = refusedRanges(this.#refusals, this.epoch, this.#options.clock.now().unixMs);
     const checkpoints = new Map<string, Checkpoint>();
     try {
@@ -183,7 +187,7 @@ export class Store {
   fail(cause: unknown, what: string): StoreError | InvariantError {
     if (cause instanceof InvariantError) return cause;
     const error = storeError(cause, what, this.#path);
-    if (error.fault === "io") this.#needsReopen = true;
+    if (error.fault !== "full" && error.fault !== "corrupt") this.#needsReopen = true;
     if (error.fault === "corrupt" && !this.#isCorrupt) {
       this.#isCorrupt = true;
       markDamaged(this.#options, error.message);
@@ -226,8 +230,29 @@ export class Store {
       this.#sync.close();
     }
   }
-  /** After an I/O error the kernel's copy and the medium may differ: recovery reads the log again, frame by frame, by checksum. */
-  reopen(): void {
+  /** After an I/O error the kernel's copy and the medium may differ: the log is written and synced again, then read again, frame by frame, by checksum. No sync may be in flight. */
+  async recover(): Promise<void> {
+    if (!this.#needsReopen) return;
+    if (this.#isConnected) await this.#sync.rewrite(); // The old connection is given up only when the disk takes something again.
+    this.#reopen();
+  }
+  /** Rows in the file beyond the last sync: a failed one may have kept them. */
+  unsynced(): readonly PreparedRow[] {
+    const rows: PreparedRow[] = [];
+    for (const row of this.#ledger.read(this.#syncedSeq, this.#ledger.lastSeq, this.#ledger.lastSeq - this.#syncedSeq)) if (!("damaged" in row)) rows.push(row);
+    return rows;
+  }
+  /** Sets the file aside; a new one, closed and complete, takes its place, with all that could be saved and what `held` holds. Throws; then all is as it was. */
+  replace(damage: string, held: readonly Held[]): void {
+    replaceRunning(this.#options, {
+      ledger: this.#isConnected ? this.#ledger : null, through: this.#syncedSeq, damage, held,
+      release: () => {
+        if (this.#isConnected) this.#disconnect(false);
+      },
+    });
+  }
+
+  #reopen(): void {
     if (this.#isConnected) this.#disconnect(false);
     ({ ledger: this.#ledger, tables: this.#tables, sync: this.#sync } = this.#connect());
     for (const chain of this.#chains) chain.reload(this.#ledger.lastSeq, this.#tables);

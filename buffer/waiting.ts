@@ -37,6 +37,13 @@ export class Waiting {
       signal.addEventListener("abort", onAbort, { once: true });
     });
   }
+  /** While nothing can be read it is not known what waits: resolves when it can be again. */
+  untilRecovered(signal: AbortSignal): Promise<void> {
+    return this.until(-1, -1, signal);
+  }
+  recovered(): void {
+    for (const waiter of this.#waiters) if (waiter.after === -1) waiter.wake();
+  }
   reached(synced: number): void {
     for (const waiter of this.#waiters) if (synced > waiter.after) waiter.wake();
   }

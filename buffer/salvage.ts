@@ -1,0 +1,148 @@
+/**
+ * Reads out of a damaged or displaced database what can be believed: checkpoints, and the rows that not every destination
+ * has settled, past whatever cannot be read, into the file that takes its place. Changes nothing in the source. What is
+ * not carried over is told exactly where that is known: ranges of numbers, one behind the other.
+ * Bounded in time and rows, since nothing else runs meanwhile: what is beyond is lost to the destinations, though it is
+ * still in the quarantined file.
+ */
+import type { Checkpoint } from "../agent/contract/outbox.ts";
+import type { Clock } from "../agent/contract/time.ts";
+import { openChainTables } from "./chain-tables.ts";
+import type { Connection } from "./connection.ts";
+import { Ledger, type PreparedRow, type ReadRow } from "./ledger.ts";
+
+/** Together with writing them, well within the 10 s after which the agent is back in service. */
+const SALVAGE_MS = 4_000;
+const SALVAGE_ROWS = 100_000;
+/** Rows read at once; a part that cannot be read is halved until the rows around the damage are found. */
+const CHUNK_ROWS = 512;
+/** Lost ranges told one by one; the next reaches to the end. */
+const LOST_RANGES = 20;
+/** Above any number a buffer reaches: 10,000 records a second for a century stay below 2^45. */
+const HIGHEST_SEQ = 2 ** 46;
+
+export interface LostRange {
+  readonly from: number | null;
+  /** Inclusive; null: whatever came after. */
+  readonly to: number | null;
+  readonly count: number | null;
+}
+export interface Salvaged {
+  readonly epoch: string | null;
+  readonly rows: number;
+  readonly checkpoints: number;
+  readonly lost: readonly LostRange[];
+}
+export interface Target {
+  append(row: PreparedRow): void;
+  saveCheckpoint(checkpoint: Checkpoint): void;
+}
+export interface SalvageOptions {
+  readonly clock: Clock;
+  readonly destinations: readonly { readonly name: string }[];
+  /** Last row known to be stored, where that is known better than from the file. */
+  readonly through: number | null;
+}
+
+export const NOTHING: Salvaged = { epoch: null, rows: 0, checkpoints: 0, lost: [{ from: null, to: null, count: null }] };
+
+export function salvage(db: Connection, target: Target, options: SalvageOptions): Salvaged {
+  const epoch = readable(() => db.prepare<[], string>("SELECT value FROM meta WHERE key = 'epoch'").pluck().get()) ?? null;
+  const end = readable(() => lastOf(db)) ?? null;
+  const last = Math.max(options.through ?? 0, end ?? lastReachable(db));
+  const ledger = readable(() => new Ledger(db, { epoch: epoch ?? "unknown", lastSeq: last }));
+  if (!ledger) return { ...NOTHING, epoch };
+  const checkpoints = saveCheckpoints(ledger, target);
+  const first = readable(() => ledger.firstSeq) ?? 1;
+  const from = Math.max(first, (readable(() => settledThrough(db, options.destinations, last)) ?? 0) + 1);
+  const { rows, lost } = carryRows(ledger, target, { from, last, clock: options.clock });
+  const isEndKnown = options.through !== null && end !== null;
+  return { epoch, rows, checkpoints, lost: bounded([...lost, { from: last + 1, to: null, count: isEndKnown ? 0 : null }]) };
+}
+
+/** Undefined where the file does not give it. */
+function readable<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (cause) {
+    if (cause instanceof Error) return undefined; // Any error means: this cannot be read. What else can be is read apart.
+    throw cause;
+  }
+}
+
+function lastOf(db: Connection): number {
+  const inTable = db.prepare<[], number | null>("SELECT max(seq) FROM record").pluck().get() ?? 0;
+  return Math.max(inTable, Number(db.prepare<[], string>("SELECT value FROM meta WHERE key = 'last'").pluck().get() ?? 0));
+}
+/** The newest page cannot be read: the highest number that a search still comes to. */
+function lastReachable(db: Connection): number {
+  let [low, high, best] = [0, HIGHEST_SEQ, 0];
+  while (high - low > 1) {
+    const middle = Math.floor((low + high) / 2);
+    const found = readable(() => db.prepare<[number], number>("SELECT seq FROM record WHERE seq <= ? ORDER BY seq DESC LIMIT 1").pluck().get(middle) ?? 0);
+    if (found === undefined) high = middle;
+    else [low, best] = [middle, found];
+  }
+  return best;
+}
+function settledThrough(db: Connection, destinations: SalvageOptions["destinations"], last: number): number {
+  const names = new Set(destinations.map(({ name }) => name));
+  const cursors = openChainTables(db).cursors().filter(({ name }) => names.has(name));
+  return cursors.length === 0 ? 0 : Math.min(last, ...cursors.map(({ through }) => through));
+}
+
+function saveCheckpoints(ledger: Ledger, target: Target): number {
+  let saved = 0;
+  for (const key of readable(() => ledger.checkpointKeys()) ?? []) {
+    const json = readable(() => ledger.checkpoint(key));
+    if (typeof json !== "string") continue;
+    target.saveCheckpoint({ key, json });
+    saved++;
+  }
+  return saved;
+}
+
+interface Span {
+  readonly from: number;
+  readonly last: number;
+  readonly clock: Clock;
+}
+function carryRows(ledger: Ledger, target: Target, { from, last, clock }: Span): { readonly rows: number; readonly lost: readonly LostRange[] } {
+  const endMono = clock.now().monoMs + SALVAGE_MS;
+  const lost: { from: number; to: number; count: number }[] = [];
+  const lose = (seq: number, to = seq): void => {
+    const before = lost.at(-1);
+    if (before?.to === seq - 1) [before.to, before.count] = [to, before.count + to - seq + 1];
+    else lost.push({ from: seq, to, count: to - seq + 1 });
+  };
+  let rows = 0;
+  for (let at = from; at <= last; at += CHUNK_ROWS) {
+    if (rows >= SALVAGE_ROWS || clock.now().monoMs > endMono) {
+      lose(at, last);
+      break;
+    }
+    for (const row of readAround(ledger, at, Math.min(last, at + CHUNK_ROWS - 1))) {
+      if ("damaged" in row) lose(row.seq);
+      else {
+        target.append(row);
+        rows++;
+      }
+    }
+  }
+  return { rows, lost };
+}
+/** Rows from `from` to `to`, inclusive; those on pages that cannot be read come back damaged. */
+function* readAround(ledger: Ledger, from: number, to: number): Generator<ReadRow> {
+  const rows = readable(() => [...ledger.read(from - 1, to, to - from + 1)]);
+  if (rows) return yield* rows;
+  if (from === to) return yield { seq: from, damaged: true };
+  const middle = Math.floor((from + to) / 2);
+  yield* readAround(ledger, from, middle);
+  yield* readAround(ledger, middle + 1, to);
+}
+
+/** One open-ended range ends them, and stands for all there are too many of. */
+function bounded(lost: readonly LostRange[]): readonly LostRange[] {
+  const next = lost[LOST_RANGES];
+  return lost.length <= LOST_RANGES + 1 || !next ? lost : [...lost.slice(0, LOST_RANGES), { from: next.from, to: null, count: null }];
+}

@@ -1,0 +1,44 @@
+/**
+ * How far rows were reported stored, kept beside the database: "epoch seq checksum" in one small file, written over in
+ * place after each sync and left to the kernel to carry out. A database that ends before it has lost what was stored (its
+ * log was removed or cut, an old copy was put back, a medium lied about a sync), which the database alone cannot show: it
+ * would give the lost numbers to other rows. Only ever too old, never too new; when it is missing or torn it says nothing.
+ */
+import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
+import { crcOf } from "./checksum.ts";
+
+const SUFFIX = "-tail";
+const EPOCH = 36;
+const LENGTH = 80;
+
+export class TailMark {
+  readonly #descriptor: number;
+  readonly #epoch: string;
+
+  constructor(database: string, epoch: string) {
+    this.#epoch = epoch;
+    this.#descriptor = openSync(database + SUFFIX, "a+", 0o640);
+    closeSync(this.#descriptor);
+    this.#descriptor = openSync(database + SUFFIX, "r+");
+  }
+  write(seq: number): void {
+    const text = `${this.#epoch} ${seq} ${crcOf(`${this.#epoch} ${seq}`)}`;
+    writeSync(this.#descriptor, text.padEnd(LENGTH - 1) + "\n", 0);
+  }
+  close(): void {
+    closeSync(this.#descriptor);
+  }
+}
+
+/** Rows of the file with this epoch were stored through at least this number; 0 where nothing is known. */
+export function storedThrough(database: string, epoch: string): number {
+  let text: string;
+  try {
+    text = readFileSync(database + SUFFIX, "latin1");
+  } catch (cause) {
+    if (cause instanceof Error && "code" in cause) return 0; // Missing or unreadable: it says nothing.
+    throw cause;
+  }
+  const [marked, seq, crc] = text.slice(0, LENGTH).trim().split(" ");
+  return marked?.length === EPOCH && marked === epoch && Number(crc) === crcOf(`${marked} ${seq}`) ? Number(seq) : 0;
+}

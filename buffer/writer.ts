@@ -1,0 +1,308 @@
+/**
+ * When things are written, synced and reported, and what happens while the disk takes nothing.
+ *
+ *   commit ─► queue ─ transaction ─► written ─ sync ─► reported          any failure of the disk ─► trouble
+ *
+ * In trouble nothing more is written: all that is not reported goes back into the queue, in order, and waits in memory
+ * within a bound (buffer/held.ts) while the disk is tried again. Each try: write the log over itself and sync it, close,
+ * open, verify the newest rows, take what survived as written, write the rest from memory, sync. Nothing is reported
+ * before that sync has returned. A damaged or displaced file is replaced instead (buffer/quarantine.ts).
+ */
+import { StoreError } from "../agent/contract/errors.ts";
+import type { StoreCondition } from "../agent/contract/outbox.ts";
+import type { LogFields } from "../agent/contract/ports.ts";
+import { bytesOf, checkpointsOf, CommitQueue, HOLD_BYTES, HOLD_ROWS, newestCheckpoint, rowsOf, type Queued } from "./held.ts";
+import type { StoreOptions } from "./options.ts";
+import type { Store } from "./store.ts";
+import { faultOf, faulty, isOfTheDisk } from "./store-error.ts";
+import { Trouble } from "./trouble.ts";
+
+/** A group is written before its time when it holds this many: bounds memory and the length of one transaction. */
+const GROUP_ROWS = 500;
+const GROUP_BYTES = 1024 * 1024;
+/** How long an acknowledgement may wait for a commit to ride with before the cursors are written alone. */
+const CURSOR_MS = 250;
+
+export interface WriterEvents {
+  /** Rows up to the store's `syncedSeq` may be read. */
+  synced(): void;
+  /** The store works again: what could not be read before can be. */
+  recovered(): void;
+  /** A new file stands in the place of the old one. */
+  replaced(error: StoreError): void;
+}
+
+export class Writer {
+  readonly #store: Store;
+  readonly #options: StoreOptions;
+  readonly #groupMs: number;
+  readonly #events: WriterEvents;
+  readonly #queue = new CommitQueue();
+  /** Written to the log, not yet covered by a sync. */
+  #written: readonly Queued[] = [];
+  /** Under the sync in flight. */
+  #covered: readonly Queued[] = [];
+  #trouble: Trouble | null = null;
+  #isSyncing = false;
+  #isRecovering = false;
+  #isClosing = false;
+  #cancelWrite: (() => void) | null = null;
+  #isWriteDue = false;
+  #cancelCursors: (() => void) | null = null;
+  #lastWriteMs = -Infinity;
+  readonly #idle: (() => void)[] = [];
+  /** Keys of checkpoints whose last commit was refused; bounded by the machines. */
+  readonly #refused = new Set<string>();
+
+  constructor(store: Store, options: StoreOptions, groupMs: number, events: WriterEvents) {
+    this.#store = store;
+    this.#options = options;
+    this.#groupMs = groupMs;
+    this.#events = events;
+  }
+
+  /** Takes it, or throws why not. */
+  add(queued: Queued): void {
+    const keys = checkpointsOf(queued).map(({ key }) => key);
+    const refused = keys.find((key) => this.#refused.has(key));
+    if (refused !== undefined) throw faulty("io", `a commit of ${refused} failed before this one: its checkpoint must be read again first`);
+    const held = this.#unreported();
+    if (this.#trouble !== null && (rowsOf(held) + queued.rows.length > HOLD_ROWS || bytesOf(held) + queued.bytes > HOLD_BYTES)) {
+      for (const key of keys) this.#refused.add(key);
+      const { fault, message } = this.#trouble.error;
+      throw new StoreError(fault, `${rowsOf(held)} records wait in memory and no more are taken: ${message}`);
+    }
+    this.#queue.add(queued);
+    this.schedule();
+  }
+  /** The checkpoint as the next commit will find it; undefined when memory holds none newer than the disk's. */
+  heldCheckpoint(key: string): string | null | undefined {
+    this.#refused.delete(key);
+    return newestCheckpoint(this.#unreported(), key);
+  }
+  condition(): StoreCondition {
+    if (this.#trouble === null) return { state: "ok" };
+    const { since, error: { fault, message } } = this.#trouble;
+    const held = this.#unreported();
+    return { state: "degraded", fault, since, message, heldRecords: rowsOf(held), heldBytes: bytesOf(held) };
+  }
+
+  /** Something is to be written. */
+  schedule(): void {
+    if (this.#trouble !== null) return;
+    if (this.#queue.rows >= GROUP_ROWS || this.#queue.bytes >= GROUP_BYTES) return this.#writeSoon();
+    if (this.#isWriteDue || this.#cancelWrite !== null) return;
+    const wait = this.#lastWriteMs + this.#groupMs - this.#options.clock.now().monoMs;
+    if (wait <= 0) this.#writeSoon();
+    else this.#cancelWrite = this.#writeAfter(wait);
+  }
+  /** Cursors moved: written with the next commit, or alone after a while. */
+  scheduleCursors(): void {
+    if (this.#cancelCursors !== null || !this.#store.hasMovedCursors) return;
+    this.#cancelCursors = this.#options.clock.after(CURSOR_MS, () => {
+      this.#cancelCursors = null;
+      if (!this.#isClosing && this.#store.hasMovedCursors) this.#write();
+    });
+  }
+
+  /** The disk failed outside a write of ours: a read, say. */
+  notice(cause: unknown, what: string): void {
+    this.#fail(cause, what);
+  }
+
+  /** Writes and syncs what is in hand; what the disk does not take by now is rejected. */
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    this.#cancelWrite?.();
+    this.#cancelCursors?.();
+    this.#trouble?.end();
+    await this.#settled();
+    if (this.#trouble !== null) await this.#recover();
+    else if (!this.#queue.isEmpty || this.#store.hasMovedCursors || this.#store.hasRefusals) this.#write();
+    await this.#settled();
+    const left = this.#unreported();
+    if (left.length === 0) return;
+    const error = this.#trouble?.error ?? faulty("closed", "the buffer was closed");
+    this.#options.log.error({ records: rowsOf(left), error: error.message }, "the buffer closes with records that the disk did not take: they are read again from the source, as far as it still has them");
+    this.#rejectAll(error);
+  }
+
+  /** In the order in which they were made. */
+  #unreported(): readonly Queued[] {
+    return this.#covered.length + this.#written.length === 0 ? this.#queue.all : [...this.#covered, ...this.#written, ...this.#queue.all];
+  }
+  async #settled(): Promise<void> {
+    while (this.#isSyncing || this.#isRecovering) await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
+  /** A sleep, not a timer of `clock.after`: a commit in hand keeps the process alive. */
+  #writeAfter(wait: number): () => void {
+    const cancel = new AbortController();
+    this.#options.clock.sleep(wait, cancel.signal).then(
+      () => {
+        this.#cancelWrite = null;
+        this.#write();
+      },
+      () => undefined, // Cancelled: it was written before its time, or the outbox closed.
+    ).catch((cause: unknown) => {
+      this.#options.log.error(describe(cause), "the buffer failed outside a commit");
+    });
+    return () => {
+      cancel.abort();
+    };
+  }
+  /** After what runs now, so that commits made together are written together. */
+  #writeSoon(): void {
+    if (this.#isWriteDue) return;
+    this.#isWriteDue = true;
+    queueMicrotask(() => {
+      this.#isWriteDue = false;
+      if (!this.#isClosing) this.#write();
+    });
+  }
+
+  #write(): void {
+    this.#cancelWrite?.();
+    this.#cancelWrite = null;
+    this.#cancelCursors?.();
+    this.#cancelCursors = null;
+    if (this.#trouble !== null) return;
+    try {
+      this.#writeAll();
+    } catch (cause) {
+      return this.#fail(cause, "cannot write to the buffer");
+    }
+    this.#sync();
+  }
+  /** Throws what the disk says. A commit that cannot be written for another reason is rejected, and what stands on it. */
+  #writeAll(): void {
+    this.#lastWriteMs = this.#options.clock.now().monoMs;
+    do {
+      const group = this.#queue.take();
+      try {
+        this.#writeGroup(group);
+        this.#written = this.#written.length === 0 ? group : [...this.#written, ...group];
+      } catch (cause) {
+        if (isOfTheDisk(cause)) {
+          this.#queue.putBack(group);
+          throw cause;
+        }
+        this.#refuse(group, this.#store.fail(cause, "cannot write to the buffer"));
+      }
+    } while (!this.#queue.isEmpty);
+  }
+  #writeGroup(group: readonly Queued[]): void {
+    try {
+      this.#store.write(group);
+    } catch (cause) {
+      if (faultOf(cause) !== "full" || !this.#store.makeRoom()) throw cause;
+      this.#store.write(group); // Once: what is still too much then waits.
+    }
+  }
+  #refuse(group: readonly Queued[], error: Error): void {
+    for (const queued of group) for (const { key } of checkpointsOf(queued)) this.#refused.add(key);
+    for (const { reject } of [...group, ...this.#queue.takeOf(this.#refused)]) reject(error);
+  }
+
+  /** One in flight; it covers everything written before it began. */
+  #sync(): void {
+    if (this.#isSyncing || this.#trouble !== null) return;
+    this.#covered = this.#written;
+    this.#written = [];
+    if (!this.#store.isUnsynced) return this.#report(); // Nothing of them is new on the disk.
+    this.#isSyncing = true;
+    this.#store.sync().then(() => {
+      this.#report();
+    }, (cause: unknown) => {
+      // What was written after the sync began stands on the same log: nothing of it can be trusted either.
+      this.#queue.putBack([...this.#covered, ...this.#written]);
+      this.#covered = [];
+      this.#written = [];
+      this.#fail(cause, "cannot sync the buffer");
+    }).finally(() => {
+      this.#isSyncing = false;
+      this.#sync();
+      if (this.#isSyncing) return;
+      this.#tidy();
+      this.#retryLater();
+      for (const resume of this.#idle.splice(0)) resume();
+    }).catch((cause: unknown) => {
+      this.#options.log.error(describe(cause), "the buffer failed outside a commit");
+    });
+  }
+  #report(): void {
+    const stored = this.#covered;
+    this.#covered = [];
+    for (const { resolve, last } of stored) resolve(last);
+    this.#events.synced();
+  }
+  #tidy(): void {
+    if (this.#isClosing || this.#trouble !== null) return;
+    try {
+      this.#store.tidy(this.#queue.isEmpty || (this.#cancelWrite !== null && !this.#isWriteDue));
+    } catch (cause) {
+      this.#fail(cause, "cannot tidy the buffer");
+    }
+  }
+
+  /** From here on nothing is written but by `#recover`. */
+  #fail(cause: unknown, what: string): void {
+    const found = this.#store.fail(cause, what);
+    const error = found instanceof StoreError ? found : faulty("io", found.message, { cause });
+    this.#queue.putBack(this.#written);
+    this.#written = [];
+    if (this.#trouble === null) this.#trouble = new Trouble(error, this.#options.clock);
+    else this.#trouble.error = error;
+    this.#retryLater();
+  }
+  #retryLater(): void {
+    if (this.#isClosing || this.#isSyncing || this.#isRecovering) return;
+    this.#trouble?.retryLater(() => void this.#recover());
+  }
+
+  /** Never rejects: what fails leaves the trouble as it is, to be tried again. */
+  async #recover(): Promise<void> {
+    this.#isRecovering = true;
+    try {
+      const damage = this.#store.mustReplace;
+      if (damage !== null) return this.#replace(damage);
+      await this.#store.recover();
+      this.#written = this.#queue.takeSurvivors(this.#store.unsynced());
+      this.#writeAll();
+      this.#covered = this.#written;
+      this.#written = [];
+      await this.#store.sync();
+      this.#trouble = null;
+      this.#options.log.info({ records: rowsOf(this.#covered) }, "the buffer takes records again; what was held in memory is stored");
+      this.#report();
+      this.#events.recovered();
+    } catch (cause) {
+      this.#queue.putBack([...this.#covered, ...this.#written]);
+      this.#covered = [];
+      this.#written = [];
+      this.#fail(cause, "the buffer does not recover yet");
+    } finally {
+      this.#isRecovering = false;
+      if (this.#trouble !== null) this.#retryLater();
+      else if (!this.#isClosing && (!this.#queue.isEmpty || this.#store.hasRefusals)) this.schedule();
+      for (const resume of this.#idle.splice(0)) resume();
+    }
+  }
+  /** What is held goes into the new file; its numbers are of another epoch, so nobody is told the old ones. */
+  #replace(damage: string): void {
+    this.#store.replace(damage, this.#queue.all);
+    const error = faulty("replaced", `the buffer was set aside and begun anew (${damage})`);
+    this.#trouble = null;
+    this.#rejectAll(error);
+    this.#events.replaced(error);
+  }
+  #rejectAll(error: Error): void {
+    const left = this.#unreported();
+    this.#covered = [];
+    this.#written = [];
+    this.#queue.takeAll();
+    for (const { reject } of left) reject(error);
+  }
+}
+
+const describe = (cause: unknown): LogFields => ({ error: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause) });
