@@ -136,15 +136,41 @@ describe("the delivery loop", () => {
     expect(getEventListeners(controller.signal, "abort")).toEqual([]);
   });
 
-  it("a failing outbox ends it: nothing may be sent that cannot be settled", async () => {
+  it("a buffer that fails for now is waited for: the link stays, and nothing new leaves before what came back is settled", async () => {
     await using broker = await startScriptedBroker({});
     const outbox = memoryOutbox();
     await put(outbox, [SAMPLES.state]);
-    const failing: Outbox = { ...outbox, settle: () => {
-      throw new StoreError("io", "the disk is gone");
+    let failing = true;
+    let refused = 0;
+    const ill: Outbox = { ...outbox, settle: (...args) => {
+      refused += failing ? 1 : 0;
+      if (failing) throw new StoreError("io", "the disk is gone");
+      outbox.settle(...args);
+    } };
+    const ports = testPorts({ network: systemClock(20) });
+    const board = testBoard();
+    await using running = delivering(destinationAt(broker.port, {}, ports), ill, { ports, board });
+    while (refused < 3) await new Promise((resolve) => setTimeout(resolve, 5));
+    await put(outbox, manyRecords(1, 2));
+    board.put({ scope: "live", machine: "VMC-3", name: "state", payload: { value: "RUNNING" } });
+    while (!broker.published.some(({ topic }) => topic.endsWith("/live/state"))) await new Promise((resolve) => setImmediate(resolve));
+    expect(broker.published.filter(({ topic }) => topic.includes("/rec/"))).toHaveLength(1);
+    failing = false;
+    await outbox.drained();
+    expect(outbox.accepted).toEqual([1, 2]);
+    expect(broker.published.filter(({ topic }) => topic.includes("/rec/"))).toHaveLength(2);
+    expect(running.links.filter(({ state }) => state === "down")).toEqual([]);
+  });
+
+  it("a buffer that only a restart can mend ends it", async () => {
+    await using broker = await startScriptedBroker({});
+    const outbox = memoryOutbox();
+    await put(outbox, [SAMPLES.state]);
+    const failing: Outbox = { ...outbox, pending: () => {
+      throw new StoreError("corrupt", "the file is damaged");
     } };
     const ended = deliver({ destination: destinationAt(broker.port), outbox: failing, board: testBoard(), ports: testPorts(), onLink: () => undefined }, new AbortController().signal);
-    await expect(ended).rejects.toMatchObject({ name: "StoreError", fault: "io" });
+    await expect(ended).rejects.toMatchObject({ name: "StoreError", fault: "corrupt" });
   });
 
   it("a destination that breaks in a way it should not is our fault: told with its stack, tried again later", async () => {
