@@ -8,7 +8,7 @@ import { dirname, join } from "node:path";
 import Database from "better-sqlite3";
 import { StoreError } from "../agent/contract/errors.ts";
 import { faulty, storeError } from "./store-error.ts";
-import { APPLICATION_ID, PAGE_BYTES, SCHEMA, SCHEMA_VERSION } from "./schema.ts";
+import { APPLICATION_ID, LAYOUT, PAGE_BYTES, SCHEMA, SCHEMA_VERSION } from "./schema.ts";
 
 export type Connection = Database.Database;
 
@@ -19,8 +19,8 @@ const CACHE_KIB = 1_500;
 /** The log keeps at most this after a checkpoint; above our checkpoint threshold, so that it is not truncated all the time. */
 const LOG_LIMIT_BYTES = 8 * 1024 * 1024;
 
-/** Names survive a power cut only once their directory is synced. */
-export function syncDirectory(path: string): void {
+/** Not for a database that is open: closing a second descriptor of it drops SQLite's locks. */
+export function syncFile(path: string): void {
   const descriptor = openSync(path, "r");
   try {
     fsyncSync(descriptor);
@@ -28,6 +28,8 @@ export function syncDirectory(path: string): void {
     closeSync(descriptor);
   }
 }
+/** Names survive a power cut only once their directory is synced. */
+export const syncDirectory = syncFile;
 
 /**
  * Holds the directory for this process: an exclusive SQLite lock on an empty file of its own, which the kernel drops
@@ -77,26 +79,38 @@ function makeFolder(path: string): void {
 /** A complete database that has yet to take its place. */
 export const NEXT_SUFFIX = ".next";
 
+const DRAFT_SUFFIX = ".draft";
+export function removeDraft(path: string): void {
+  for (const suffix of ["", "-wal", "-shm", "-journal"]) rmSync(path + DRAFT_SUFFIX + suffix, { force: true });
+}
+
 /** Builds a database with `epoch` and what `fill` puts into it, complete and synced, as `cellgate.db.next`. */
 export function createDatabase(dataDir: string, epoch: string, fill: (db: Connection) => void): void {
   const path = join(dataDir, DATABASE_NAME);
-  const draft = `${path}.draft`;
-  for (const suffix of ["", "-wal", "-shm", "-journal"]) rmSync(draft + suffix, { force: true });
+  const draft = path + DRAFT_SUFFIX;
+  removeDraft(path);
   const db = new Database(draft);
   try {
     db.pragma(`page_size = ${PAGE_BYTES}`);
-    db.pragma("journal_mode = WAL");
-    db.pragma("synchronous = FULL");
+    // Nobody reads it before it is whole: written once, without a journal, and synced at the end.
+    db.pragma("journal_mode = OFF");
+    db.pragma("synchronous = OFF");
+    db.pragma(`cache_size = ${-CACHE_KIB}`);
     db.transaction(() => {
       db.exec(SCHEMA);
-      db.prepare("INSERT INTO meta (key, value) VALUES ('epoch', ?), ('open', '0')").run(epoch);
+      db.prepare("INSERT INTO meta (key, value) VALUES ('epoch', ?), ('open', '0'), ('layout', ?)").run(epoch, String(LAYOUT));
       db.pragma(`application_id = ${APPLICATION_ID}`);
       db.pragma(`user_version = ${SCHEMA_VERSION}`);
       fill(db);
     })();
-  } finally {
-    db.close(); // Carries the log into the file, syncs it, and removes the log.
+    db.pragma("journal_mode = WAL");
+  } catch (cause) {
+    db.close();
+    removeDraft(path); // On a full disk it would take the room that the next try needs.
+    throw cause;
   }
+  db.close();
+  syncFile(draft);
   renameSync(draft, path + NEXT_SUFFIX);
   syncDirectory(dataDir);
 }

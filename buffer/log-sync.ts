@@ -9,6 +9,7 @@ import { closeSync, fdatasync, fdatasyncSync, fstatSync, openSync, read, statSyn
 import { promisify } from "node:util";
 import type { Connection } from "./connection.ts";
 import { faulty } from "./store-error.ts";
+import { TailMark } from "./tail-mark.ts";
 
 const REWRITE_BYTES = 256 * 1024;
 
@@ -23,13 +24,15 @@ export class LogSync {
   readonly #file: string | null;
   readonly #descriptor: number;
   readonly #log: string;
+  readonly #mark: TailMark;
 
-  constructor(db: Connection) {
+  constructor(db: Connection, epoch: string) {
     this.#path = db.name;
     this.#file = fileAt(db.name);
     this.#descriptor = openSync(`${db.name}-wal`, "r+");
     const { dev, ino } = fstatSync(this.#descriptor);
     this.#log = `${dev}:${ino}`;
+    this.#mark = new TailMark(db.name, epoch);
   }
 
   /** Rejects with the system's error; then nothing written since the last success may be taken as stored. */
@@ -67,8 +70,13 @@ export class LogSync {
     if (now === this.#file) return null;
     return now === null ? `the database ${this.#path} was removed while in use` : `another file was put in the place of the database ${this.#path} while in use`;
   }
+  /** Rows through here are stored, and the mark beside the file says so. */
+  stored(seq: number): void {
+    this.#mark.write(seq);
+  }
   close(): void {
     closeSync(this.#descriptor);
+    this.#mark.close();
   }
 
   #assertInPlace(): void {

@@ -3,6 +3,7 @@ import type { Log } from "../agent/contract/ports.ts";
 import type { RecordType } from "../agent/contract/record.ts";
 import type { Clock } from "../agent/contract/time.ts";
 import type { DescribeLoss } from "./loss.ts";
+import type { QuickCheck } from "./quick-check.ts";
 
 export interface DestinationFilter {
   readonly name: string;
@@ -15,6 +16,8 @@ export interface StoreOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly describeLoss: DescribeLoss;
+  /** Looks the whole file through after an unclean stop; absent: that is left to the checksums of the rows read. */
+  readonly quickCheck?: QuickCheck;
   /** Most the database file may take of the disk; beyond half of it acknowledged rows go before their time. Default 1 GiB. */
   readonly budgetBytes?: number;
   /** How long acknowledged rows are kept, so that a broker that lost its queue can be healed. Default 72 h. */

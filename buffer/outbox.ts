@@ -9,12 +9,15 @@
  * for it. Beyond the bound of that a commit rejects, and later ones of the same checkpoint are refused until it has been
  * read again: they would otherwise move the position past records that were not taken.
  */
+import { join } from "node:path";
 import { InvariantError, StoreError } from "../agent/contract/errors.ts";
 import type { Commit, Outbox, Outcome } from "../agent/contract/outbox.ts";
 import { isUuid } from "./checksum.ts";
+import { DATABASE_NAME } from "./connection.ts";
 import type { PreparedRow } from "./ledger.ts";
 import type { StoreOptions } from "./options.ts";
 import { openStore } from "./open-store.ts";
+import type { QuickCheck } from "./quick-check.ts";
 import type { Store } from "./store.ts";
 import { Waiting } from "./waiting.ts";
 import { faulty } from "./store-error.ts";
@@ -47,12 +50,14 @@ class SqliteOutbox implements Outbox {
   readonly #waiting = new Waiting();
   #outcomes: { readonly destination: string; readonly outcome: Outcome }[] = [];
   #lastStatus: ReturnType<Store["status"]>;
+  readonly #stopCheck = new AbortController();
   #ended: StoreError | null = null;
   #closing: Promise<void> | null = null;
 
   constructor(options: OutboxOptions) {
     this.#options = options;
-    this.#store = openStore(options);
+    const { store, wasLeftOpen } = openStore(options);
+    this.#store = store;
     this.epoch = this.#store.epoch;
     this.#lastStatus = this.#store.status();
     const { promise, resolve } = Promise.withResolvers<StoreError>();
@@ -69,6 +74,7 @@ class SqliteOutbox implements Outbox {
         resolve(error);
       },
     });
+    if (wasLeftOpen && options.quickCheck) this.#lookThrough(options.quickCheck);
   }
 
   checkpoint(key: string): string | null {
@@ -126,6 +132,7 @@ class SqliteOutbox implements Outbox {
   }
 
   async #close(): Promise<void> {
+    this.#stopCheck.abort(new Error("the buffer closes"));
     try {
       if (this.#ended === null) await this.#writer.close();
     } finally {
@@ -150,6 +157,15 @@ class SqliteOutbox implements Outbox {
   }
   #settleKept(): void {
     for (const { destination, outcome } of this.#outcomes.splice(0)) this.settle(destination, outcome);
+  }
+
+  #lookThrough(check: QuickCheck): void {
+    const { dataDir, log } = this.#options;
+    check(join(dataDir, DATABASE_NAME), this.#stopCheck.signal).then((found) => {
+      if (found !== null && this.#end() === null) this.#writer.notice(faulty("corrupt", `the look through ${dataDir} after an unclean stop found damage: ${found}`), "the buffer is damaged");
+    }, (cause: unknown) => {
+      log.error({ error: String(cause) }, "the buffer could not be looked through after an unclean stop");
+    });
   }
 
   #end(): StoreError | null {

@@ -13,7 +13,7 @@ import { rfc3339, unixMs } from "../agent/contract/time.ts";
 import type { Checkpoint } from "../agent/contract/outbox.ts";
 import { openChains } from "./chains.ts";
 import { openChainTables } from "./chain-tables.ts";
-import { createDatabase, DATABASE_NAME, NEXT_SUFFIX, syncDirectory, type Connection } from "./connection.ts";
+import { createDatabase, DATABASE_NAME, NEXT_SUFFIX, removeDraft, syncDirectory, type Connection } from "./connection.ts";
 import { checkpointsOf, rowsOf, type Queued } from "./held.ts";
 import { Ledger, type PreparedRow } from "./ledger.ts";
 import { lossRow, type Loss } from "./loss.ts";
@@ -21,33 +21,46 @@ import type { StoreOptions } from "./options.ts";
 import { NOTHING, salvage, type Salvaged, type Target } from "./salvage.ts";
 import { APPLICATION_ID, SCHEMA_VERSION } from "./schema.ts";
 import { faultOf, faulty } from "./store-error.ts";
+import { readTailMark, storedThrough } from "./tail-mark.ts";
 
 /** Left by a process that met damage while running: the next start believes it, however well the file looks. */
 const DAMAGED_MARK = "cellgate.db-damaged";
 const QUARANTINE = "quarantine";
 const KEEP_FOLDERS = 5;
 const KEEP_BYTES = 1024 ** 3;
-const PARTS = ["", "-wal", "-shm"];
+const PARTS = ["", "-wal", "-shm", "-tail"];
 
 /** A commit that waits in memory. */
 export type Held = Pick<Queued, "rows" | "checkpoint" | "alsoCheckpoints">;
 
-export function prepareDatabase(options: StoreOptions): void {
+/** `wasLeftOpen`: the process before us did not close the file. */
+export function prepareDatabase(options: StoreOptions): { readonly wasLeftOpen: boolean } {
   const path = join(options.dataDir, DATABASE_NAME);
   const mark = join(options.dataDir, DAMAGED_MARK);
+  removeDraft(path);
   if (!existsSync(path)) {
-    // A log without its database is evidence, and must never meet another database.
-    if (PARTS.some((part) => existsSync(path + part))) setAside(options);
-    if (!existsSync(path + NEXT_SUFFIX)) createDatabase(options.dataDir, randomUUID(), () => undefined);
-    adopt(options.dataDir);
+    prepareMissing(options, path);
     rmSync(mark, { force: true });
-    return;
+    return { wasLeftOpen: false };
   }
   rmSync(path + NEXT_SUFFIX, { force: true });
-  const damage = existsSync(mark) ? readFileSync(mark, "utf8") || "marked as damaged while running" : inspect(path);
-  if (damage === null) return;
-  replaceDamaged(options, path, damage);
+  const { damage, wasLeftOpen } = inspect(path);
+  const marked = existsSync(mark) ? readFileSync(mark, "utf8") || "marked as damaged while running" : null;
+  if (marked === null && damage === null) return { wasLeftOpen };
+  replaceDamaged(options, path, marked ?? damage ?? "");
   rmSync(mark, { force: true });
+  return { wasLeftOpen: false };
+}
+function prepareMissing(options: StoreOptions, path: string): void {
+  const isLeft = PARTS.some((part) => existsSync(path + part));
+  if (existsSync(path + NEXT_SUFFIX)) { // We were cut while the old one was set aside: the new one is complete.
+    if (isLeft) setAside(options);
+  } else if (isLeft) {
+    // A log without its database is evidence, and must never meet another database; and what was stored is gone.
+    const epoch = readTailMark(path)?.epoch ?? null;
+    return replace(options, { damage: `the database ${path} is gone`, held: [], save: () => ({ ...NOTHING, epoch }), release: () => undefined });
+  } else createDatabase(options.dataDir, randomUUID(), () => undefined);
+  adopt(options.dataDir);
 }
 
 /** So that the next start sets the file aside even when its head and tail look well. Never throws. */
@@ -60,25 +73,30 @@ export function markDamaged({ dataDir, log }: StoreOptions, damage: string): voi
 }
 
 /** What is wrong with the file, in words, or null. Looks at the head and the newest rows only: the backlog may be long. */
-function inspect(path: string): string | null {
+function inspect(path: string): { readonly damage: string | null; readonly wasLeftOpen: boolean } {
   let db: Connection | null = null;
   try {
     db = new Database(path, { readonly: true, fileMustExist: true });
     const version = db.pragma("user_version", { simple: true }) as number;
-    if (db.pragma("application_id", { simple: true }) !== APPLICATION_ID) return "it is not a Cellgate buffer";
+    if (db.pragma("application_id", { simple: true }) !== APPLICATION_ID) return { damage: "it is not a Cellgate buffer", wasLeftOpen: true };
     if (version > SCHEMA_VERSION)
       throw faulty("newer-version", `the buffer ${path} has version ${version}, this agent knows versions up to ${SCHEMA_VERSION}`);
     const tables = openChainTables(db);
     for (const { id } of tables.cursors()) tables.routes(id);
-    return new Ledger(db).tailIsWhole() ? null : "its newest rows are missing or do not match their checksums";
+    const ledger = new Ledger(db);
+    return { damage: tailDamage(ledger, storedThrough(path, ledger.epoch)), wasLeftOpen: ledger.meta("open") === "1" };
   } catch (cause) {
     // An SQL error here is a table that is not there: damage too. Whatever else it is passes on.
-    const isDamage = faultOf(cause) === "corrupt" || (cause instanceof Error && ("code" in cause && (cause.code === "SQLITE_ERROR" || cause.code === "corrupt")));
-    if (!isDamage && !(cause instanceof Error && "fault" in cause && cause.fault === "corrupt")) throw cause;
-    return cause instanceof Error ? cause.message : String(cause);
+    const isDamage = faultOf(cause) === "corrupt" || (cause instanceof Error && "code" in cause && cause.code === "SQLITE_ERROR");
+    if (!isDamage) throw cause;
+    return { damage: cause instanceof Error ? cause.message : String(cause), wasLeftOpen: true };
   } finally {
     db?.close();
   }
+}
+function tailDamage(ledger: Ledger, stored: number): string | null {
+  if (ledger.lastSeq < stored) return `it ends at row ${ledger.lastSeq}, but rows through ${stored} were stored: its log was lost, or an older copy was put in its place`;
+  return ledger.tailIsWhole() ? null : "its newest rows are missing or do not match their checksums";
 }
 
 interface Replacement {

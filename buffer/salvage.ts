@@ -10,6 +10,7 @@ import type { Clock } from "../agent/contract/time.ts";
 import { openChainTables } from "./chain-tables.ts";
 import type { Connection } from "./connection.ts";
 import { Ledger, type PreparedRow, type ReadRow } from "./ledger.ts";
+import { storedThrough } from "./tail-mark.ts";
 
 /** Together with writing them, well within the 10 s after which the agent is back in service. */
 const SALVAGE_MS = 4_000;
@@ -49,7 +50,7 @@ export const NOTHING: Salvaged = { epoch: null, rows: 0, checkpoints: 0, lost: [
 export function salvage(db: Connection, target: Target, options: SalvageOptions): Salvaged {
   const epoch = readable(() => db.prepare<[], string>("SELECT value FROM meta WHERE key = 'epoch'").pluck().get()) ?? null;
   const end = readable(() => lastOf(db)) ?? null;
-  const last = Math.max(options.through ?? 0, end ?? lastReachable(db));
+  const last = Math.max(options.through ?? storedThrough(db.name, epoch ?? ""), end ?? lastReachable(db));
   const ledger = readable(() => new Ledger(db, { epoch: epoch ?? "unknown", lastSeq: last }));
   if (!ledger) return { ...NOTHING, epoch };
   const checkpoints = saveCheckpoints(ledger, target);

@@ -120,6 +120,7 @@ export class Store {
     const covered = this.#ledger.lastSeq;
     this.#isUnsynced = false;
     await this.#sync.sync();
+    if (covered > this.#syncedSeq) this.#sync.stored(covered);
     this.#syncedSeq = Math.max(this.#syncedSeq, covered);
     if (!this.#needsReopen && !this.#isCorrupt && this.#damagedRows === 0) this.#fault = null;
   }
@@ -212,7 +213,7 @@ export class Store {
       db.pragma("wal_checkpoint(TRUNCATE)"); // Also a sync of all that was found: what is read from now on is stored.
       const ledger = new Ledger(db);
       ledger.transaction(() => ledger.setMeta("open", "1")); // The log must exist before it can be opened for syncing.
-      const opened = { ledger, tables: openChainTables(db), sync: new LogSync(db) };
+      const opened = { ledger, tables: openChainTables(db), sync: new LogSync(db, ledger.epoch) };
       opened.sync.syncNow();
       this.#isConnected = true;
       return opened;

@@ -21,24 +21,34 @@ export class TailMark {
     closeSync(this.#descriptor);
     this.#descriptor = openSync(database + SUFFIX, "r+");
   }
+  /** What cannot be written here is no harm: the rows are stored, the mark stays too old. */
   write(seq: number): void {
     const text = `${this.#epoch} ${seq} ${crcOf(`${this.#epoch} ${seq}`)}`;
-    writeSync(this.#descriptor, text.padEnd(LENGTH - 1) + "\n", 0);
+    try {
+      writeSync(this.#descriptor, text.padEnd(LENGTH - 1) + "\n", 0);
+    } catch (cause) {
+      if (!(cause instanceof Error && "code" in cause)) throw cause;
+    }
   }
   close(): void {
     closeSync(this.#descriptor);
   }
 }
 
-/** Rows of the file with this epoch were stored through at least this number; 0 where nothing is known. */
-export function storedThrough(database: string, epoch: string): number {
+/** The mark beside a database; null where it says nothing. */
+export function readTailMark(database: string): { readonly epoch: string; readonly through: number } | null {
   let text: string;
   try {
     text = readFileSync(database + SUFFIX, "latin1");
   } catch (cause) {
-    if (cause instanceof Error && "code" in cause) return 0; // Missing or unreadable: it says nothing.
+    if (cause instanceof Error && "code" in cause) return null; // Missing or unreadable: it says nothing.
     throw cause;
   }
-  const [marked, seq, crc] = text.slice(0, LENGTH).trim().split(" ");
-  return marked?.length === EPOCH && marked === epoch && Number(crc) === crcOf(`${marked} ${seq}`) ? Number(seq) : 0;
+  const [epoch, seq, crc] = text.slice(0, LENGTH).trim().split(" ");
+  return epoch?.length === EPOCH && Number(crc) === crcOf(`${epoch} ${seq}`) ? { epoch, through: Number(seq) } : null;
+}
+/** Rows of the file with this epoch were stored through at least this number; 0 where nothing is known. */
+export function storedThrough(database: string, epoch: string): number {
+  const mark = readTailMark(database);
+  return mark?.epoch === epoch ? mark.through : 0;
 }
