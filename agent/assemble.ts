@@ -9,6 +9,7 @@ import { utcOffsetMin } from "./detect/zone.ts";
 import { DESTINATION_KINDS, SOURCE_KINDS } from "./registry.ts";
 import { contextOf, identityOf, type AgentParts } from "./runtime/agent.ts";
 import { keepIn } from "./runtime/keep.ts";
+import { AT_ONCE } from "./runtime/pacing.ts";
 import { lossRecord, type DescribeLoss } from "../buffer/loss.ts";
 import { mqttDestination } from "../buffer/mqtt/destination.ts";
 import type { MqttConfig } from "../buffer/mqtt/config.ts";
@@ -25,6 +26,7 @@ export function assemble(configuration: Configuration, ports: Ports, version: st
     configuration, version, ports, detector: machineDetector, outbox,
     driver: driverOf,
     destination: ({ kind, config, name }, identity, own) => named(DESTINATION_KINDS, kind).create(config, identity, { ...own, keep: keepIn(agent.dataDir) }, name),
+    pacing: ({ kind, config }) => named(DESTINATION_KINDS, kind).pacing?.(config) ?? AT_ONCE,
   };
 }
 

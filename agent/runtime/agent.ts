@@ -3,16 +3,20 @@
  * Stopping: sources first (a control's session slots are scarce), then what is in hand is committed, then deliveries
  * settle what the broker still acknowledges, then the store closes. Each step has a deadline, all of it under 5 s.
  */
-import type { AgentIdentity, Destination, LiveOutput } from "../contract/destination.ts";
+import type { AgentIdentity, Delivery, Destination, LiveOutput, Pacing } from "../contract/destination.ts";
 import type { Detector } from "../contract/detector.ts";
 import type { Outbox } from "../contract/outbox.ts";
 import type { Log, Ports } from "../contract/ports.ts";
 import type { RecordContext } from "../contract/record.ts";
 import type { Driver, Link } from "../contract/source.ts";
 import type { AgentSettings, Configuration, DestinationSettings, MachineSettings, SourceSettings } from "../config/model.ts";
-import { createBoard } from "./board.ts";
+import { createBoard, retainedOf, type WritableBoard } from "./board.ts";
+import { serveControl } from "./control.ts";
+import { controlVerbs } from "./control-verbs.ts";
 import { deliver } from "./deliver.ts";
-import { heartbeat, type DestinationStatus } from "./heartbeat.ts";
+import { Downlinks } from "./downlinks.ts";
+import { agentHealth, type DestinationStatus } from "./health.ts";
+import { heartbeat, show, type HeartbeatParts } from "./heartbeat.ts";
 import { Machine } from "./machine.ts";
 import { supervise } from "./supervise.ts";
 
@@ -24,6 +28,7 @@ export interface AgentParts<State> {
   readonly outbox: Outbox;
   driver(source: SourceSettings, ports: Ports): Driver;
   destination(settings: DestinationSettings, identity: AgentIdentity, ports: Ports): Destination;
+  pacing(settings: DestinationSettings): Pacing;
 }
 
 const STEP_DEADLINE_MS = 2_000;
@@ -35,19 +40,6 @@ export async function runAgent<State>(parts: AgentParts<State>, signal: AbortSig
   const board = createBoard();
   const sources = new AbortController();
   const deliveries = new AbortController();
-  const statuses: DestinationStatus[] = [];
-
-  const delivering = configuration.destinations.map(async (settings) => {
-    const own = { ...ports, log: ports.log.child({ destination: settings.name }) };
-    const destination = parts.destination(settings, identity, own);
-    const status: { name: string; link: Link; live?: LiveOutput } = { name: settings.name, link: { state: "connecting", attempt: 1 }, ...(destination.live && { live: destination.live }) };
-    statuses.push(status);
-    const delivered = deliver({ destination, outbox, board, ports: own, onLink: (link) => {
-      status.link = link;
-      logLink(own.log, link);
-    } }, deliveries.signal);
-    await Promise.all([delivered, destination.live?.run(board, deliveries.signal)]);
-  });
   const machines = configuration.machines.flatMap((settings) => settings.sources.slice(0, 1).map((source) => {
     const own = { ...ports, log: ports.log.child({ machine: settings.id, source: source.name }) };
     const context = JSON.stringify(contextOf(configuration.agent, settings));
@@ -57,18 +49,67 @@ export async function runAgent<State>(parts: AgentParts<State>, signal: AbortSig
   const supervising = machines.map(({ machine, driver, ports: own }) => supervise({
     driver, ports: own, cursor: () => machine.cursor(), take: (batch) => machine.take(batch), onLink: (link) => machine.onLink(link),
   }, sources.signal));
-  const beating = heartbeat({ identity, outbox, board, ports, machines: machines.map(({ machine }) => machine), destinations: statuses }, sources.signal);
+  const kept = configuration.destinations.map((settings) => keepDestination(settings, { parts, identity, board, showNow: () => { show(health); } }, deliveries.signal));
+  const health: HeartbeatParts = {
+    identity, outbox, board, ports, startedAt: ports.clock.now().unixMs, machines: machines.map(({ machine }) => machine), destinations: kept.map(({ status }) => status),
+  };
+  const serving = [
+    heartbeat(health, sources.signal),
+    serveControl({
+      dataDir: configuration.agent.dataDir, ports,
+      answer: controlVerbs({ outbox, destinations: configuration.destinations.map(({ name }) => name), health: () => agentHealth(health) }),
+    }, sources.signal),
+  ];
+  const delivering = kept.map(({ running }) => running);
 
   try {
-    await Promise.race([aborted(signal), ...[...delivering, beating].map(failing)]);
+    await Promise.race([aborted(signal), failing(replaced(outbox)), ...[...delivering, ...supervising, ...serving].map(failing)]);
   } finally {
     sources.abort(new Error("the agent is stopping"));
     await within(ports, Promise.allSettled(supervising));
     await within(ports, Promise.allSettled(machines.map(({ machine }) => machine.stop())));
     deliveries.abort(new Error("the agent is stopping"));
-    await within(ports, Promise.allSettled([...delivering, beating]));
+    await within(ports, Promise.allSettled([...delivering, ...serving]));
+    for (const { downlinks } of kept) downlinks.stop();
     await outbox.close();
   }
+}
+
+interface KeepOptions {
+  readonly parts: Pick<AgentParts<unknown>, "outbox" | "ports" | "destination" | "pacing">;
+  readonly identity: AgentIdentity;
+  readonly board: WritableBoard;
+  /** Puts heartbeat and health on the board. */
+  readonly showNow: () => void;
+}
+
+/** One destination at work: its delivery loop, its live output beside that, and what its broker may ask of us. */
+function keepDestination(settings: DestinationSettings, { parts, identity, board, showNow }: KeepOptions, signal: AbortSignal): { readonly status: DestinationStatus; readonly downlinks: Downlinks; readonly running: Promise<void> } {
+  const { name } = settings;
+  const { outbox } = parts;
+  const ports = { ...parts.ports, log: parts.ports.log.child({ destination: name }) };
+  const destination = parts.destination(settings, identity, ports);
+  const downlinks = new Downlinks({ destination: name, outbox, ports, commands: { heartbeat() {
+    showNow();
+    status.delivery?.retain(retainedOf(board.all()));
+  } } });
+  const status: { readonly name: string; link: Link; delivery: Delivery | null; readonly downlinks: Downlinks; readonly live?: LiveOutput } = {
+    name, link: { state: "connecting", attempt: 1 }, delivery: null, downlinks, ...(destination.live && { live: destination.live }),
+  };
+  const delivered = deliver({
+    destination, outbox, board, ports, pacing: parts.pacing(settings), downlink: downlinks.take,
+    onLink(link) {
+      status.link = link;
+      logLink(ports.log, link);
+    },
+    onDelivery(delivery) { status.delivery = delivery; },
+  }, signal);
+  return { status, downlinks, running: Promise.all([delivered, destination.live?.run(board, signal)]).then(() => undefined) };
+}
+
+/** Rejects when the buffer had to be set aside: what stands in its place is opened by a new start. */
+async function replaced(outbox: Outbox): Promise<void> {
+  throw await outbox.replaced;
 }
 
 /** The log counts what repeats: a broker that is away for a night is no thousand lines. */

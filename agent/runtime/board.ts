@@ -8,6 +8,9 @@ export interface WritableBoard extends Board {
   put(value: Retained | Latest): void;
 }
 
+/** What a broker keeps: records travel in the ledger alone. */
+export const retainedOf = (values: readonly (Retained | Latest)[]): readonly Retained[] => values.filter((value) => value.scope !== "record");
+
 const keyOf = (value: Retained | Latest): string => {
   switch (value.scope) {
     case "record": return `record/${value.machine}/${value.record.type}`;

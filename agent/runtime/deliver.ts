@@ -2,11 +2,12 @@
  * The loop of one destination: connect, hand over what the outbox holds, settle what came back, show current values, and
  * begin again when the link is lost, for ever. Each destination has its own, so a dead one delays no other.
  */
-import type { Board, Delivery, Destination, Downlink, Latest, Pacing, Retained } from "../contract/destination.ts";
+import type { Board, Delivery, Destination, Downlink, Pacing } from "../contract/destination.ts";
 import type { LinkError } from "../contract/errors.ts";
 import type { Outbox } from "../contract/outbox.ts";
 import type { Ports } from "../contract/ports.ts";
 import type { Link } from "../contract/source.ts";
+import { retainedOf } from "./board.ts";
 import { Feed } from "./deliver-feed.ts";
 import { keepConnected, type Holding } from "./keep-connected.ts";
 import { AT_ONCE, LivePace } from "./pacing.ts";
@@ -38,19 +39,17 @@ export const deliver = (options: DeliverOptions, signal: AbortSignal): Promise<v
   session: (holding) => session(options, holding, signal),
 }, signal);
 
-const retained = (values: readonly (Retained | Latest)[]): readonly Retained[] => values.filter((value) => value.scope !== "record");
-
 /** Feeds one live link until it is lost or the signal aborts, then closes it. */
 async function session(options: DeliverOptions, holding: Holding, signal: AbortSignal): Promise<LinkError> {
   const { destination, outbox, board, ports, pacing = AT_ONCE, downlink = () => undefined, onDelivery = () => undefined } = options;
   const delivery = await destination.connect(signal, downlink);
   const feed = new Feed({ delivery, destination: destination.name, outbox, pacing, ports, worked: () => { holding.worked(); } }, signal);
   const live = new LivePace(pacing.liveMs, ports.network, (values) => { delivery.retain(values); });
-  const stopListening = board.onChange((changed) => { live.put(retained(changed)); });
+  const stopListening = board.onChange((changed) => { live.put(retainedOf(changed)); });
   try {
     holding.up(delivery.peer);
     onDelivery(delivery);
-    delivery.retain(retained(board.all()));
+    delivery.retain(retainedOf(board.all()));
     return await feed.run();
   } finally {
     onDelivery(null);

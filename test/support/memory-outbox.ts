@@ -20,7 +20,7 @@ export function memoryOutbox(epoch = "epoch-1"): MemoryOutbox {
   const again = new Map<number, StoredRecord>();
   let confirmedThrough: number | null = null;
   return {
-    epoch, accepted, rejected,
+    epoch, accepted, rejected, replaced: new Promise(() => undefined),
     checkpoint: () => null,
     commit({ machine, context, records, observedAt, late = false, clock = null }) {
       for (const { type, id, rev, start, body } of records) {

@@ -10,6 +10,7 @@ import type { StoredRecord } from "../../agent/contract/outbox.ts";
 import type { Ports } from "../../agent/contract/ports.ts";
 import { assemble } from "../../agent/assemble.ts";
 import { runAgent } from "../../agent/runtime/agent.ts";
+import { AT_ONCE } from "../../agent/runtime/pacing.ts";
 import { testPorts, type TestPorts } from "./ports.ts";
 
 export interface RunningAgent {
@@ -47,11 +48,12 @@ export async function startAgent(yaml: string, changes: Partial<Ports> = {}, dat
       retain: (values) => {
         for (const value of values) retained.set(keyOf(value), value.payload);
       },
+      warnings: () => [],
       lost: new Promise<LinkError>(() => undefined),
       close: () => Promise.resolve(),
     }),
   });
-  const running = runAgent({ ...parts, destination: ({ name }) => collecting(name) }, stopping.signal);
+  const running = runAgent({ ...parts, destination: ({ name }) => collecting(name), pacing: () => AT_ONCE }, stopping.signal);
   let failure = null as Error | null;
   running.catch((error: unknown) => (failure = error instanceof Error ? error : new Error(String(error))));
   return {
