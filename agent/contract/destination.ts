@@ -4,6 +4,7 @@ import type { Outcome, StoredRecord } from "./outbox.ts";
 import type { Keep, Ports } from "./ports.ts";
 import type { NewRecord, RecordType } from "./record.ts";
 import type { Problem, Shape } from "./shape.ts";
+import type { UnixMs } from "./time.ts";
 
 /** A retained value outside the ledger: it overtakes a backlog, and only the newest of a topic matters. */
 export type Retained =
@@ -75,6 +76,8 @@ export interface AgentIdentity {
   readonly bootId: string;
   /** Of the buffer file. */
   readonly epoch: string;
+  /** When this release was made: a system clock that shows less is not set. */
+  readonly releasedAt?: UnixMs;
 }
 
 /** What the configuration alone knows of the site. */

@@ -1,7 +1,7 @@
 /**
  * A stored record as CloudEvents 1.0 structured JSON, by joining texts: the body was made JSON once, when it was
  * stored, and is never read again on the way out. What depends on the run (epoch, seq, prev, bootid, observedat,
- * publishedat, late, replay) travels as extension attributes and never in `data` (design.md P1).
+ * publishedat, late, clock, replay) travels as extension attributes and never in `data` (design.md P1).
  */
 import type { AgentIdentity } from "../../agent/contract/destination.ts";
 import type { StoredRecord } from "../../agent/contract/outbox.ts";
@@ -37,7 +37,7 @@ export function eventWriter(identity: Pick<AgentIdentity, "epoch" | "bootId">, s
   return (record, { publishedAt, replay }) =>
     `{"specversion":"1.0","id":"${record.id}:${record.rev}${head(record)},"time":"${started(record.start)}"`
     + `,"seq":${record.seq},"prev":${record.prev},"observedat":"${observed(record.observedAt)}","publishedat":"${published(publishedAt)}"`
-    + `${record.late ? ',"late":true' : ""}${replay ? ',"replay":true' : ""}`
+    + `${record.late ? ',"late":true' : ""}${record.clock === null ? "" : `,"clock":"${record.clock}"`}${replay ? ',"replay":true' : ""}`
     + `,"data":{"schema":"${record.type}/${MAJOR}","recordId":"${record.id}","rev":${record.rev}${inner(record.context)}${inner(record.body)}}}`;
 }
 

@@ -5,13 +5,15 @@
  *
  *   open socket ─► CONNECT ─► CONNACK ─► publish … ─► lost (once, with why) ─► everything later is ignored
  */
-import type { Socket } from "node:net";
-import { MqttClient, type IClientOptions, type IConnackPacket } from "mqtt";
-import { LinkError, type Retry } from "../../agent/contract/errors.ts";
+import { MqttClient, type IClientOptions, type IConnackPacket, type Packet } from "mqtt";
+import { LinkError } from "../../agent/contract/errors.ts";
 import type { Clock } from "../../agent/contract/time.ts";
+import type { Certificate } from "./certificate.ts";
+import { dismissed, isBareClose, LONG_BACKOFF, lostBy, refusedBy, type Loss } from "./link-errors.ts";
 import { limitPackets } from "./packet-limit.ts";
 import { Publisher } from "./publisher.ts";
-import { openSocket, type BrokerAddress } from "./socket.ts";
+import type { Then } from "./reason-codes.ts";
+import { openSocket, type BrokerAddress, type Opened } from "./socket.ts";
 
 /** 5, or 4 for MQTT 3.1.1 (the protocol level on the wire). */
 export type ProtocolLevel = 5 | 4;
@@ -23,7 +25,7 @@ export interface ConnectionOptions {
   readonly username?: string;
   readonly password?: string;
   readonly keepaliveMs: number;
-  /** QoS 1, sent by the broker when we are gone without a goodbye. */
+  /** `retain`: false for a broker that keeps nothing and refuses a will that is to be kept. */
   readonly will: { readonly topic: string; readonly payload: string | Uint8Array; readonly retain: boolean };
   readonly network: Clock;
 }
@@ -34,106 +36,112 @@ export interface Message {
   /** Empty: none is said. MQTT 3.1.1 cannot say one. */
   readonly contentType: string;
 }
+export interface Incoming {
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  readonly retained: boolean;
+}
 export interface Connection {
   readonly level: ProtocolLevel;
   /** Messages in flight that the broker takes; 65,535 when it does not say (MQTT 3.1.1 never does). */
   readonly receiveMaximum: number;
   /** Bytes of a whole packet that the broker takes; infinite when it does not say. */
   readonly maximumPacketSize: number;
+  /** False: the broker keeps no current values. */
+  readonly mayRetain: boolean;
+  readonly certificates: readonly Certificate[];
   /** Settles once, when the link is gone. Never rejects. */
-  readonly lost: Promise<LinkError>;
+  readonly lost: Promise<Loss>;
   /** QoS 1. `done` is called with the reason code of the acknowledgement; never, once the link is lost. */
   publish(message: Message, done: (code: number) => void): void;
   /** QoS 0, not retained, in order with the others: nobody acknowledges it. A peer that takes nothing ends the link. */
   send(topic: string, payload: Uint8Array): void;
-  /** At QoS 1. Resolves when the broker has granted all of them; else the link ends, and this rejects with why. */
-  subscribe(filters: readonly string[], take: (topic: string, payload: Uint8Array) => void): Promise<void>;
+  /** One SUBSCRIBE at QoS 1. `take` must not wait. `done` gets the reason codes, or is never called. `retained`: those that lie at the broker come too. */
+  subscribe(filters: readonly string[], take: (message: Incoming) => void, done: (codes: readonly number[]) => void, retained?: boolean): void;
   /** Breaks the link off: `lost` settles with this. */
-  fail(error: LinkError): void;
+  fail(error: LinkError, then?: Then): void;
   /** DISCONNECT, then closes. `keepWill` (MQTT 5): the broker sends the will all the same. Bounded, never throws. */
   close(keepWill?: boolean): Promise<void>;
 }
 
-/** The broker does not speak this version of MQTT: another may do. */
-export class VersionRefused extends LinkError {}
-
 const CONNECT_TIMEOUT_MS = 15_000;
 const CLOSE_TIMEOUT_MS = 1_000;
-const SUBSCRIBE_TIMEOUT_MS = 10_000;
 /** Written at QoS 0 and not taken by the peer: beyond it the link is as good as gone. */
 const LARGEST_UNSENT_BYTES = 1_048_576;
 /** DISCONNECT with will message, MQTT 5 §3.14.2.1. */
 const WITH_WILL = 0x04;
-/** A broker has nothing larger to say to us. */
-const LARGEST_INCOMING_BYTES = 1_048_576;
-/** For refusals that only a person can cure: not hammered, never given up. */
-const LONG_BACKOFF: Retry = { afterMs: 30_000 };
+/** A downlink has 16 kB at most (downlinks.ts); the rest is room for what a broker adds. */
+const LARGEST_INCOMING_BYTES = 65_536;
+/** Messages to us that the broker may leave unanswered: they are answered at once. */
+const RECEIVE_MAXIMUM = 16;
 
-/** Rejects with a `LinkError`: `VersionRefused` when another protocol version is worth a try. */
+/** Rejects with a `LinkError`: `OptionRefused` when it is worth a try without that option. */
 export async function openConnection(options: ConnectionOptions, signal: AbortSignal): Promise<Connection> {
   const deadline = options.network.deadline(CONNECT_TIMEOUT_MS, signal);
   try {
-    const socket = await openSocket(options.address, deadline.signal);
-    const client = new MqttClient(() => socket, clientOptions(options));
-    return await handshake({ client, socket }, options, deadline.signal);
+    const opened = await openSocket(options.address, deadline.signal);
+    const client = new MqttClient(() => opened.stream, clientOptions(options));
+    return await handshake({ client, ...opened }, options, deadline.signal);
   } finally {
     deadline.clear();
   }
 }
 
 function clientOptions(options: ConnectionOptions): IClientOptions {
+  const { topic, payload, retain } = options.will;
   return {
     protocolId: "MQTT", protocolVersion: options.level, clientId: options.clientId,
     ...(options.username !== undefined && { username: options.username }),
     ...(options.password !== undefined && { password: options.password }),
-    clean: true, resubscribe: false, keepalive: Math.round(options.keepaliveMs / 1000), reschedulePings: true,
+    clean: true, resubscribe: false, keepalive: Math.max(1, Math.round(options.keepaliveMs / 1000)), reschedulePings: true,
     writeCache: false, // It would keep a buffer for each of the 65,536 packet numbers: 7 MB.
     reconnectPeriod: 0, reconnectOnConnackError: false, connectTimeout: CONNECT_TIMEOUT_MS * 2, // Ours ends first.
     queueQoSZero: false, log: () => undefined,
-    will: { topic: options.will.topic, payload: Buffer.from(options.will.payload), qos: 1, retain: options.will.retain },
-    ...(options.level === 5 && { properties: { sessionExpiryInterval: 0, maximumPacketSize: LARGEST_INCOMING_BYTES, requestProblemInformation: true } }),
+    will: { topic, payload: Buffer.from(payload), qos: 1, retain },
+    ...(options.level === 5 && { properties: { sessionExpiryInterval: 0, receiveMaximum: RECEIVE_MAXIMUM, maximumPacketSize: LARGEST_INCOMING_BYTES, requestProblemInformation: true } }),
   };
 }
 
-interface Wire {
+interface Wire extends Opened {
   readonly client: MqttClient;
-  readonly socket: Socket;
 }
 
-function handshake({ client, socket }: Wire, options: ConnectionOptions, signal: AbortSignal): Promise<Connection> {
+function handshake(wire: Wire, options: ConnectionOptions, signal: AbortSignal): Promise<Connection> {
+  const { client, stream } = wire;
   const where = `${options.address.host}:${options.address.port}`;
   return new Promise((resolve, reject) => {
     let connected = false;
-    let loss: LinkError | null = null;
-    let settleLost: (error: LinkError) => void = () => undefined;
-    const lost = new Promise<LinkError>((settle) => (settleLost = settle));
-    const fail = (error: LinkError): void => {
+    let loss: Loss | null = null;
+    let settle: (loss: Loss) => void = () => undefined;
+    const lost = new Promise<Loss>((resolve) => (settle = resolve));
+    const fail = (error: LinkError, known: Partial<Omit<Loss, "error">> = {}): void => {
       if (loss) return;
-      loss = error;
+      loss = { how: "else", code: null, then: "soon", ...known, error };
       signal.removeEventListener("abort", onAbort);
       client.end(true);
-      socket.destroy(); // `end` does nothing while an earlier, polite one waits for a peer that has gone.
-      if (connected) settleLost(error);
+      stream.destroy(); // `end` does nothing while an earlier, polite one waits for a peer that has gone.
+      if (connected) settle(loss);
       else reject(error);
     };
     const onAbort = (): void => fail(new LinkError("timeout", "backoff", `The broker at ${where} took the connection but did not answer CONNECT.`, { cause: signal.reason }));
     const isLost = (): boolean => loss !== null;
 
-    const onError = (cause: Error): void => fail(connected ? lostBy(where, cause) : refusedBy(where, cause));
-    limitPackets(socket, LARGEST_INCOMING_BYTES, onError);
+    const onError = (cause: Error): void => {
+      if (!connected) fail(refusedBy(where, cause));
+      else fail(lostBy(where, cause), { how: isBareClose(cause) ? "closed" : "else" });
+    };
+    limitPackets(stream, LARGEST_INCOMING_BYTES, onError);
     client.on("error", onError);
-    client.on("disconnect", (packet) => fail(dismissed(where, packet.reasonCode ?? 0)));
+    client.on("disconnect", (packet) => fail(...dismissed(where, packet.reasonCode ?? 0)));
     client.on("close", () => fail(connected
       ? new LinkError("lost", "backoff", `The broker at ${where} closed the connection.`)
-      : new LinkError("lost", "backoff", `The broker at ${where} closed the connection without answering CONNECT. ${options.level === 5 ? "If it only speaks MQTT 3.1.1, set protocol: 3.1.1." : "Is it an MQTT broker?"}`)));
+      : new LinkError("lost", "backoff", `The broker at ${where} closed the connection without answering CONNECT. ${options.level === 5 ? "If it only speaks MQTT 3.1.1, set protocol: 3.1.1." : "Is it an MQTT broker?"}`), { how: "closed" }));
     client.once("connect", (connack) => {
       signal.removeEventListener("abort", onAbort);
       if (loss) return;
+      if (connack.properties?.maximumQoS === 0) return fail(new LinkError("unsupported", LONG_BACKOFF, `The broker at ${where} takes only QoS 0, which acknowledges nothing. Use a broker with QoS 1.`));
       connected = true;
-      if (connack.properties?.maximumQoS === 0) {
-        socket.destroy();
-        reject(new LinkError("unsupported", LONG_BACKOFF, `The broker at ${where} takes only QoS 0, which acknowledges nothing. Use a broker with QoS 1.`));
-      } else resolve(connection({ client, socket }, { connack, options, lost, fail, isLost }));
+      resolve(connection(wire, { connack, options, lost, fail, isLost }));
     });
     if (signal.aborted) onAbort();
     else signal.addEventListener("abort", onAbort, { once: true });
@@ -143,105 +151,66 @@ function handshake({ client, socket }: Wire, options: ConnectionOptions, signal:
 interface Established {
   readonly connack: IConnackPacket;
   readonly options: ConnectionOptions;
-  readonly lost: Promise<LinkError>;
-  readonly fail: (error: LinkError) => void;
+  readonly lost: Promise<Loss>;
+  readonly fail: (error: LinkError, known?: Partial<Omit<Loss, "error">>) => void;
   readonly isLost: () => boolean;
 }
 
-function connection({ client, socket }: Wire, { connack, options, lost, fail, isLost }: Established): Connection {
-  const publisher = new Publisher(socket);
-  client.on("packetreceive", (packet) => {
-    if (packet.cmd === "puback" && packet.messageId !== undefined) publisher.acknowledge(packet.messageId, packet.reasonCode ?? 0);
-  });
+function connection({ client, stream, certificates }: Wire, { connack, options, lost, fail, isLost }: Established): Connection {
+  const publisher = new Publisher(stream);
+  const { level } = options;
+  client.on("packetreceive", (packet) => { receive(packet, publisher, fail); });
   void lost.then(() => {
     publisher.forget();
   });
   let closing = false;
-  const mayRetain = connack.properties?.retainAvailable !== false;
+  const { receiveMaximum, maximumPacketSize, retainAvailable } = connack.properties ?? {};
+  const mayRetain = retainAvailable !== false;
   return {
-    level: options.level,
-    receiveMaximum: connack.properties?.receiveMaximum ?? 65_535,
-    maximumPacketSize: connack.properties?.maximumPacketSize ?? Number.POSITIVE_INFINITY,
-    lost,
-    fail,
-    publish(message, done) {
+    level, mayRetain, certificates, lost,
+    receiveMaximum: receiveMaximum ?? 65_535,
+    maximumPacketSize: maximumPacketSize ?? Number.POSITIVE_INFINITY,
+    fail: (error, then = "soon") => fail(error, { then }),
+    publish({ topic, payload, retain, contentType }, done) {
       if (closing || isLost()) return;
-      publisher.publish({ topic: message.topic, payload: message.payload, retain: message.retain && mayRetain, contentType: options.level === 5 ? message.contentType : null }, (code) => {
+      publisher.publish({ topic, payload, retain: retain && mayRetain, contentType: level === 5 ? contentType : null }, (code) => {
         if (!closing && !isLost()) done(code);
       });
     },
     send(topic, payload) {
       if (closing || isLost()) return;
-      publisher.send({ topic, payload, retain: false, contentType: options.level === 5 ? "" : null });
-      if (socket.writableLength > LARGEST_UNSENT_BYTES) fail(new LinkError("timeout", "backoff", "The broker does not take what is sent to it."));
+      publisher.send({ topic, payload, retain: false, contentType: level === 5 ? "" : null });
+      if (stream.writableLength > LARGEST_UNSENT_BYTES) fail(new LinkError("timeout", "backoff", "The broker does not take what is sent to it."));
     },
-    subscribe: (filters, take) => subscribe(client, { filters, take, options, lost, fail }),
+    subscribe(filters, take, done, retained = false) {
+      if (closing || isLost()) return;
+      client.on("message", (topic, payload, { retain }) => { if (!isLost()) take({ topic, payload, retained: retain }); });
+      publisher.subscribe(filters, { level, retained }, done);
+    },
     async close(keepWill = false) {
       if (closing || isLost()) return;
       closing = true;
-      const deadline = options.network.deadline(CLOSE_TIMEOUT_MS, new AbortController().signal);
-      await new Promise<void>((resolve) => {
-        deadline.signal.addEventListener("abort", () => resolve(), { once: true });
-        client.removeAllListeners("close").on("close", () => resolve());
-        client.end(false, keepWill && options.level === 5 ? { reasonCode: WITH_WILL } : {});
-      });
-      deadline.clear();
+      await goodbye(client, keepWill && level === 5, options.network);
       fail(new LinkError("lost", "never", "closed by us"));
     },
   };
 }
 
-interface Subscription {
-  readonly filters: readonly string[];
-  readonly take: (topic: string, payload: Uint8Array) => void;
-  readonly options: ConnectionOptions;
-  readonly lost: Promise<LinkError>;
-  readonly fail: (error: LinkError) => void;
+/** mqtt.js finds nothing in its own table for these, and answers nothing. */
+function receive(packet: Packet, publisher: Publisher, fail: Established["fail"]): void {
+  if (packet.cmd === "puback" && packet.messageId !== undefined) publisher.acknowledge(packet.messageId, packet.reasonCode ?? 0);
+  else if (packet.cmd === "suback" && packet.messageId !== undefined) publisher.subscribed(packet.messageId, packet.granted.map(Number));
+  // mqtt.js would keep it until the broker asks to let it go: 65,535 of them, which over 3.1.1 nothing forbids.
+  else if (packet.cmd === "publish" && packet.qos === 2) fail(new LinkError("protocol", LONG_BACKOFF, "The broker sent a message at QoS 2 although we asked for QoS 1."));
 }
 
-async function subscribe(client: MqttClient, { filters, take, options, lost, fail }: Subscription): Promise<void> {
-  const where = `${options.address.host}:${options.address.port}`;
-  client.on("message", (topic, payload) => take(topic, payload));
-  const deadline = options.network.deadline(SUBSCRIBE_TIMEOUT_MS, new AbortController().signal);
-  const refused = await new Promise<string | null>((resolve, reject) => {
-    void lost.then(reject);
-    deadline.signal.addEventListener("abort", () => resolve("did not answer a subscription"), { once: true });
-    client.subscribe([...filters], { qos: 1 }, (error, granted) => {
-      const denied = error ? filters : (granted ?? []).filter(({ qos }) => qos >= 0x80).map(({ topic }) => topic);
-      resolve(denied.length === 0 ? null : `refused the subscription to ${denied.join(", ")}: check its access rules`);
-    });
-  }).finally(() => deadline.clear());
-  if (refused === null) return;
-  const error = new LinkError("refused", LONG_BACKOFF, `The broker at ${where} ${refused}.`);
-  fail(error);
-  throw error;
-}
-
-const codeOf = (error: Error): number | null => ("code" in error && typeof error.code === "number" && error.code >= 0x80 ? error.code : null);
-
-function lostBy(where: string, cause: Error): LinkError {
-  if (cause.message === "Keepalive timeout") return new LinkError("timeout", "backoff", `The broker at ${where} has gone silent: no answer to a ping.`, { cause });
-  if (codeOf(cause) !== null || !("code" in cause)) return new LinkError("protocol", "backoff", `The link to the broker at ${where} broke: ${cause.message}`, { cause });
-  return new LinkError("lost", "backoff", `The link to the broker at ${where} broke: ${cause.message}`, { cause });
-}
-
-/** CONNACK codes: 1 to 5 of MQTT 3.1.1 §3.2.2.3, 0x80 and up of MQTT 5 §3.2.2.2. */
-function refusedBy(where: string, cause: Error): LinkError {
-  const code = "code" in cause && typeof cause.code === "number" ? cause.code : null;
-  const refused = (retry: Retry, text: string): LinkError => new LinkError("refused", retry, `The broker at ${where} refused us: ${text}`, { cause });
-  switch (code) {
-    case null: return new LinkError("protocol", "backoff", `The broker at ${where} gave no proper answer to CONNECT: ${cause.message}`, { cause });
-    case 1: case 0x84: return new VersionRefused("unsupported", LONG_BACKOFF, `The broker at ${where} refused the version of MQTT.`, { cause });
-    case 2: case 0x85: return refused(LONG_BACKOFF, "it does not accept our client id. Set client_id to one it knows.");
-    case 4: case 0x86: return refused(LONG_BACKOFF, "wrong user name or password. Check username and password.");
-    case 5: case 0x87: case 0x8a: return refused(LONG_BACKOFF, "not authorised. Check username, password and the broker's access rules.");
-    default: return refused("backoff", `${cause.message}.`);
-  }
-}
-
-/** DISCONNECT from the broker, MQTT 5 §3.14.2.1. */
-function dismissed(where: string, code: number): LinkError {
-  const hex = `0x${code.toString(16).padStart(2, "0")}`;
-  if (code === 0x8e) return new LinkError("refused", LONG_BACKOFF, `The broker at ${where} ended the link because another client came with our client id. Give each agent its own client_id.`);
-  return new LinkError("lost", "backoff", `The broker at ${where} ended the link (reason ${hex}).`);
+/** Polite, within a bound. */
+async function goodbye(client: MqttClient, keepWill: boolean, network: Clock): Promise<void> {
+  const deadline = network.deadline(CLOSE_TIMEOUT_MS, new AbortController().signal);
+  await new Promise<void>((resolve) => {
+    deadline.signal.addEventListener("abort", () => resolve(), { once: true });
+    client.removeAllListeners("close").on("close", () => resolve());
+    client.end(false, keepWill ? { reasonCode: WITH_WILL } : {});
+  });
+  deadline.clear();
 }

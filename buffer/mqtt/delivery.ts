@@ -9,9 +9,14 @@ import { LinkError } from "../../agent/contract/errors.ts";
 import type { Delivery, Retained } from "../../agent/contract/destination.ts";
 import type { Outcome, StoredRecord } from "../../agent/contract/outbox.ts";
 import type { Ports } from "../../agent/contract/ports.ts";
-import { MAXIMUM_TRIES, NO_SUBSCRIBERS, verdict } from "./acknowledgement.ts";
+import { expiryWarnings } from "./certificate.ts";
 import { CONTENT_TYPE } from "./cloud-events.ts";
 import type { Connection, Message } from "./connection.ts";
+import type { DownlinkState } from "./downlinks.ts";
+import type { Lessons } from "./lessons.ts";
+import type { Loss } from "./link-errors.ts";
+import { MAXIMUM_TRIES, NO_SUBSCRIBERS, QUOTA_EXCEEDED, verdict } from "./reason-codes.ts";
+import type { Key } from "./suspects.ts";
 import type { Topics } from "./topic.ts";
 
 /** A broker that leaves a message unacknowledged this long is taken to be gone. */
@@ -19,6 +24,8 @@ const STALLED_MS = 10_000;
 /** After an abort: how long what is in flight is waited for. */
 const GRACE_MS = 2_000;
 const GOODBYE_MS = 1_000;
+/** Topics without a listener that are kept in mind, for a warning. */
+const MAXIMUM_UNHEARD = 100;
 
 export interface DeliveryParts {
   readonly connection: Connection;
@@ -26,15 +33,18 @@ export interface DeliveryParts {
   readonly window: number;
   readonly topics: Topics;
   /** The record's payload; also remembers that it was sent, so that a repeat says so. */
-  readonly write: (record: StoredRecord) => string;
+  readonly write: (record: StoredRecord, replay: boolean) => string;
   /** Refused tries by record number; outlives the connection. */
   readonly tries: Map<number, number>;
+  readonly lessons: Lessons;
+  readonly downlinks: DownlinkState;
   readonly goodbye: () => string;
   readonly ports: Ports;
 }
 
 interface Job {
   readonly records: readonly StoredRecord[];
+  readonly replay: boolean;
   next: number;
   outstanding: number;
   readonly accepted: number[];
@@ -42,6 +52,8 @@ interface Job {
   readonly finish: (error: LinkError | null) => void;
 }
 interface Flight {
+  readonly key: Key;
+  readonly topic: string;
   readonly sentMs: number;
   readonly acknowledged: (code: number) => void;
 }
@@ -64,17 +76,32 @@ class WindowedDelivery implements Delivery {
   #retainedWasLast = false;
   #ended: LinkError | null = null;
   #stopWatch: (() => void) | null = null;
+  #stopPause: (() => void) | null = null;
+  #answered = 0;
+  readonly #upMs: number;
+  /** Topics for which the broker said that nobody listens, the last time. */
+  readonly #unheard = new Set<string>();
   #warnedUnheard = false;
   #warnedRefused = false;
 
   constructor(parts: DeliveryParts) {
     this.#parts = parts;
     this.peer = parts.peer;
-    this.lost = parts.connection.lost;
-    void this.lost.then((error) => this.#end(error));
+    this.#upMs = parts.ports.network.now().monoMs;
+    this.lost = parts.connection.lost.then((loss) => this.#end(loss));
   }
 
-  deliver(records: readonly StoredRecord[], signal: AbortSignal): Promise<Outcome> {
+  warnings(): readonly string[] {
+    const { connection, downlinks, lessons, ports } = this.#parts;
+    const found = [...expiryWarnings(connection.certificates, ports.network.now().unixMs), ...downlinks.warnings(), ...lessons.warnings()];
+    const [unheard] = this.#unheard;
+    if (unheard !== undefined) found.push(`Nobody is subscribed to ${unheard}${this.#unheard.size > 1 ? ` and ${this.#unheard.size - 1} more topics` : ""}: the broker keeps nothing of what goes there.`);
+    if (connection.level === 4) found.push("MQTT 3.1.1 has no negative acknowledgement: a record that the broker's rules deny looks delivered. Only a bridge that confirms shows that it arrived.");
+    if (!connection.mayRetain) found.push("The broker keeps no retained messages: current values reach only who is subscribed at that moment.");
+    return found;
+  }
+
+  deliver(records: readonly StoredRecord[], signal: AbortSignal, replay = false): Promise<Outcome> {
     if (this.#ended) return Promise.reject(this.#ended);
     return new Promise((resolve, reject) => {
       let cancelGrace: (() => void) | null = null;
@@ -84,7 +111,7 @@ class WindowedDelivery implements Delivery {
         else cancelGrace = this.#parts.ports.network.after(GRACE_MS, () => job.finish(null));
       };
       const job: Job = {
-        records, next: 0, outstanding: 0, accepted: [], rejected: [],
+        records, replay, next: 0, outstanding: 0, accepted: [], rejected: [],
         finish: (error) => {
           if (!this.#open.delete(job)) return;
           signal.removeEventListener("abort", onAbort);
@@ -115,7 +142,7 @@ class WindowedDelivery implements Delivery {
       await new Promise<void>((resolve) => {
         deadline.signal.addEventListener("abort", () => resolve(), { once: true });
         void this.lost.then(() => resolve());
-        this.#send({ topic: this.#parts.topics.heartbeat, payload: this.#parts.goodbye(), retain: true, contentType: "application/json" }, () => resolve());
+        this.#send(this.#parts.topics.heartbeat, { topic: this.#parts.topics.heartbeat, payload: this.#parts.goodbye(), retain: true, contentType: "application/json" }, () => resolve());
       });
       deadline.clear();
     }
@@ -136,15 +163,23 @@ class WindowedDelivery implements Delivery {
   }
 
   #pump(): void {
-    while (!this.#ended && this.#flights.size < this.#parts.window) {
+    const { lessons } = this.#parts;
+    while (!this.#ended && this.#flights.size < Math.min(this.#parts.window, lessons.window)) {
       const topic = this.#retainedWasLast && this.#job() ? undefined : this.#nextTopic();
+      const job = topic === undefined ? this.#job() : undefined;
+      if (topic === undefined && !job) return;
+      const waitMs = lessons.pace.take();
+      if (waitMs > 0) return this.#pause(waitMs);
       if (topic !== undefined) this.#sendRetained(topic);
-      else {
-        const job = this.#job();
-        if (!job) return;
-        this.#sendRecord(job);
-      }
+      else if (job) this.#sendRecord(job);
     }
+  }
+
+  #pause(ms: number): void {
+    this.#stopPause ??= this.#parts.ports.network.after(ms, () => {
+      this.#stopPause = null;
+      this.#pump();
+    });
   }
 
   /** The oldest batch with something still to send. */
@@ -157,7 +192,8 @@ class WindowedDelivery implements Delivery {
   }
 
   #nextTopic(): string | undefined {
-    for (const topic of this.#waiting.keys()) if (!this.#publishing.has(topic)) return topic;
+    const { suspects } = this.#parts.lessons;
+    for (const topic of this.#waiting.keys()) if (!this.#publishing.has(topic) && !(suspects.isDeferred(topic) && this.#job())) return topic;
     return undefined;
   }
 
@@ -166,10 +202,13 @@ class WindowedDelivery implements Delivery {
     this.#waiting.delete(topic);
     const message: Message = { topic, payload, retain: true, contentType: "application/json" };
     if (!this.#fits(message)) return this.#warnRefused(topic, "larger than the broker's maximum packet size");
+    const givenUp = this.#parts.lessons.suspects.givenUp(topic, topic);
+    if (givenUp !== null) return this.#warnRefused(topic, givenUp);
     this.#retainedWasLast = true;
     this.#publishing.add(topic);
-    this.#send(message, (code) => {
+    this.#send(topic, message, (code) => {
       this.#publishing.delete(topic);
+      if (code === QUOTA_EXCEEDED) return this.#stop(verdict(code).words, code);
       if (verdict(code).verdict !== "accepted") this.#warnRefused(topic, verdict(code).words);
     });
   }
@@ -177,15 +216,18 @@ class WindowedDelivery implements Delivery {
   #sendRecord(job: Job): void {
     const record = job.records[job.next++];
     if (!record) return;
-    const message: Message = { topic: this.#parts.topics.record(record.machine, record.type), payload: this.#parts.write(record), retain: false, contentType: CONTENT_TYPE };
-    if (!this.#fits(message)) {
-      job.rejected.push({ seq: record.seq, reason: "oversize" });
+    const { topics, write, lessons } = this.#parts;
+    const topic = topics.record(record.machine, record.type);
+    const message: Message = { topic, payload: write(record, job.replay), retain: false, contentType: CONTENT_TYPE };
+    const reason = this.#fits(message) ? lessons.suspects.givenUp(record.seq, topic) : "oversize";
+    if (reason !== null) {
+      job.rejected.push({ seq: record.seq, reason });
       this.#settleWhenDone(job);
       return;
     }
     this.#retainedWasLast = false;
     job.outstanding++;
-    this.#send(message, (code) => {
+    this.#send(record.seq, message, (code) => {
       job.outstanding--;
       this.#record(job, record, code);
       this.#settleWhenDone(job);
@@ -197,15 +239,15 @@ class WindowedDelivery implements Delivery {
   }
 
   #record(job: Job, { seq, machine, type }: StoredRecord, code: number): void {
-    const { tries, topics, connection } = this.#parts;
+    const { tries, topics } = this.#parts;
     const { verdict: what, words } = verdict(code);
     if (what === "accepted") {
       if (tries.size > 0) tries.delete(seq);
       job.accepted.push(seq);
-      if (code === NO_SUBSCRIBERS) this.#warnUnheard(topics.record(machine, type));
+      if (code === NO_SUBSCRIBERS || this.#unheard.size > 0) this.#hear(topics.record(machine, type), code !== NO_SUBSCRIBERS);
       return;
     }
-    if (what === "stop") return connection.fail(new LinkError("refused", "backoff", `The broker takes no more for now: ${words}.`));
+    if (what === "stop") return this.#stop(words, code);
     const tried = (tries.get(seq) ?? 0) + 1;
     if (what === "retry" && tried < MAXIMUM_TRIES) tries.set(seq, tried);
     else {
@@ -221,12 +263,18 @@ class WindowedDelivery implements Delivery {
     return 1 + 4 + 2 + Buffer.byteLength(topic) + 2 + 4 + 3 + contentType.length + Buffer.byteLength(payload) <= limit;
   }
 
-  #send(message: Message, acknowledged: (code: number) => void): void {
+  #stop(words: string, code: number): void {
+    this.#parts.connection.fail(new LinkError("refused", "backoff", `The broker takes no more for now: ${words}.`), code === QUOTA_EXCEEDED ? "slower" : "soon");
+  }
+
+  #send(key: Key, message: Message, acknowledged: (code: number) => void): void {
     const token = this.#tokens++;
-    this.#flights.set(token, { sentMs: this.#parts.ports.network.now().monoMs, acknowledged });
+    this.#flights.set(token, { key, topic: message.topic, sentMs: this.#parts.ports.network.now().monoMs, acknowledged });
     if (!this.#stopWatch) this.#watch(STALLED_MS);
     this.#parts.connection.publish(message, (code) => {
       this.#flights.delete(token);
+      this.#answered++;
+      this.#parts.lessons.suspects.answered(key);
       acknowledged(code);
       this.#pumpSoon();
     });
@@ -244,15 +292,21 @@ class WindowedDelivery implements Delivery {
     });
   }
 
-  #end(error: LinkError): void {
+  /** Gives the error as a person should read it. */
+  #end(loss: Loss): LinkError {
+    const error = this.#parts.lessons.ended(loss, { heldMs: this.#parts.ports.network.now().monoMs - this.#upMs, inFlight: [...this.#flights.values()], answered: this.#answered });
     this.#ended = error;
     this.#stopWatch?.();
+    this.#stopPause?.();
     this.#flights.clear();
     this.#waiting.clear();
     for (const job of this.#open) job.finish(error);
+    return error;
   }
 
-  #warnUnheard(topic: string): void {
+  #hear(topic: string, isHeard: boolean): void {
+    if (isHeard) return void this.#unheard.delete(topic);
+    if (this.#unheard.size < MAXIMUM_UNHEARD) this.#unheard.add(topic);
     if (!this.#warnedUnheard) this.#parts.ports.log.warn({ topic }, "Nobody is subscribed to what we publish; the broker keeps nothing of it");
     this.#warnedUnheard = true;
   }

@@ -1,17 +1,20 @@
 /**
  * The MQTT destination: a new connection for every `connect`, MQTT 5 first and 3.1.1 when the broker refuses the
- * version. What lives longer than a connection: which records have been sent before (a repeat says `replay`), and how
- * often the broker refused one.
+ * version. What lives longer than a connection: which records have been sent before (a repeat says `replay`), how often
+ * the broker refused one, and what the links before have taught (lessons.ts).
  */
 import { readFile } from "node:fs/promises";
 import type { AgentIdentity, Delivery, Destination, DestinationKind } from "../../agent/contract/destination.ts";
 import { LinkError } from "../../agent/contract/errors.ts";
 import type { StoredRecord } from "../../agent/contract/outbox.ts";
 import type { Ports } from "../../agent/contract/ports.ts";
+import { unixMs } from "../../agent/contract/time.ts";
+import { noneOf, type Brokers } from "./brokers.ts";
 import { eventWriter } from "./cloud-events.ts";
 import { brokerAddress, MQTT_SHAPE, type MqttConfig } from "./config.ts";
 import type { Connection, ConnectionOptions, ProtocolLevel } from "./connection.ts";
 import { delivery } from "./delivery.ts";
+import { Lessons } from "./lessons.ts";
 import type { TlsMaterial } from "./socket.ts";
 import { DEFAULT_TOPIC, topicProblems, topicsOf } from "./topic.ts";
 
@@ -44,21 +47,23 @@ function destination(config: MqttConfig, identity: AgentIdentity, ports: Ports, 
   const topics = topicsOf(config.topic, identity);
   const writeEvent = eventWriter(identity, (machine) => topics.source(machine));
   const tries = new Map<number, number>();
+  const clientId = config.client_id ?? identity.id;
+  const lessons = new Lessons({ urls: config.url, window: config.window, rateLimit: config.rate_limit ?? null, clientId }, ports);
   let sentThrough = 0;
-  const write = (record: StoredRecord): string => {
-    const replay = record.seq <= sentThrough;
+  const write = (record: StoredRecord, isReplay: boolean): string => {
+    const replay = isReplay || record.seq <= sentThrough;
     if (!replay) sentThrough = record.seq;
     return writeEvent(record, { publishedAt: ports.clock.now().unixMs, replay });
   };
   return {
     kind: "mqtt",
     name,
-    async connect(signal): Promise<Delivery> {
-      const options = await connectionOptions(config, identity, ports);
-      const connection = await openWith(options, config.protocol, signal);
+    async connect(signal, downlink): Promise<Delivery> {
+      const { connection, url } = await openAny(config, { identity, ports, brokers: lessons.brokers }, signal);
       return delivery({
-        connection, topics, write, tries, ports,
-        peer: peer(config.url[0] ?? "", connection.level),
+        connection, topics, write, tries, ports, lessons,
+        downlinks: lessons.subscriptions.begin(connection, { base: topics.heartbeat, downlink, network: ports.network }),
+        peer: peer(url, connection.level),
         window: Math.max(1, Math.min(config.window, connection.receiveMaximum)),
         goodbye: () => JSON.stringify(offlineHeartbeat(identity, "closed")),
       });
@@ -66,24 +71,52 @@ function destination(config: MqttConfig, identity: AgentIdentity, ports: Ports, 
   };
 }
 
+interface Trying {
+  readonly identity: AgentIdentity;
+  readonly ports: Ports;
+  readonly brokers: Brokers;
+}
+
+/** Tries each broker once; throws when none took us. */
+async function openAny(config: MqttConfig, { identity, ports, brokers }: Trying, signal: AbortSignal): Promise<{ readonly connection: Connection; readonly url: string }> {
+  const errors: LinkError[] = [];
+  for (const url of brokers.order()) {
+    try {
+      const connection = await openWith(await connectionOptions(config, identity, ports, url), config.protocol, signal);
+      brokers.use(url);
+      return { connection, url };
+    } catch (error) {
+      if (!(error instanceof LinkError) || signal.aborted) throw error;
+      errors.push(error);
+    }
+  }
+  throw noneOf(errors);
+}
+
 /** The wire package is loaded by the first connect: commands that never connect do not pay for it. */
 async function openWith(options: Omit<ConnectionOptions, "level">, protocol: MqttConfig["protocol"], signal: AbortSignal): Promise<Connection> {
-  const { openConnection, VersionRefused } = await import("./connection.ts");
-  try {
-    return await openConnection({ ...options, level: protocol === "3.1.1" ? 4 : 5 }, signal);
-  } catch (error) {
-    if (protocol === "auto" && error instanceof VersionRefused) return openConnection({ ...options, level: 4 }, signal);
-    throw error;
+  const [{ openConnection }, { OptionRefused }] = await Promise.all([import("./connection.ts"), import("./link-errors.ts")]);
+  let wanted: ConnectionOptions = { ...options, level: protocol === "3.1.1" ? 4 : 5 };
+  for (;;) {
+    try {
+      return await openConnection(wanted, signal);
+    } catch (error) {
+      if (!(error instanceof OptionRefused)) throw error;
+      if (error.option === "version" && protocol === "auto" && wanted.level === 5) wanted = { ...wanted, level: 4 };
+      else if (error.option === "retain" && wanted.will.retain) wanted = { ...wanted, will: { ...wanted.will, retain: false } };
+      else throw error;
+    }
   }
 }
 
-export async function connectionOptions(config: MqttConfig, identity: AgentIdentity, ports: Ports): Promise<Omit<ConnectionOptions, "level">> {
-  const { host, port, encrypted } = brokerAddress(config.url[0] ?? "");
+/** `url`: one of those configured; default: the first. */
+export async function connectionOptions(config: MqttConfig, identity: AgentIdentity, ports: Ports, url = config.url[0] ?? ""): Promise<Omit<ConnectionOptions, "level">> {
+  const { host, port, encrypted, path } = brokerAddress(url);
   const password = config.password && await ports.secret(config.password).catch((cause: unknown) => {
-    throw new LinkError("refused", "backoff", `The password for ${config.url[0] ?? ""} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    throw new LinkError("refused", "backoff", `The password for ${url} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
   });
   return {
-    address: { host, port, tls: encrypted ? await tlsMaterial(config.tls ?? {}) : null },
+    address: { url, host, port, path, tls: encrypted ? await tlsMaterial(config.tls ?? {}) : null, releasedAt: identity.releasedAt ?? unixMs(0), network: ports.network },
     clientId: config.client_id ?? identity.id,
     ...(config.username !== undefined && { username: config.username }),
     ...(password !== undefined && { password }),
@@ -104,7 +137,7 @@ async function tlsMaterial(tls: NonNullable<MqttConfig["tls"]>): Promise<TlsMate
     }
   };
   const [ca, cert, key] = await Promise.all([read("ca"), read("cert"), read("key")]);
-  return { ...ca, ...cert, ...key, ...(tls.servername !== undefined && { servername: tls.servername }) };
+  return { ...ca, ...cert, ...key, ...(tls.servername !== undefined && { servername: tls.servername }), ...(tls.alpn && { alpn: tls.alpn }) };
 }
 
 const WORDS: Readonly<Record<ProtocolLevel, string>> = {

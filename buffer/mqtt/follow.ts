@@ -27,8 +27,8 @@ const CONNECT_TIMEOUT_MS = 15_000;
 export async function* followRecords({ config, identity, machines, ports }: FollowOptions, signal: AbortSignal): AsyncGenerator<string, void, void> {
   const { address, username, password } = await connectionOptions(config, identity, ports);
   const deadline = ports.network.deadline(CONNECT_TIMEOUT_MS, signal);
-  const socket = await openSocket(address, deadline.signal).finally(() => { deadline.clear(); });
-  const client = new MqttClient(() => socket, {
+  const { stream } = await openSocket(address, deadline.signal).finally(() => { deadline.clear(); });
+  const client = new MqttClient(() => stream, {
     clientId: `tail-${Math.trunc(ports.random() * 0xffff_ffff).toString(16)}`, protocolId: "MQTT", protocolVersion: 4, clean: true, reconnectPeriod: 0,
     ...(username !== undefined && { username }), ...(password !== undefined && { password }), log: () => undefined,
   });
@@ -47,7 +47,7 @@ export async function* followRecords({ config, identity, machines, ports }: Foll
     ring();
   });
   const onError = (error: Error): void => { fail(`The broker at ${config.url[0] ?? ""}: ${error.message}`, error); };
-  limitPackets(socket, LARGEST_RECORD_BYTES, onError);
+  limitPackets(stream, LARGEST_RECORD_BYTES, onError);
   client.on("error", onError);
   client.on("close", () => { fail(`The broker at ${config.url[0] ?? ""} closed the connection.`); });
   signal.addEventListener("abort", onAbort, { once: true });

@@ -3,10 +3,10 @@
  * packet whole, up to the 256 MB that MQTT allows, and what we ask for in CONNECT only binds a broker that means well.
  * Reads the fixed headers alone (MQTT 5 §2.1.4, the same in 3.1.1) beside mqtt.js: nothing is copied or held back.
  */
-import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 
 /** Calls `onLarger` once, after destroying the socket. To be called in one go with mqtt.js's taking the socket: listening makes it flow. */
-export function limitPackets(socket: Socket, maximumBytes: number, onLarger: (error: Error) => void): void {
+export function limitPackets(socket: Duplex, maximumBytes: number, onLarger: (error: Error) => void): void {
   const framing = new Framing();
   socket.on("data", (chunk: Buffer) => {
     const largest = framing.read(chunk);

@@ -1,12 +1,13 @@
 /**
  * PUBLISH at QoS 1 or 0 straight onto the connection's socket: one buffer a packet, one write for all packets of one turn of
- * the event loop, and no second in-flight table beside ours. mqtt.js writes a packet in seven pieces, copies it into a
+ * the event loop, and no second in-flight table beside ours. And SUBSCRIBE, whose packet ids come from the same numbers
+ * (MQTT 5 §2.2.1: a broker must not see one twice). mqtt.js writes a packet in seven pieces, copies it into a
  * store and looks after it there: half of what a record costs while a backlog drains. Everything else stays with
  * mqtt.js: CONNECT, pings, incoming packets, DISCONNECT. Bounded by the caller's window.
  *
  * PUBLISH: MQTT 5 §3.3, 3.1.1 §3.3: type and flags, remaining length, topic, packet id, [properties], payload.
  */
-import type { Socket } from "node:net";
+import type { Writable } from "node:stream";
 
 export interface Packet {
   readonly topic: string;
@@ -20,18 +21,26 @@ const LARGEST_ID = 65_535;
 const PUBLISH = 0x30;
 const QOS1 = 0x02;
 const RETAIN = 0x01;
+const SUBSCRIBE = 0x82;
+/** MQTT 5 §3.8.3.1: QoS 1, and retained messages are not sent because of the subscription. 3.1.1 knows only the QoS. */
+const QOS1_NOTHING_RETAINED = 0x21;
+const QOS1_FILTER = 0x01;
 const CONTENT_TYPE_PROPERTY = 0x03;
 /** Topics and content types come again and again; a machine has some dozens. */
 const KNOWN_TEXTS = 10_000;
 
+/** A connection, or whatever stands for one. */
+export type Output = Pick<Writable, "cork" | "uncork" | "write">;
+
 export class Publisher {
-  readonly #socket: Socket;
+  readonly #socket: Output;
   readonly #pending = new Map<number, (code: number) => void>();
+  #subscription: { readonly id: number; readonly done: (codes: readonly number[]) => void } | null = null;
   readonly #texts = new Map<string, Buffer>();
   #lastId = 0;
   #isCorked = false;
 
-  constructor(socket: Socket) {
+  constructor(socket: Output) {
     this.#socket = socket;
   }
 
@@ -67,14 +76,34 @@ export class Publisher {
     done?.(code);
   }
 
+  /** One SUBSCRIBE of these filters, one at a time; `done` is called with the reason codes, in their order. */
+  subscribe(filters: readonly string[], { level, retained }: { readonly level: 5 | 4; readonly retained: boolean }, done: (codes: readonly number[]) => void): void {
+    const id = this.#nextId();
+    const options = level === 5 && !retained ? QOS1_NOTHING_RETAINED : QOS1_FILTER;
+    const body = Buffer.concat([Buffer.from([id >> 8, id & 255]), ...(level === 5 ? [Buffer.from([0])] : []), ...filters.flatMap((filter) => [this.#text(filter), Buffer.from([options])])]);
+    const head = Buffer.alloc(1 + lengthBytes(body.length), SUBSCRIBE);
+    writeLength(head, 1, body.length);
+    this.#subscription = { id, done };
+    this.#socket.write(Buffer.concat([head, body]));
+  }
+
+  /** SUBACK. */
+  subscribed(id: number, codes: readonly number[]): void {
+    const pending = this.#subscription;
+    if (pending?.id !== id) return;
+    this.#subscription = null;
+    pending.done(codes);
+  }
+
   /** Nothing in flight is called back any more. */
   forget(): void {
     this.#pending.clear();
+    this.#subscription = null;
   }
 
   #nextId(): number {
-    if (this.#pending.size >= LARGEST_ID) throw new RangeError("every packet id is in flight");
-    do this.#lastId = this.#lastId === LARGEST_ID ? 1 : this.#lastId + 1; while (this.#pending.has(this.#lastId));
+    if (this.#pending.size + (this.#subscription ? 1 : 0) >= LARGEST_ID) throw new RangeError("every packet id is in flight");
+    do this.#lastId = this.#lastId === LARGEST_ID ? 1 : this.#lastId + 1; while (this.#pending.has(this.#lastId) || this.#subscription?.id === this.#lastId);
     return this.#lastId;
   }
 

@@ -56,10 +56,11 @@ function eventSchema(type: RecordType, data: JsonSchema): JsonSchema {
     observedat: said("gateway time at which it was learned", INSTANT),
     publishedat: said("gateway time at which it was sent", INSTANT),
     late: said("tells of a time that completeThrough had already passed", { const: true }),
+    clock: said("what its times rest on, where that is not a clock to be trusted as it is", { enum: ["shifted", "unsynchronised"] }),
     replay: said("may have been sent before: comes out of order", { const: true }),
     data,
   };
-  const optional = ["late", "replay"];
+  const optional = ["late", "clock", "replay"];
   return { type: "object", properties, required: Object.keys(properties).filter((name) => !optional.includes(name)), additionalProperties: false };
 }
 

@@ -1,26 +1,55 @@
 /**
  * The TCP or TLS connection under MQTT, open and verified before a byte of MQTT is sent, so that what is wrong with
- * the network or a certificate is told in its own words. Verification cannot be switched off; TLS 1.2 at least.
+ * the network or a certificate is told in its own words. Verification cannot be switched off; TLS 1.2 at least. With a
+ * path, WebSocket frames around it.
  */
 import { connect as connectTcp, isIP, type Socket } from "node:net";
-import { connect as connectTls } from "node:tls";
+import type { Duplex } from "node:stream";
+import { connect as connectTls, TLSSocket } from "node:tls";
 import { LinkError } from "../../agent/contract/errors.ts";
+import type { Clock, UnixMs } from "../../agent/contract/time.ts";
+import { dateProblem, ownCertificate, peerCertificates, type Certificate } from "./certificate.ts";
 
 export interface TlsMaterial {
   readonly ca?: string;
   readonly cert?: string;
   readonly key?: string;
   readonly servername?: string;
+  readonly alpn?: readonly string[];
 }
 export interface BrokerAddress {
+  /** As in the configuration, for people. */
+  readonly url: string;
   readonly host: string;
   readonly port: number;
   /** Null: no encryption. */
   readonly tls: TlsMaterial | null;
+  /** Null: no WebSocket. */
+  readonly path: string | null;
+  /** A clock that shows less is not set. */
+  readonly releasedAt: UnixMs;
+  /** Real time. */
+  readonly network: Clock;
+}
+export interface Opened {
+  readonly stream: Duplex;
+  /** The broker's and ours, for warnings; none without TLS. */
+  readonly certificates: readonly Certificate[];
 }
 
-/** Resolves with the open socket; rejects with a `LinkError`, also when the signal aborts. */
-export function openSocket(address: BrokerAddress, signal: AbortSignal): Promise<Socket> {
+/** Rejects with a `LinkError`, also when the signal aborts. */
+export async function openSocket(address: BrokerAddress, signal: AbortSignal): Promise<Opened> {
+  const { host, port, path, tls } = address;
+  const own = tls?.cert === undefined ? [] : ownCertificate(tls.cert);
+  const socket = await openConnection(address, own, signal);
+  const peer = socket instanceof TLSSocket ? peerCertificates(socket.getPeerCertificate(true)) : [];
+  const certificates = [...peer, ...own];
+  if (path === null) return { stream: socket, certificates };
+  const { openWebSocket } = await import("./websocket.ts");
+  return { stream: await openWebSocket(socket, host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`, path, signal), certificates };
+}
+
+function openConnection(address: BrokerAddress, own: readonly Certificate[], signal: AbortSignal): Promise<Socket> {
   const where = `${address.host}:${address.port}`;
   return new Promise((resolve, reject) => {
     let socket: Socket;
@@ -30,6 +59,9 @@ export function openSocket(address: BrokerAddress, signal: AbortSignal): Promise
       reject(new LinkError("refused", "backoff", `The certificate or key for the broker at ${where} cannot be used: ${text(cause)}. Check the files under tls.`, { cause }));
       return;
     }
+    let shown: readonly Certificate[] = [];
+    // Before Node verifies it, and closes when it is not good: afterwards it can no longer be asked for.
+    socket.prependOnceListener("secure", () => { if (socket instanceof TLSSocket) shown = peerCertificates(socket.getPeerCertificate(true)); });
     const done = (finish: () => void): void => {
       signal.removeEventListener("abort", onAbort);
       socket.off("error", onError).off("close", onClose);
@@ -41,7 +73,7 @@ export function openSocket(address: BrokerAddress, signal: AbortSignal): Promise
       reject(error);
     });
     const onAbort = (): void => fail(new LinkError("timeout", "backoff", `The broker at ${where} did not answer: ${text(signal.reason)}. Is it running, and does a firewall let this port through?`, { cause: signal.reason }));
-    const onError = (cause: Error): void => fail(explain(where, cause));
+    const onError = (cause: Error): void => fail(explain(where, cause, dateProblem([...shown, ...own], address.network.now().unixMs, address.releasedAt)));
     const onClose = (): void => fail(new LinkError("lost", "backoff", `The broker at ${where} closed the connection before it was ready.${address.tls ? " Does it speak TLS on this port?" : ""}`));
     if (signal.aborted) return onAbort();
     signal.addEventListener("abort", onAbort, { once: true });
@@ -55,8 +87,9 @@ export function openSocket(address: BrokerAddress, signal: AbortSignal): Promise
 
 function begin({ host, port, tls }: BrokerAddress): Socket {
   if (!tls) return connectTcp({ host, port });
+  const { alpn, ...material } = tls;
   const servername = tls.servername ?? (isIP(host) ? undefined : host);
-  return connectTls({ ...tls, host, port, ...(servername !== undefined && { servername }), minVersion: "TLSv1.2", rejectUnauthorized: true });
+  return connectTls({ ...material, host, port, ...(servername !== undefined && { servername }), ...(alpn && { ALPNProtocols: [...alpn] }), minVersion: "TLSv1.2", rejectUnauthorized: true });
 }
 
 const text = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));
@@ -70,8 +103,9 @@ const REMEDIES: Readonly<Record<string, string>> = {
   ENETUNREACH: "no route to it. Check the network cable and this machine's address.",
   ECONNRESET: "it broke the connection off. Does it speak this protocol (mqtt:// or mqtts://) on this port?",
   EPROTO: "it does not speak TLS as we do. Is this the port for mqtts://?",
-  CERT_NOT_YET_VALID: "its certificate is not valid yet. Is this machine's clock set?",
-  CERT_HAS_EXPIRED: "its certificate has expired. Renew it, or set this machine's clock.",
+  CERT_NOT_YET_VALID: "its certificate, or one that signed it, is not valid yet. Is this machine's clock set?",
+  CERT_HAS_EXPIRED: "its certificate, or one that signed it, has expired. Renew it, or set this machine's clock.",
+  ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL: "it takes none of the protocols under tls.alpn.",
   ERR_TLS_CERT_ALTNAME_INVALID: "its certificate carries another name. Use that name in the url, or set tls.servername.",
   DEPTH_ZERO_SELF_SIGNED_CERT: "its certificate is self-signed. Name it (or its authority) under tls.ca.",
   SELF_SIGNED_CERT_IN_CHAIN: "its certificate comes from an authority we do not know. Name that authority's file under tls.ca.",
@@ -80,9 +114,10 @@ const REMEDIES: Readonly<Record<string, string>> = {
   CERT_SIGNATURE_FAILURE: "its certificate was not signed by the authority under tls.ca.",
 };
 
-function explain(where: string, cause: Error): LinkError {
+/** The dates explain an alert of TLS, or what verification found; they say nothing about a network that is down. */
+function explain(where: string, cause: Error, dates: string | null): LinkError {
   const code = "code" in cause && typeof cause.code === "string" ? cause.code : "";
   const unreachable = ["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH", "ETIMEDOUT"].includes(code);
-  const remedy = REMEDIES[code] ?? `${text(cause)}.`;
+  const remedy = (/CERT|SSL|SIGNATURE/.test(code) && code !== "ERR_TLS_CERT_ALTNAME_INVALID" ? dates : null) ?? REMEDIES[code] ?? `${text(cause)}.`;
   return new LinkError(unreachable ? "unreachable" : "refused", "backoff", `The broker at ${where} cannot be reached: ${remedy}${code ? ` (${code})` : ""}`, { cause });
 }

@@ -30,7 +30,7 @@ export function destinationConformance(startPeer: StartPeer, unreachable: () => 
   it("takes all, in order", async () => {
     await using peer = await startPeer(() => "take");
     const outbox = await filled(300);
-    const delivery = await peer.destination.connect(forever);
+    const delivery = await peer.destination.connect(forever, () => undefined);
     expect(await delivery.deliver(outbox.pending("bridge", 0, 300), forever)).toEqual({ accepted: outbox.pending("bridge", 0, 300).map(({ seq }) => seq), rejected: [] });
     expect(peer.received()).toEqual(outbox.pending("bridge", 0, 300).map(({ id }) => id));
     await delivery.close();
@@ -40,7 +40,7 @@ export function destinationConformance(startPeer: StartPeer, unreachable: () => 
   it("names what the peer refuses for good, and takes the rest", async () => {
     await using peer = await startPeer((nth) => (nth === 2 ? "refuse for good" : "take"));
     const outbox = await filled(3);
-    const delivery = await peer.destination.connect(forever);
+    const delivery = await peer.destination.connect(forever, () => undefined);
     expect(await delivery.deliver(outbox.pending("bridge", 0, 3), forever)).toMatchObject({ accepted: [1, 3], rejected: [{ seq: 2, reason: expect.any(String) as string }] });
     await delivery.close();
   });
@@ -48,7 +48,7 @@ export function destinationConformance(startPeer: StartPeer, unreachable: () => 
   it("accept half: what is in neither list stays", async () => {
     await using peer = await startPeer((nth) => (nth % 2 === 0 ? "take nothing for now" : "take"));
     const outbox = await filled(4);
-    const delivery = await peer.destination.connect(forever);
+    const delivery = await peer.destination.connect(forever, () => undefined);
     const { accepted, rejected } = await delivery.deliver(outbox.pending("bridge", 0, 4), forever);
     expect([accepted.toSorted((a, b) => a - b), rejected]).toEqual([[1, 3], []]);
     await delivery.close();
@@ -68,7 +68,7 @@ export function destinationConformance(startPeer: StartPeer, unreachable: () => 
   it("settles `lost` and says what was acknowledged when the peer dies midway; throws when nothing was", async () => {
     await using peer = await startPeer((nth) => (nth === 3 ? "die" : "take"));
     const outbox = await filled(2);
-    const delivery = await peer.destination.connect(forever);
+    const delivery = await peer.destination.connect(forever, () => undefined);
     expect(await delivery.deliver(outbox.pending("bridge", 0, 2), forever)).toEqual({ accepted: [1, 2], rejected: [] });
     await expect(delivery.deliver(outbox.pending("bridge", 0, 2), forever)).rejects.toBeInstanceOf(LinkError);
     expect(await delivery.lost).toBeInstanceOf(LinkError);
@@ -79,7 +79,7 @@ export function destinationConformance(startPeer: StartPeer, unreachable: () => 
   it("times out on a peer that stays silent", async () => {
     await using peer = await startPeer((nth) => (nth > 3 ? "silent" : "take"), 200);
     const outbox = await filled(10);
-    const delivery = await peer.destination.connect(forever);
+    const delivery = await peer.destination.connect(forever, () => undefined);
     expect((await delivery.deliver(outbox.pending("bridge", 0, 10), forever)).accepted).toEqual([1, 2, 3]);
     expect(await delivery.lost).toMatchObject({ fault: "timeout" });
     await delivery.close();
@@ -88,7 +88,7 @@ export function destinationConformance(startPeer: StartPeer, unreachable: () => 
   it("an abort keeps what has not left, and waits a little for what has", async () => {
     await using peer = await startPeer((nth) => (nth > 3 ? "silent" : "take"), 1_000);
     const outbox = await filled(300);
-    const delivery = await peer.destination.connect(forever);
+    const delivery = await peer.destination.connect(forever, () => undefined);
     const controller = new AbortController();
     const outcome = delivery.deliver(outbox.pending("bridge", 0, 300), controller.signal);
     controller.abort(new Error("stop"));
@@ -99,6 +99,6 @@ export function destinationConformance(startPeer: StartPeer, unreachable: () => 
   });
 
   it("a peer that is not there is a LinkError", async () => {
-    await expect((await unreachable()).connect(forever)).rejects.toMatchObject({ name: "LinkError", fault: "unreachable" });
+    await expect((await unreachable()).connect(forever, () => undefined)).rejects.toMatchObject({ name: "LinkError", fault: "unreachable" });
   });
 }

@@ -11,7 +11,10 @@ const problems = (keys: object): readonly string[] => {
 
 describe("the keys of an MQTT destination", () => {
   it("fills in what is not said", () => {
-    expect(read({})).toEqual({ ok: true, value: { url: "mqtts://broker.example.com", topic: "cellgate/v1/{site}/{area}/{cell}/{machine}", protocol: "auto", keepalive: 15_000, window: 20 } });
+    expect(read({})).toEqual({ ok: true, value: {
+      url: ["mqtts://broker.example.com"], topic: "cellgate/v1/{site}/{area}/{cell}/{machine}", protocol: "auto", keepalive: 10_000, window: 20,
+      latency: { live: 0, state: 0, downtime: 0, alarm: 0, connection: 0, loss: 0, cycle: 5_000, count: 5_000, summary: 900_000, receipt: 900_000 },
+    } });
   });
 
   it("takes everything that design.md shows", () => {
@@ -26,6 +29,14 @@ describe("the keys of an MQTT destination", () => {
     [{ password: { file: "/a", env: "B" }, username: "u" }, "the keys \"file\", \"env\""],
     [{ password: { file: "/a" } }, "a password without a user name"],
     [{ url: "mqtt://broker", tls: { ca: "/a" } }, "mqtt:// together with tls"],
+    [{ url: ["mqtts://broker", "ws://broker/mqtt"], tls: { ca: "/a" } }, "ws:// together with tls"],
+    [{ url: [] }, "a list of 1 to 8"],
+    [{ url: ["mqtts://broker", "mqtts://broker"] }, "the same broker twice"],
+    [{ url: "mqtts://broker/mqtt" }, "mqtts://HOST"],
+    [{ url: "wss://broker/mqtt?key=1" }, "wss://HOST/PATH"],
+    [{ tls: { alpn: [] } }, "a list of 1 to 8"],
+    [{ rate_limit: 80 }, "such as 80/s"],
+    [{ drain_rate: "0/s" }, "such as 80/s"],
     [{ tls: { cert: "/a" } }, "only one of cert and key"],
     [{ tls: { insecure: true } }, "unknown key"],
     [{ window: 1_001 }, "from 1 to 1000"],
@@ -38,12 +49,21 @@ describe("the keys of an MQTT destination", () => {
   });
 
   it.each([
-    ["mqtts://broker.example.com", { host: "broker.example.com", port: 8883, encrypted: true }],
-    ["mqtt://10.0.4.2", { host: "10.0.4.2", port: 1883, encrypted: false }],
-    ["mqtt://[fe80::1]:1900/", { host: "fe80::1", port: 1900, encrypted: false }],
+    ["mqtts://broker.example.com", { host: "broker.example.com", port: 8883, encrypted: true, path: null }],
+    ["wss://broker.example.com", { host: "broker.example.com", port: 443, encrypted: true, path: "/mqtt" }],
+    ["wss://broker.example.com/", { host: "broker.example.com", port: 443, encrypted: true, path: "/" }],
+    ["ws://[fe80::1]:8083/a/b", { host: "fe80::1", port: 8083, encrypted: false, path: "/a/b" }],
+    ["mqtt://10.0.4.2", { host: "10.0.4.2", port: 1883, encrypted: false, path: null }],
+    ["mqtt://[fe80::1]:1900/", { host: "fe80::1", port: 1900, encrypted: false, path: null }],
   ])("address of %s", (url, expected) => {
     expect(problems({ url })).toEqual([]);
     expect(brokerAddress(url)).toEqual(expected);
+  });
+
+  it("gives the delivery loop its pace", () => {
+    const decoded = read({ latency: { cycle: "2s", live: "250ms" }, drain_rate: "50/s" });
+    const fast = { state: 0, downtime: 0, alarm: 0, connection: 0, loss: 0, count: 5_000, summary: 900_000, receipt: 900_000 };
+    expect(decoded.ok && mqttDestination.pacing?.(decoded.value)).toEqual({ latencyMs: { ...fast, cycle: 2_000 }, liveMs: 250, drainPerSecond: 50 });
   });
 
   it("checks the template against the whole site, and says where records go", () => {

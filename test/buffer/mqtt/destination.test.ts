@@ -116,7 +116,7 @@ describeNeeding(["mosquitto"], "MQTT destination with Mosquitto", () => {
   it("keeps to the broker's receive maximum", async () => {
     await using broker = await startMosquitto(["max_inflight_messages 10"]);
     const destination = destinationAt(broker.port, { window: 500 });
-    const delivery = await destination.connect(new AbortController().signal);
+    const delivery = await destination.connect(new AbortController().signal, () => undefined);
     const outbox = memoryOutbox();
     await put(outbox, manyRecords(500));
     const outcome = await delivery.deliver(outbox.pending("bridge", 0, 500), new AbortController().signal);
@@ -165,7 +165,7 @@ describeNeeding(["mosquitto"], "a publish that the broker's access rules deny", 
     const outbox = memoryOutbox();
     await put(outbox, [SAMPLES.state, SAMPLES.cycle]);
     const ports = testPorts({ random: () => 0 });
-    const delivery = await destinationAt(broker.port, {}, ports).connect(new AbortController().signal);
+    const delivery = await destinationAt(broker.port, {}, ports).connect(new AbortController().signal, () => undefined);
     const signal = new AbortController().signal;
     expect(await delivery.deliver(outbox.pending("bridge", 0, 10), signal)).toEqual({ accepted: [2], rejected: [] });
     for (let tries = 2; tries < 5; tries++) expect(await delivery.deliver(outbox.pending("bridge", 0, 1), signal)).toEqual({ accepted: [], rejected: [] });

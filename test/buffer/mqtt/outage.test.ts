@@ -157,7 +157,7 @@ describeNeeding(["mosquitto", "openssl"], "MQTT over TLS", () => {
     const ca = join(broker.folder, "ca.pem");
     const message = async (port: number, tls: object): Promise<string> => {
       try {
-        await destinationAt(port, { tls }, testPorts(), "mqtts").connect(new AbortController().signal);
+        await destinationAt(port, { tls }, testPorts(), "mqtts").connect(new AbortController().signal, () => undefined);
       } catch (error) {
         return error instanceof Error ? error.message : String(error);
       }

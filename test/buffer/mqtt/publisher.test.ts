@@ -1,12 +1,12 @@
 /** Packets that we write ourselves, as real brokers of both versions read them: every width of the length field, every kind of text. */
 import { expect, test } from "vitest";
 import { openConnection, type ProtocolLevel } from "../../../buffer/mqtt/connection.ts";
+import { unixMs } from "../../../agent/contract/time.ts";
 import { Publisher } from "../../../buffer/mqtt/publisher.ts";
 import { systemClock } from "../../../agent/runtime/clock.ts";
 import { startMosquitto, subscribe } from "../../support/broker.ts";
 import { describeNeeding } from "../../support/needs.ts";
 import { PassThrough } from "node:stream";
-import type { Socket } from "node:net";
 
 const SIZES = [0, 1, 60, 90, 100, 126, 127, 128, 129, 16_300, 16_383, 16_384, 16_400, 70_000, 2_097_151, 2_097_200];
 
@@ -15,7 +15,7 @@ describeNeeding(["mosquitto"], "PUBLISH at a real broker", () => {
     await using broker = await startMosquitto();
     await using subscriber = await subscribe(broker.port, "#", 5);
     const connection = await openConnection({
-      address: { host: "127.0.0.1", port: broker.port, tls: null }, level, clientId: "publisher", keepaliveMs: 15_000,
+      address: { url: "", host: "127.0.0.1", port: broker.port, path: null, tls: null, releasedAt: unixMs(0), network: systemClock() }, level, clientId: "publisher", keepaliveMs: 15_000,
       will: { topic: "will", payload: "gone", retain: true }, network: systemClock(),
     }, AbortSignal.timeout(10_000));
     const sent = SIZES.map((size, index) => ({ topic: `a/${"ä".repeat(index)}/${size}`, payload: "ü→x".repeat(Math.ceil(size / 6)).slice(0, size), retain: index % 3 === 0, contentType: "application/cloudevents+json" }));
@@ -36,7 +36,7 @@ test("packet ids go round without touching those in flight, and an acknowledgeme
   const written: number[] = [];
   const socket = new PassThrough();
   socket.on("data", (bytes: Buffer) => { for (let at = 0; at < bytes.length; at += 7) written.push(bytes.readUInt16BE(at + 5)); });
-  const publisher = new Publisher(socket as unknown as Socket);
+  const publisher = new Publisher(socket);
   const acknowledged: string[] = [];
   const send = (name: string): void => publisher.publish({ topic: "t", payload: "", retain: false, contentType: null }, () => void acknowledged.push(name));
   send("stuck");

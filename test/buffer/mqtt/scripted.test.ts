@@ -53,7 +53,7 @@ describe("MQTT destination and a scripted broker", () => {
     await using running = delivering(destinationAt(broker.port), memoryOutbox());
     await running.untilLink(({ state }) => state === "up");
     broker.dismiss(0x8e);
-    expect(await running.untilLink(({ state }) => state === "down")).toMatchObject({ fault: "refused", retryInMs: 30_000, message: expect.stringContaining("another client came with our client id") as string });
+    expect(await running.untilLink(({ state }) => state === "down")).toMatchObject({ fault: "refused", retryInMs: 750, message: expect.stringContaining("another client came with our client id") as string });
   });
 
   it("a broker that refuses for a while is tried again and again", async () => {
@@ -98,7 +98,7 @@ describe("MQTT destination and a scripted broker", () => {
     } });
     const outbox = memoryOutbox();
     await put(outbox, manyRecords(2_000));
-    const delivery = await destinationAt(broker.port, { window: 20 }).connect(new AbortController().signal);
+    const delivery = await destinationAt(broker.port, { window: 20 }).connect(new AbortController().signal, () => undefined);
     const outcome = delivery.deliver(outbox.pending("bridge", 0, 2_000), new AbortController().signal);
     await expect(outcome).rejects.toMatchObject({ name: "LinkError", message: expect.stringContaining("0x8b") as string });
     expect(broker.published.length).toBe(20);
