@@ -19,6 +19,7 @@ import { assemble, driverOf, followConfigured } from "./assemble.ts";
 import { machineDetector } from "./detect/machine.ts";
 import { DESTINATION_KINDS, SOURCE_KINDS } from "./registry.ts";
 import { runAgent } from "./runtime/agent.ts";
+import { whileReplaced } from "./runtime/replaced.ts";
 import { systemClock } from "./runtime/clock.ts";
 import { asyncApiDocument } from "../buffer/mqtt/asyncapi.ts";
 import { recordSchemas } from "../buffer/mqtt/schemas.ts";
@@ -55,7 +56,7 @@ const commands: readonly Command[] = [
     work: async (configuration, own, signal) => {
       own.log.info({ version: VERSION, agent: configuration.agent.id, machines: configuration.machines.length, dataDir: configuration.agent.dataDir }, "cellgate starts");
       try {
-        await runAgent(assemble(configuration, own, VERSION), signal);
+        await whileReplaced(own, () => runAgent(assemble(configuration, own, VERSION, process.argv[1]), signal));
         own.log.info({}, "cellgate has stopped");
       } finally {
         closeLogs();
