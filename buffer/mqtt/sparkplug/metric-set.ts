@@ -30,7 +30,7 @@ export class MetricSet {
   readonly #changed = new Set<Held>();
   readonly #nextAlias: () => number;
   readonly #historyLimit: number;
-  #missed: Missed[] = [];
+  readonly #missed: Missed[] = [];
   #isNew = false;
   /** Changes that no history had room for, and metrics there were too many of. */
   dropped = 0;

@@ -12,6 +12,7 @@ import type { Ports } from "../../../agent/contract/ports.ts";
 import type { Connection } from "../connection.ts";
 import type { BirthNumber } from "./birth-number.ts";
 import type { EdgeNode } from "./edge-node.ts";
+import type { SparkplugParts } from "./live.ts";
 import { PrimaryHost } from "./primary-host.ts";
 
 const FIRST_RETRY_MS = 1_000;
@@ -19,18 +20,14 @@ const MAXIMUM_RETRY_MS = 60_000;
 /** Up this long: the link has proved itself, and the next one is tried soon. */
 const STEADY_MS = 10_000;
 const GOODBYE_MS = 1_000;
+const SUBSCRIBE_MS = 10_000;
 const OUR_FAULT_RETRY_MS = 60_000;
 
-export interface Will {
-  readonly topic: string;
-  readonly payload: Uint8Array;
-}
 export interface OutputParts {
   readonly node: EdgeNode;
   readonly birthNumber: BirthNumber;
   readonly primaryHost: string | undefined;
-  /** Opens a connection with this will to the broker whose turn it is; `turn` rises by one with each. */
-  readonly open: (will: Will, turn: number, signal: AbortSignal) => Promise<Connection>;
+  readonly open: SparkplugParts["open"];
   readonly brokers: number;
   readonly ports: Ports;
 }
@@ -96,11 +93,11 @@ class SparkplugOutput implements LiveOutput {
     const onAbort = (): void => this.#end(new LinkError("lost", "never", "stopped"));
     signal.addEventListener("abort", onAbort, { once: true });
     if (signal.aborted) onAbort();
-    void connection.lost.then((error) => this.#end(error));
+    void connection.lost.then(({ error }) => this.#end(error));
     try {
       node.attach((topic, payload) => this.#send(connection, topic, payload), bdSeq);
-      const state = primaryHost === undefined ? [] : [`spBv1.0/STATE/${primaryHost}`];
-      await Promise.race([connection.subscribe([...node.topics.commands, ...state], (topic, payload) => this.#guarded(() => this.#message(topic, payload))), ended]);
+      const refusal = await Promise.race([this.#subscribe(connection), ended]);
+      if (refusal !== null) return refusal;
       if (primaryHost === undefined) this.#guarded(() => node.birth());
       this.#link = "up";
       ports.log.info({ bdSeq, primaryHost: this.#hostView }, "Sparkplug link up");
@@ -109,6 +106,21 @@ class SparkplugOutput implements LiveOutput {
       signal.removeEventListener("abort", onAbort);
       await this.#leave(connection, bdSeq);
     }
+  }
+
+  /** Null: all of it is granted. */
+  async #subscribe(connection: Connection): Promise<LinkError | null> {
+    const { node, primaryHost, ports } = this.#parts;
+    const filters = [...node.topics.commands, ...(primaryHost === undefined ? [] : [`spBv1.0/STATE/${primaryHost}`])];
+    const deadline = ports.network.deadline(SUBSCRIBE_MS, new AbortController().signal);
+    const codes = await new Promise<readonly number[] | null>((resolve) => {
+      deadline.signal.addEventListener("abort", () => resolve(null), { once: true });
+      connection.subscribe(filters, ({ topic, payload }) => this.#guarded(() => this.#message(topic, payload)), resolve, true);
+    });
+    deadline.clear();
+    if (codes === null) return new LinkError("timeout", "backoff", "The broker does not answer the Sparkplug subscriptions.");
+    const refused = filters.filter((_, at) => (codes[at] ?? 0x80) >= 0x80);
+    return refused.length === 0 ? null : new LinkError("refused", { afterMs: OUR_FAULT_RETRY_MS }, `The broker refuses the subscription to ${refused.join(", ")}: check its access rules.`);
   }
 
   #message(topic: string, payload: Uint8Array): void {

@@ -17,10 +17,10 @@ export const QUALITY = { bad: 0, good: 192, stale: 500 } as const;
 export type Quality = keyof typeof QUALITY;
 
 export type Scalar = string | number | boolean;
-/** A table; every column has its datatype, every row a value for every column. */
+/** A table of texts; every row has a text for every column. */
 export interface DataSet {
-  readonly columns: readonly { readonly name: string; readonly datatype: "String" | "Int32" | "Boolean" }[];
-  readonly rows: readonly (readonly Scalar[])[];
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly string[])[];
 }
 /** Int32, Int64, Double and DateTime (ms since 1970) are numbers. Null: not known, or known to be nothing; the quality says which. */
 export type MetricValue = Scalar | DataSet | null;
@@ -96,20 +96,14 @@ function writeValue(out: BinaryWriter, datatype: Datatype, value: Exclude<Metric
   else out.tag(11, WireType.Varint).uint64(BigInt.asUintN(64, BigInt(value)));
 }
 
-/** 1 num_of_columns, 2 columns, 3 types, 4 rows; Row: 1 elements; DataSetValue: 1 int, 5 boolean, 6 string (§6.4.11 to 13). */
+/** 1 num_of_columns, 2 columns, 3 types, 4 rows; Row: 1 elements; DataSetValue: 6 string_value (§6.4.11 to 13). */
 function writeDataSet(out: BinaryWriter, { columns, rows }: DataSet): void {
   out.tag(1, WireType.Varint).uint64(columns.length);
-  for (const { name } of columns) out.tag(2, WireType.LengthDelimited).string(name);
-  for (const { datatype } of columns) out.tag(3, WireType.Varint).uint32(DATATYPES[datatype]);
+  for (const name of columns) out.tag(2, WireType.LengthDelimited).string(name);
+  for (let column = 0; column < columns.length; column++) out.tag(3, WireType.Varint).uint32(DATATYPES.String);
   for (const row of rows) {
     out.tag(4, WireType.LengthDelimited).fork();
-    for (const value of row) {
-      out.tag(1, WireType.LengthDelimited).fork();
-      if (typeof value === "string") out.tag(6, WireType.LengthDelimited).string(value);
-      else if (typeof value === "boolean") out.tag(5, WireType.Varint).bool(value);
-      else out.tag(1, WireType.Varint).uint32(value >>> 0);
-      out.join();
-    }
+    for (const value of row) out.tag(1, WireType.LengthDelimited).fork().tag(6, WireType.LengthDelimited).string(value).join();
     out.join();
   }
 }

@@ -45,11 +45,9 @@ export function recordUpdates({ record }: Latest): readonly Update[] {
 /** `destination`: whose part of the buffer is ours. */
 export function nodeUpdates(heartbeat: object, destination: string, at: number): readonly Update[] {
   const all = within(heartbeat, "buffer.destinations");
-  const own = Array.isArray(all) ? all.find((one) => isRecord(one) && one["name"] === destination) : undefined;
-  return NODE_METRICS.map((metric) => {
-    const whole = { ...heartbeat, own };
-    return measured(metric, within(whole, metric.from), at);
-  });
+  const own = Array.isArray(all) ? all.filter(isRecord).find((one) => one["name"] === destination) : undefined;
+  const whole = { ...heartbeat, own };
+  return NODE_METRICS.map((metric) => measured(metric, within(whole, metric.from), at));
 }
 
 /** `execution/2` is of the second path. A value that is not in the vocabulary is a point of the site's own. */
@@ -64,18 +62,15 @@ function metricOf(name: string, value: unknown): MetricRow | null {
 
 /** Null: a value whose first word is "unknown" has no datatype yet, and is shown when it has. */
 function typeOf(value: unknown): Datatype | null {
-  switch (typeof value) {
-    case "string": return "String";
-    case "number": return "Double";
-    case "boolean": return "Boolean";
-    default: return null;
-  }
+  if (typeof value === "string") return "String";
+  if (typeof value === "number") return "Double";
+  return typeof value === "boolean" ? "Boolean" : null;
 }
 
 function alarmUpdates(value: unknown, at: number): readonly Update[] {
   const set = Array.isArray(value) ? value.filter(isRecord) : null;
   const quality: Quality = set === null ? "bad" : "good";
-  const text = (alarm: Readonly<Record<string, unknown>>, key: string): string => String(fit("String", alarm[key]) ?? "");
+  const text = (alarm: Readonly<Record<string, unknown>>, key: string): string => textOf(alarm[key]) ?? "";
   const table: DataSet | null = set && {
     columns: ALARM_COLUMNS,
     rows: set.slice(0, MOST_ALARMS).map((alarm) => [text(alarm, "code"), text(alarm, "severity"), text(alarm, "text"), text(alarm, "nativeType")]),
@@ -102,7 +97,7 @@ function told({ from, metric, datatype, unit }: RecordRow, body: object, at: num
 /** The value as its datatype has it; null when it does not fit. */
 function fit(datatype: Datatype, value: unknown): MetricValue {
   switch (datatype) {
-    case "String": return typeof value === "string" || typeof value === "number" || typeof value === "boolean" ? String(value).slice(0, LONGEST_TEXT) : null;
+    case "String": return textOf(value);
     case "Boolean": return typeof value === "boolean" ? value : null;
     case "Double": return typeof value === "number" && Number.isFinite(value) ? value : null;
     case "Int64": return typeof value === "number" && Number.isSafeInteger(value) ? value : null;
@@ -111,6 +106,9 @@ function fit(datatype: Datatype, value: unknown): MetricValue {
     case "DataSet": return null;
   }
 }
+
+const textOf = (value: unknown): string | null =>
+  typeof value === "string" || typeof value === "number" || typeof value === "boolean" ? String(value).slice(0, LONGEST_TEXT) : null;
 
 function instant(value: unknown): number | null {
   const at = typeof value === "string" ? Date.parse(value) : Number.NaN;

@@ -50,12 +50,7 @@ export const CONCLUDED_METRICS = {
   alarmCount: row("Alarm Count", "Int32"),
 } as const;
 
-export const ALARM_COLUMNS: DataSet["columns"] = [
-  { name: "Code", datatype: "String" },
-  { name: "Severity", datatype: "String" },
-  { name: "Text", datatype: "String" },
-  { name: "Type", datatype: "String" },
-];
+export const ALARM_COLUMNS: DataSet["columns"] = ["Code", "Severity", "Text", "Type"];
 
 /** `from`: where in the record's body the value lies. */
 export interface RecordRow extends MetricRow {
