@@ -7,6 +7,7 @@ import type { RecordType } from "../../agent/contract/record.ts";
 import { fail, INVALID, name, optional, withDefault, type DefaultedShape, type Invalid, type Of, type Path, type Problem, type Shape } from "../../agent/contract/shape.ts";
 import { secretReference } from "../../agent/contract/secret-shape.ts";
 import { duration, integer, list, object, oneOf, text } from "../../agent/contract/shapes.ts";
+import { SPARKPLUG_SHAPE } from "./sparkplug/config.ts";
 import { DEFAULT_TOPIC } from "./topic.ts";
 
 const path = (description: string): Shape<string> => text({ description, maxLength: 4096 });
@@ -78,6 +79,7 @@ const KEYS = object({
   window: withDefault(integer({ description: "messages sent and not yet acknowledged; 20 for a LAN, 100 for a cloud link; the broker's receive maximum bounds it", minimum: 1, maximum: 1000 }), 20),
   rate_limit: optional(perSecond("most messages a second, current values among them, for brokers with a quota; default: as fast as the window allows")),
   latency: withDefault<Latency>(LATENCY_KEYS, LATENCY, Object.fromEntries(Object.entries(LATENCY).map(([use, ms]) => [use, shown(ms)]))),
+  sparkplug: optional(SPARKPLUG_SHAPE),
   drain_rate: optional(perSecond("most records a second of a backlog, so that a broker is not flooded after an outage; default: as fast as the link takes them")),
 });
 

@@ -4,7 +4,7 @@
  * the broker refused one, and what the links before have taught (lessons.ts).
  */
 import { readFile } from "node:fs/promises";
-import type { AgentIdentity, Delivery, Destination, DestinationKind } from "../../agent/contract/destination.ts";
+import type { AgentIdentity, Delivery, Destination, DestinationKind, DestinationPorts, LiveOutput } from "../../agent/contract/destination.ts";
 import { LinkError } from "../../agent/contract/errors.ts";
 import type { StoredRecord } from "../../agent/contract/outbox.ts";
 import type { Ports } from "../../agent/contract/ports.ts";
@@ -16,6 +16,8 @@ import type { Connection, ConnectionOptions, ProtocolLevel } from "./connection.
 import { delivery } from "./delivery.ts";
 import { Lessons } from "./lessons.ts";
 import type { TlsMaterial } from "./socket.ts";
+import { sparkplugProblems, sparkplugSummary, type SparkplugConfig } from "./sparkplug/config.ts";
+import { sparkplugLive } from "./sparkplug/live.ts";
 import { DEFAULT_TOPIC, topicProblems, topicsOf } from "./topic.ts";
 
 const TOPIC_EXPECTED = `a template such as ${DEFAULT_TOPIC}`;
@@ -23,13 +25,16 @@ const TOPIC_EXPECTED = `a template such as ${DEFAULT_TOPIC}`;
 export const mqttDestination: DestinationKind<MqttConfig> = {
   kind: "mqtt",
   shape: MQTT_SHAPE,
-  check: (config, { agent, machines }) =>
-    topicProblems(config.topic, agent, machines).map((problem) => ({ path: ["topic"], on: "value", found: problem, expected: TOPIC_EXPECTED })),
+  check: (config, plan) => [
+    ...topicProblems(config.topic, plan.agent, plan.machines).map((problem) => ({ path: ["topic"], on: "value", found: problem, expected: TOPIC_EXPECTED } as const)),
+    ...(config.sparkplug ? sparkplugProblems(config.sparkplug, plan) : []).map((problem) => ({ ...problem, path: ["sparkplug", ...problem.path] })),
+  ],
   summary(config, { agent, machines }) {
     const topics = topicsOf(config.topic, agent);
     return [
       `connects to ${config.url.join(", else ")}${config.username === undefined ? "" : ` as ${config.username}`}, client id ${config.client_id ?? agent.id}`,
       ...machines.map((machine) => `${machine} → ${topics.source(machine)}/rec/…`),
+      ...(config.sparkplug ? sparkplugSummary(config.sparkplug, agent) : []),
     ];
   },
   pacing({ latency: { live, ...latencyMs }, drain_rate }) {
@@ -43,7 +48,7 @@ export const offlineHeartbeat = (identity: AgentIdentity, reason: "lost" | "clos
   schema: "heartbeat/1", status: "offline", agent: identity.id, version: identity.version, bootId: identity.bootId, epoch: identity.epoch, reason,
 });
 
-function destination(config: MqttConfig, identity: AgentIdentity, ports: Ports, name: string): Destination {
+function destination(config: MqttConfig, identity: AgentIdentity, ports: DestinationPorts, name: string): Destination {
   const topics = topicsOf(config.topic, identity);
   const writeEvent = eventWriter(identity, (machine) => topics.source(machine));
   const tries = new Map<number, number>();
@@ -58,6 +63,7 @@ function destination(config: MqttConfig, identity: AgentIdentity, ports: Ports, 
   return {
     kind: "mqtt",
     name,
+    ...(config.sparkplug && { live: sparkplug(config, config.sparkplug, { identity, ports, name }) }),
     async connect(signal, downlink): Promise<Delivery> {
       const { connection, url } = await openAny(config, { identity, ports, brokers: lessons.brokers }, signal);
       return delivery({
@@ -69,6 +75,17 @@ function destination(config: MqttConfig, identity: AgentIdentity, ports: Ports, 
       });
     },
   };
+}
+
+/** On a connection of its own, with the same keys. */
+function sparkplug(config: MqttConfig, own: SparkplugConfig, { identity, ports, name }: { readonly identity: AgentIdentity; readonly ports: DestinationPorts; readonly name: string }): LiveOutput {
+  return sparkplugLive({
+    config: own, identity, ports, name, brokers: config.url.length,
+    async open({ topic, payload }, turn, signal) {
+      const options = await connectionOptions(config, identity, ports, config.url[turn % config.url.length]);
+      return openWith({ ...options, clientId: own.client_id ?? `${options.clientId}-spb`, will: { topic, payload, retain: false } }, config.protocol, signal);
+    },
+  });
 }
 
 interface Trying {

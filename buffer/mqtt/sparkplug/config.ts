@@ -32,6 +32,12 @@ export const namesOf = (config: SparkplugConfig, agent: { readonly id: string })
   device: (machine) => config.devices[machine] ?? machine,
 });
 
+/** For people, one line. */
+export function sparkplugSummary(config: SparkplugConfig, agent: { readonly id: string }): readonly string[] {
+  const { group, node } = namesOf(config, agent);
+  return [`live values as Sparkplug B: spBv1.0/${group}/…/${node}${config.primary_host === undefined ? "" : `, while ${config.primary_host} is online`}`];
+}
+
 /** Paths within the group `sparkplug`. */
 export function sparkplugProblems(config: SparkplugConfig, { agent, machines }: SitePlan): readonly Problem[] {
   const problems: Problem[] = [];
