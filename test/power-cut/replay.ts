@@ -2,7 +2,8 @@
  * Reads what recorder.c wrote down and makes the files as a power cut at some point would have left them
  * (store-and-forward.md §10): per file, what was written before its last completed sync began is there; of each later
  * write every 512-byte sector is there with probability one half. A sync protects only what was written before it began.
- * Directory entries and the making of files are taken as durable.
+ * A device that lies keeps its last `LIES` writes in a cache whatever sync it was told, and each sector of them is there
+ * with probability one half too. Directory entries and the making of files are taken as durable.
  */
 import { readFileSync } from "node:fs";
 
@@ -39,13 +40,30 @@ export function readEvents(path: string): readonly Event[] {
   return events;
 }
 
+/** Writes that a lying device still holds when it says that all is on the medium. */
+const LIES = 32;
+export type Device = "honest" | "lying";
+
 type Change = { readonly at: number; readonly offset: number; readonly bytes: Buffer | null };
 /** One file: what is surely on the medium, and the changes that may or may not be. */
 class Medium {
   #durable: Buffer | null = null;
   #size = 0;
   #volatile: Change[] = [];
+  /** Synced, says the device; always empty on an honest one. */
+  #claimed: Change[] = [];
+  readonly #lies: boolean;
   readonly #begun = new Map<number, number>();
+
+  constructor(device: Device = "honest") {
+    this.#lies = device === "lying";
+  }
+
+  /** Writes before this event have left the device's cache. */
+  leaves(before: number): void {
+    const left = this.#claimed.findIndex(({ at }) => at >= before);
+    for (const change of this.#claimed.splice(0, left < 0 ? this.#claimed.length : left)) this.#apply(change);
+  }
 
   take(event: Event, at: number): void {
     if (event.op === "base") this.#write(event.offset, event.bytes);
@@ -54,21 +72,25 @@ class Medium {
     else if (event.op === "begin") this.#begun.set(event.sync, at);
     else if (event.op === "end") {
       const begun = this.#begun.get(event.sync) ?? 0;
-      for (const change of this.#volatile) if (change.at < begun) this.#apply(change);
+      const synced = this.#volatile.filter((change) => change.at < begun);
+      if (this.#lies) this.#claimed.push(...synced);
+      else for (const change of synced) this.#apply(change);
       this.#volatile = this.#volatile.filter((change) => change.at >= begun);
       this.#begun.delete(event.sync);
     } else if (event.op === "remove") {
       this.#durable = null;
       this.#size = 0;
       this.#volatile = [];
+      this.#claimed = [];
     }
   }
   /** The file after a cut now; null when there is none. */
   cut(random: () => number): Buffer | null {
-    if (this.#durable === null && this.#volatile.length === 0) return null;
+    const uncertain = [...this.#claimed, ...this.#volatile];
+    if (this.#durable === null && uncertain.length === 0) return null;
     const image = new Medium();
     image.#write(0, this.#durable?.subarray(0, this.#size) ?? Buffer.alloc(0));
-    for (const { offset, bytes } of this.#volatile) {
+    for (const { offset, bytes } of uncertain) {
       if (bytes === null) {
         if (random() < 0.5) image.#apply({ at: 0, offset, bytes });
       } else for (let sector = 0; sector < bytes.length;) {
@@ -106,12 +128,13 @@ export interface Image {
 }
 
 /** Images at `count` random points after the first mark, in order. */
-export function* cuts(events: readonly Event[], count: number, random: () => number): Generator<Image> {
+export function* cuts(events: readonly Event[], count: number, random: () => number, device: Device = "honest"): Generator<Image> {
   const first = events.findIndex(({ op }) => op === "mark");
   if (first < 0) throw new Error("the recording holds no marks");
   const points = Array.from({ length: count }, () => first + 1 + Math.floor(random() * (events.length - first))).sort((a, b) => a - b);
-  const [database, log] = [new Medium(), new Medium()];
+  const [database, log] = [new Medium(device), new Medium(device)];
   const marks: string[] = [];
+  const cached: number[] = [];
   let at = 0;
   for (const point of points) {
     for (; at < point; at++) {
@@ -119,6 +142,10 @@ export function* cuts(events: readonly Event[], count: number, random: () => num
       if (!event) break;
       if (event.op === "mark") marks.push(...event.text.trim().split("\n"));
       else (event.file === 0 ? database : log).take(event, at);
+      if (event.op !== "write" && event.op !== "truncate") continue;
+      cached.push(at);
+      if (cached.length > LIES) cached.shift();
+      for (const medium of [database, log]) medium.leaves(cached.length < LIES ? 0 : (cached[0] ?? 0));
     }
     yield { at: point, database: database.cut(random), log: log.cut(random), marks: [...marks] };
   }

@@ -1,0 +1,7 @@
+/** All cases, in the order of the table. */
+import type { FaultCase } from "./case.ts";
+import { diskErrors } from "./cases/disk-errors.ts";
+import { killStorage } from "./cases/kill-storage.ts";
+import { powerCutHonest, powerCutLying } from "./cases/power-cut.ts";
+
+export const CASES: readonly FaultCase[] = [killStorage, powerCutHonest, powerCutLying, diskErrors];
