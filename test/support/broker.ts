@@ -1,6 +1,7 @@
 /**
  * Real brokers for tests, on a free port: Mosquitto as its own process, to be stopped, killed and started again on the
- * same port, and aedes in this process, which speaks MQTT 3.1.1 only. And an independent subscriber.
+ * same port, and aedes in this process, which speaks MQTT 3.1.1 only (with WebSocket beside it). And an independent
+ * subscriber. RabbitMQ is in rabbitmq.ts.
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
@@ -10,6 +11,7 @@ import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { Aedes, type AedesOptions } from "aedes";
 import { connectAsync } from "mqtt";
+import { createWebSocketStream, WebSocketServer } from "ws";
 import { findTool } from "./needs.ts";
 import { freePort } from "./free-port.ts";
 
@@ -20,6 +22,8 @@ export interface Mosquitto extends AsyncDisposable {
   /** SIGKILL: what it had in memory is gone. */
   kill(): Promise<void>;
   start(): Promise<void>;
+  /** SIGSTOP and SIGCONT: alive, and answering nothing. */
+  freeze(frozen: boolean): void;
   /** Reads passwords and access lists again. */
   reload(): void;
 }
@@ -48,6 +52,7 @@ export async function startMosquitto(extra: readonly string[] = [], prepare?: (f
       running.kill("SIGKILL");
       await exited;
     },
+    freeze: (frozen) => void child?.kill(frozen ? "SIGSTOP" : "SIGCONT"),
     reload: () => void child?.kill("SIGHUP"),
     async [Symbol.asyncDispose]() {
       await broker.kill();
@@ -74,18 +79,25 @@ async function run(program: string, file: string): Promise<ChildProcess> {
 
 export interface AedesBroker extends AsyncDisposable {
   readonly port: number;
+  /** Of its MQTT over WebSocket, at any path. */
+  readonly webSocketPort: number;
   readonly aedes: Aedes;
 }
 
 export async function startAedes(options: AedesOptions = {}): Promise<AedesBroker> {
   const aedes = await Aedes.createBroker(options);
   const server: Server = createServer((socket) => void aedes.handle(socket)).listen(0, "127.0.0.1");
-  await once(server, "listening");
+  const webSockets = new WebSocketServer({ port: 0, host: "127.0.0.1", handleProtocols: (offered) => (offered.has("mqtt") ? "mqtt" : false) });
+  webSockets.on("connection", (webSocket) => void aedes.handle(createWebSocketStream(webSocket).on("error", () => undefined)));
+  await Promise.all([once(server, "listening"), once(webSockets, "listening")]);
   return {
     port: (server.address() as AddressInfo).port,
+    webSocketPort: (webSockets.address() as AddressInfo).port,
     aedes,
     async [Symbol.asyncDispose]() {
       await new Promise<void>((resolve) => aedes.close(resolve));
+      for (const webSocket of webSockets.clients) webSocket.terminate();
+      webSockets.close();
       server.close();
     },
   };
@@ -99,6 +111,8 @@ export interface Received {
 }
 export interface Subscriber extends AsyncDisposable {
   readonly received: readonly Received[];
+  /** As a bridge speaks to the agent: QoS 1. */
+  publish(topic: string, payload: string | Buffer, retain?: boolean): Promise<void>;
   /** Resolves when the condition holds; it is looked at with each message. Rejects after `timeoutMs`. */
   until(condition: (received: readonly Received[]) => boolean, timeoutMs?: number): Promise<void>;
 }
@@ -116,6 +130,9 @@ export async function subscribe(port: number, filter = "#", protocolVersion: 4 |
   await client.subscribeAsync(filter, { qos: 0, ...(protocolVersion === 5 && { rap: false }) });
   return {
     received,
+    async publish(topic, payload, retain = false) {
+      await client.publishAsync(topic, payload, { qos: 1, retain });
+    },
     until(condition, timeoutMs = 10_000) {
       return new Promise((resolve, reject) => {
         const timer = setTimeout(() => {

@@ -80,3 +80,66 @@ export async function startProxy(targetPort: number): Promise<Proxy> {
     },
   };
 }
+
+/** What becomes of a record's message on its way to the broker. A code is answered by the proxy itself, as a PUBACK of MQTT 5. */
+export type Passing = "pass" | "silent" | "die" | number;
+export interface AnsweringProxy extends AsyncDisposable {
+  readonly port: number;
+}
+
+/**
+ * A proxy that reads MQTT from client to broker, so that a real broker can be made to fail at the n-th record (1 is the
+ * first, over all connections): swallowed from then on, cut after it was passed on, or refused with a code.
+ */
+export async function startAnsweringProxy(targetPort: number, passing: (nth: number) => Passing): Promise<AnsweringProxy> {
+  let records = 0;
+  const sockets = new Set<Socket>();
+  const server = createServer((near) => {
+    const far = connect({ host: "127.0.0.1", port: targetPort });
+    let buffered = Buffer.alloc(0);
+    let silent = false;
+    for (const socket of [near, far]) sockets.add(socket.on("error", () => undefined).on("close", () => sockets.delete(socket)));
+    near.on("close", () => far.end());
+    far.on("close", () => near.destroy());
+    far.on("data", (chunk: Buffer) => near.write(chunk));
+    const take = (packet: Buffer, bodyAt: number): void => {
+      const topicLength = (packet[0] ?? 0) >> 4 === 3 ? packet.readUInt16BE(bodyAt) : 0;
+      if (!packet.toString("utf8", bodyAt + 2, bodyAt + 2 + topicLength).includes("/rec/")) return void far.write(packet);
+      const what = passing(++records);
+      if (what === "silent") silent = true;
+      else if (typeof what === "number") near.write(Buffer.from([0x40, 3, packet[bodyAt + 2 + topicLength] ?? 0, packet[bodyAt + 3 + topicLength] ?? 0, what]));
+      else far.write(packet);
+      if (what === "die") {
+        silent = true;
+        near.resetAndDestroy();
+      }
+    };
+    near.on("data", (chunk: Buffer) => {
+      buffered = Buffer.concat([buffered, chunk]);
+      while (!silent) {
+        let length = 0;
+        let at = 1;
+        for (let shift = 0; ; shift += 7) {
+          const byte = buffered[at++];
+          if (byte === undefined) return;
+          length |= (byte & 127) << shift;
+          if (byte < 128) break;
+        }
+        if (buffered.length < at + length) return;
+        const packet = buffered.subarray(0, at + length);
+        buffered = buffered.subarray(at + length);
+        take(packet, at);
+      }
+    });
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    port: (server.address() as AddressInfo).port,
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      const closed = once(server, "close");
+      server.close();
+      await closed;
+    },
+  };
+}

@@ -63,6 +63,13 @@ export const SAMPLES: { readonly [K in RecordType]: NewRecord<K> } = {
     type: "loss", id: id(8), rev: 1, start: unixMs(START),
     body: { ...closed, destination: null, reason: "buffer_full", lostEpoch: "epoch-0", fromSeq: 1, toSeq: 9, count: 9, byType: { state: 9 } },
   },
+  receipt: {
+    type: "receipt", id: id(9), rev: 1, start: unixMs(START),
+    body: {
+      ...closed, date: "2026-03-03", samples: { read: 86_400, late: 3 }, made: { state: 9, cycle: 4 }, ranges: [{ epoch: "epoch-1", fromSeq: 1, toSeq: 13 }],
+      destinations: [{ name: "bridge", due: 13, delivered: 10, confirmed: 8, waiting: 2, dropped: { buffer_full: 1 } }], gaps: { count: 1, ms: 1_500 },
+    },
+  },
 };
 
 /** `count` state records with ids of their own, numbered from `from`. */

@@ -20,7 +20,7 @@ describe("MQTT as a destination like any other", () => {
     const ports = testPorts(stalledMs === undefined ? {} : { network: hasty(stalledMs) });
     return {
       destination: destinationAt(broker.port, {}, ports),
-      received: () => broker.published.filter(({ topic }) => topic.includes("/rec/")).map(({ text }) => eventOf(text).id.replace(/:1$/, "")),
+      received: async () => broker.published.filter(({ topic }) => topic.includes("/rec/")).map(({ text }) => eventOf(text).id.replace(/:1$/, "")),
       [Symbol.asyncDispose]: () => broker[Symbol.asyncDispose](),
     };
   }, async () => destinationAt(await freePort()));
