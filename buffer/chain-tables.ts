@@ -48,11 +48,20 @@ export function openChainTables(db: Connection) {
   const putRoute = db.prepare<[number, number, string, number, number, number]>("INSERT OR REPLACE INTO route (destination, since, types, base, base_n, crc) VALUES (?, ?, ?, ?, ?, ?)");
   const due = db.prepare<[number, number], Summed<Due>>("SELECT seq, prev, n, crc FROM due WHERE destination = ? AND seq = ?");
   const lastDue = db.prepare<[number], Summed<Due>>("SELECT seq, prev, n, crc FROM due WHERE destination = ? ORDER BY seq DESC LIMIT 1");
+  const dueBefore = db.prepare<[number, number], Summed<Due>>("SELECT seq, prev, n, crc FROM due WHERE destination = ? AND seq <= ? ORDER BY seq DESC LIMIT 1");
   const nextDue = db.prepare<[number, number], Summed<Due>>("SELECT seq, prev, n, crc FROM due WHERE destination = ? AND seq > ? ORDER BY seq LIMIT 1");
   const putDue = db.prepare<[number, number, number, number, number]>("INSERT INTO due (destination, seq, prev, n, crc) VALUES (?, ?, ?, ?, ?)");
   const range = db.prepare<[number, number, number, number], Summed<Due> & { readonly due_seq: number; readonly due_crc: number } & Partial<StoredRow>>(
     `SELECT d.seq AS due_seq, d.prev, d.n, d.crc AS due_crc, ${RECORD_COLUMNS} FROM due d LEFT JOIN record r ON r.seq = d.seq
      WHERE d.destination = ? AND d.seq > ? AND d.seq <= ? ORDER BY d.seq LIMIT ?`);
+  const DEAD = "destination, from_seq AS \"from\", to_seq AS \"to\", reason, at";
+  const deadLetters = db.prepare<[number], Dead>(`SELECT ${DEAD} FROM dead ORDER BY at, from_seq LIMIT ?`);
+  const deadFrom = db.prepare<[number, number], Dead>(`SELECT ${DEAD} FROM dead WHERE destination = ? AND from_seq = ?`);
+  const deadAround = db.prepare<[number, number], Dead>(`SELECT ${DEAD} FROM dead WHERE destination = ? AND from_seq <= ? ORDER BY from_seq DESC LIMIT 1`);
+  const dropDead = db.prepare<[number, number]>("DELETE FROM dead WHERE destination = ? AND from_seq = ?");
+  const forgetDead = db.prepare<[number, number]>("DELETE FROM dead WHERE destination = ? AND to_seq < ?");
+  const dropDue = db.prepare<[number, number]>("DELETE FROM due WHERE destination = ? AND seq = ?");
+  const forgetDue = db.prepare<[number, number]>("DELETE FROM due WHERE destination = ? AND seq <= ?");
   const putDead = db.prepare<[number, number, number, string, number]>("INSERT OR REPLACE INTO dead (destination, from_seq, to_seq, reason, at) VALUES (?, ?, ?, ?, ?)");
 
   const checked = <T extends object>(row: Summed<T>, crc: number, table: string): Summed<T> => {
@@ -73,6 +82,10 @@ export function openChainTables(db: Connection) {
     due: (destination: number, seq: number): Due | undefined => checkedDue(destination, due.get(destination, seq)),
     lastDue: (destination: number): Due | undefined => checkedDue(destination, lastDue.get(destination)),
     nextDue: (destination: number, after: number): Due | undefined => checkedDue(destination, nextDue.get(destination, after)),
+    /** The last row due up to `seq`. */
+    dueBefore: (destination: number, seq: number): Due | undefined => checkedDue(destination, dueBefore.get(destination, seq)),
+    dropDue: (destination: number, seq: number): void => void dropDue.run(destination, seq),
+    forgetDue: (destination: number, through: number): void => void forgetDue.run(destination, through),
     putDue: (destination: number, row: Due): void => void putDue.run(destination, row.seq, row.prev, row.n, dueCrc(destination, row)),
     /** Rows due under a filter, each with its record; `row` is null when the record is not there. */
     *readDue(destination: number, after: number, through: number, limit: number): Generator<{ readonly due: Due; readonly row: StoredRow | null }> {
@@ -82,6 +95,15 @@ export function openChainTables(db: Connection) {
         yield { due: place, row: joined.seq === null ? null : (joined as unknown as StoredRow) };
       }
     },
+    deadLetters: (limit: number): readonly Dead[] => deadLetters.all(limit),
+    deadFrom: (destination: number, from: number): Dead | undefined => deadFrom.get(destination, from),
+    /** The range of dead letters a row lies in. */
+    deadAround(destination: number, seq: number): Dead | undefined {
+      const dead = deadAround.get(destination, seq);
+      return dead && dead.to >= seq ? dead : undefined;
+    },
+    dropDead: (destination: number, from: number): void => void dropDead.run(destination, from),
+    forgetDead: (destination: number, before: number): void => void forgetDead.run(destination, before),
     putDead: (dead: Dead): void => void putDead.run(dead.destination, dead.from, dead.to, dead.reason, dead.at),
   };
 }

@@ -4,16 +4,25 @@
  * new route. Without a filter `prev` is the row before and nothing is stored for it; with one, `due` holds the chain.
  * Loss records are due under every filter: a hole must be explained to whoever sees it.
  * Acknowledgements may come in any order; `through` moves when the chain up to it is complete, and goes to disk with a
- * later commit (losing it only sends again).
+ * later commit (losing it only sends again). Rows given up keep their place in the chain; `through` passes them when
+ * nothing that is kept lies before them.
  */
 import { InvariantError } from "../agent/contract/errors.ts";
 import type { RecordType } from "../agent/contract/record.ts";
 import type { ChainTables, CursorRow, Due, Route } from "./chain-tables.ts";
+import { Replays } from "./replays.ts";
+import type { StandingTables } from "./standing-tables.ts";
 
 export interface Segment {
   readonly route: Route;
   /** Last row of it so far, inclusive. */
   readonly to: number;
+}
+
+/** What is still kept of a chain. Asked only where rows of it were given up. */
+export interface KeptRows {
+  next(chain: Chain, after: number): Due | null;
+  has(chain: Chain, seq: number): boolean;
 }
 
 export const ALL = "*";
@@ -29,32 +38,58 @@ export function filterText(types: readonly RecordType[] | undefined): string {
 export class Chain {
   readonly id: number;
   readonly name: string;
+  /** Its bridge is known to confirm: configured so, or seen to. */
+  confirms = false;
   through: number;
   throughN: number;
   rejected: number;
+  /** The bridge holds everything due through here; null while it never said so. */
+  confirmedThrough: number | null = null;
+  /** Given up for want of room: all of them, and those after `through`. */
+  lost = 0;
+  lostAhead = 0;
+  /** The last of them. */
+  lostTo = 0;
+  /** Refused rows that wait to be sent again. */
+  released = 0;
+  /** Highest row acknowledged or refused, and highest refused: in this process, or before it, as far as the cursor tells. */
+  ackedTo: number;
+  refusedTo: number;
+  /** Last row that may ever have been handed out. */
+  sentThrough: number;
+  replays = new Replays([]);
   /** Settled ahead of `through`: the row before each in the chain, to it. Bounded by what `pending` handed out. */
   readonly #ahead = new Map<number, Due>();
   readonly #aheadSeqs = new Set<number>();
   #tables: ChainTables;
+  #standing: StandingTables;
+  #savedStanding = "";
   #routes: readonly Route[] = [];
   #wanted: ReadonlySet<string> | "all" | "none" = "none";
   #last: Due = { seq: 0, prev: 0, n: 0 };
   #savedThrough: number;
   #savedRejected: number;
 
-  constructor(tables: ChainTables, row: CursorRow & { readonly name: string }, lastSeq: number) {
+  constructor(tables: ChainTables, standing: StandingTables, row: CursorRow & { readonly name: string }, lastSeq: number) {
     this.#tables = tables;
+    this.#standing = standing;
     this.id = row.id;
     this.name = row.name;
-    this.#savedThrough = this.through = row.through;
+    this.#savedThrough = this.through = this.ackedTo = this.refusedTo = row.through;
     this.throughN = row.through_n;
     this.#savedRejected = this.rejected = row.rejected;
+    const known = standing.standing(row.id);
+    if (known) ({ confirmed: this.confirmedThrough, lost: this.lost, lost_ahead: this.lostAhead, lost_to: this.lostTo, released: this.released } = known);
+    this.replays = new Replays(standing.replays(row.id));
     this.reload(lastSeq);
+    this.#savedStanding = this.#standingText();
+    this.sentThrough = this.#last.seq;
   }
 
   /** Reads the chain's end again: at open, after a transaction that failed, and from a new connection. */
-  reload(lastSeq: number, tables = this.#tables): void {
+  reload(lastSeq: number, tables = this.#tables, standing = this.#standing): void {
     this.#tables = tables;
+    this.#standing = standing;
     this.#routes = this.#tables.routes(this.id);
     const route = this.#routes.at(-1);
     if (!route) return;
@@ -68,11 +103,16 @@ export class Chain {
     }
   }
 
+  /** Last row that was settled, in whatever order. */
+  get settledTo(): number { return Math.max(this.through, ...this.#aheadSeqs); }
+  get isConfirming(): boolean { return this.confirms || this.confirmedThrough !== null; }
   get types(): string { return this.#routes.at(-1)?.types ?? NONE; }
   get lastDue(): Due { return this.#last; }
-  get waiting(): number { return this.#last.n - this.throughN - this.#ahead.size; }
-  get settledCount(): number { return this.throughN + this.#ahead.size; }
-  get isDirty(): boolean { return this.through !== this.#savedThrough || this.rejected !== this.#savedRejected; }
+  get waiting(): number { return this.#last.n - this.throughN - this.#ahead.size - this.lostAhead + this.released; }
+  get acknowledged(): number { return this.throughN + this.#ahead.size - this.rejected - (this.lost - this.lostAhead) - this.released; }
+  get isDirty(): boolean {
+    return this.through !== this.#savedThrough || this.rejected !== this.#savedRejected || this.replays.isDirty || this.#standingText() !== this.#savedStanding;
+  }
 
   /** From `since` on the filter is `types`. Inside a transaction. */
   startRoute(since: number, types: string): void {
@@ -100,36 +140,72 @@ export class Chain {
     return route.types === ALL ? placeIn(route, seq) : this.#tables.due(this.id, seq);
   }
 
+  /** How many rows up to `seq` were due, given up or not. */
+  dueThrough(seq: number): number {
+    if (seq >= this.#last.seq) return this.#last.n;
+    const route = this.#routes.findLast(({ since }) => since <= seq);
+    if (!route || route.types === NONE) return route?.base_n ?? 0;
+    return route.types === ALL ? placeIn(route, seq).n : (this.#tables.dueBefore(this.id, seq)?.n ?? route.base_n);
+  }
+
   isSettled(seq: number): boolean {
     return seq <= this.through || this.#aheadSeqs.has(seq);
   }
   /** False when it was settled already: a second acknowledgement changes nothing. */
-  settle(seq: number): boolean {
-    if (this.isSettled(seq)) return false;
+  settle(seq: number, kept: KeptRows): boolean {
+    if (this.isSettled(seq) || (seq <= this.lostTo && !kept.has(this, seq))) return false;
     const due = this.place(seq);
     if (!due) throw new InvariantError(`row ${seq} was settled for ${this.name}, to which it was never due`);
     this.#ahead.set(due.prev, due);
     this.#aheadSeqs.add(seq);
-    for (let next = this.#ahead.get(this.through); next; next = this.#ahead.get(this.through)) {
-      this.#ahead.delete(next.prev);
-      this.#aheadSeqs.delete(next.seq);
-      this.through = next.seq;
-      this.throughN = next.n;
-    }
+    this.ackedTo = Math.max(this.ackedTo, seq);
+    this.advance(kept);
     return true;
   }
-  /** Rows up to `due` are gone: go on after it. Only at open, when nothing is settled ahead. */
-  skipTo(due: { readonly seq: number; readonly n: number }): void {
-    this.through = due.seq;
-    this.throughN = due.n;
+  /** Moves `through` over what is settled or given up. */
+  advance(kept: KeptRows): void {
+    for (;;) {
+      const next = this.#ahead.get(this.through);
+      if (next) {
+        this.#ahead.delete(next.prev);
+        this.#aheadSeqs.delete(next.seq);
+        this.through = next.seq;
+        this.throughN = next.n;
+      } else {
+        if (this.through >= this.lostTo) return;
+        const there = kept.next(this, this.through);
+        const before = there ? { seq: there.prev, n: there.n - 1 } : this.#last;
+        if (before.seq <= this.through) return;
+        this.lostAhead = before.seq >= this.lostTo ? 0 : Math.max(0, this.lostAhead - (before.n - this.throughN));
+        this.through = before.seq;
+        this.throughN = before.n;
+      }
+    }
   }
-  /** Writes the cursor. Inside a transaction; `saved` says that it was committed. */
+  /** A row of it goes for want of room. `advance` when all of them have. */
+  giveUp(seq: number): void {
+    this.lost++;
+    this.lostTo = Math.max(this.lostTo, seq);
+    if (!this.isSettled(seq)) this.lostAhead++;
+    if (this.replays.of(seq)?.released === true) this.released--;
+    this.replays.take(seq);
+  }
+  /** Writes the cursor and what stands beside it. Inside a transaction; `saved` says that it was committed. */
   save(): void {
     this.#tables.putCursor({ id: this.id, through: this.through, through_n: this.throughN, rejected: this.rejected });
+    if (this.#standingText() !== this.#savedStanding)
+      this.#standing.putStanding({ destination: this.id, confirmed: this.confirmedThrough, lost: this.lost, lost_ahead: this.lostAhead, lost_to: this.lostTo, released: this.released });
+    if (this.replays.isDirty) this.#standing.putReplays(this.id, this.replays.all);
   }
   saved(): void {
     this.#savedThrough = this.through;
     this.#savedRejected = this.rejected;
+    this.#savedStanding = this.#standingText();
+    this.replays.isDirty = false;
+  }
+
+  #standingText(): string {
+    return `${this.confirmedThrough}|${this.lost}|${this.lostAhead}|${this.lostTo}|${this.released}`;
   }
 }
 

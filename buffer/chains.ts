@@ -2,16 +2,19 @@
 import { Chain, filterText, NONE } from "./chain.ts";
 import type { ChainTables } from "./chain-tables.ts";
 import type { Ledger } from "./ledger.ts";
-import type { RecordType } from "../agent/contract/record.ts";
+import { openStandingTables } from "./standing-tables.ts";
+import type { DestinationFilter } from "./options.ts";
 
 /** All chains ever known, configured or not. Inside a transaction. */
-export function openChains(ledger: Ledger, tables: ChainTables, destinations: readonly { readonly name: string; readonly types?: readonly RecordType[] }[]): readonly Chain[] {
+export function openChains(ledger: Ledger, tables: ChainTables, destinations: readonly DestinationFilter[]): readonly Chain[] {
   const known = new Set(tables.cursors().map(({ name }) => name));
   for (const { name } of destinations) if (!known.has(name)) tables.addCursor(name);
   const wanted = new Map(destinations.map(({ name, types }) => [name, filterText(types)]));
-  const chains = tables.cursors().map((row) => new Chain(tables, row, ledger.lastSeq));
+  const standing = openStandingTables(ledger.db);
+  const chains = tables.cursors().map((row) => new Chain(tables, standing, row, ledger.lastSeq));
   for (const chain of chains) {
     const types = wanted.get(chain.name) ?? NONE;
+    chain.confirms = destinations.some(({ name, confirm }) => name === chain.name && confirm === true);
     if (chain.types !== types) chain.startRoute(ledger.lastSeq + 1, types);
   }
   return chains;

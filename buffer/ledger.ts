@@ -3,7 +3,8 @@
  * when that throws, what was kept in memory of it is read again from the file, so memory never runs ahead of the disk.
  * Every row read is checked against its checksum; a bad one comes back as `damaged`, never as a record.
  */
-import type { Checkpoint, StoredRecord } from "../agent/contract/outbox.ts";
+import type { Checkpoint, LedgerRow } from "../agent/contract/outbox.ts";
+import type { RecordType } from "../agent/contract/record.ts";
 import { unixMs } from "../agent/contract/time.ts";
 import { crcOf, recordCrc, uuidBytes, uuidText } from "./checksum.ts";
 import type { Connection } from "./connection.ts";
@@ -11,7 +12,7 @@ import { TYPE_CODES, typeOfCode } from "./schema.ts";
 import { faulty } from "./store-error.ts";
 
 /** A record ready to be written: its texts made, its id checked. */
-export type PreparedRow = Omit<StoredRecord, "seq" | "prev">;
+export type PreparedRow = Omit<LedgerRow, "seq">;
 
 export interface StoredRow {
   readonly seq: number;
@@ -27,11 +28,19 @@ export interface StoredRow {
   readonly body: string;
 }
 /** A row as read: a record without its place in a destination's chain, or the number of a row that cannot be believed. */
-export type ReadRow = Omit<StoredRecord, "prev"> | { readonly seq: number; readonly damaged: true };
+export type ReadRow = LedgerRow | { readonly seq: number; readonly damaged: true };
 
 export const RECORD_COLUMNS = "r.seq, r.machine, r.type, r.id, r.rev, r.start, r.observed, r.late, r.context, r.crc, r.body";
 /** Rows checked when the file is opened: the last ones are those a torn write would have hit. */
 const TAIL_ROWS = 1_000;
+
+/** Bits of the column `late`; a file of the older version knows the first alone. */
+const LATE = 1;
+const SHIFTED = 2;
+const UNSYNCHRONISED = 4;
+const marksOf = ({ late, clock }: PreparedRow): number =>
+  (late ? LATE : 0) | (clock === "shifted" ? SHIFTED : clock === "unsynchronised" ? UNSYNCHRONISED : 0);
+const doubtOf = (marks: number): LedgerRow["clock"] => ((marks & UNSYNCHRONISED) !== 0 ? "unsynchronised" : (marks & SHIFTED) !== 0 ? "shifted" : null);
 
 type Dictionary = ReturnType<typeof dictionary>;
 interface TextRow { readonly id: number; readonly text: string; readonly crc: number }
@@ -82,6 +91,10 @@ const prepareStatements = (db: Connection) => ({
   insertMany: insertRows(db, ROWS_AT_ONCE),
   range: db.prepare<[number, number, number], StoredRow>(
     `SELECT ${RECORD_COLUMNS} FROM record r WHERE r.seq > ? AND r.seq <= ? ORDER BY r.seq LIMIT ?`),
+  rangeExcept: db.prepare<[number, number, string, number], StoredRow>(
+    `SELECT ${RECORD_COLUMNS} FROM record r WHERE r.seq > ? AND r.seq <= ? AND r.type NOT IN (SELECT value FROM json_each(?)) ORDER BY r.seq LIMIT ?`),
+  next: db.prepare<[number, number, string], number>("SELECT seq FROM record WHERE seq > ? AND seq <= ? AND type NOT IN (SELECT value FROM json_each(?)) ORDER BY seq LIMIT 1").pluck(),
+  type: db.prepare<[number], number>("SELECT type FROM record WHERE seq = ?").pluck(),
   // Apart: asked for in one SELECT, SQLite scans the whole table (store-and-forward.md §2).
   first: db.prepare<[], number | null>("SELECT min(seq) FROM record").pluck(),
   last: db.prepare<[], number | null>("SELECT max(seq) FROM record").pluck(),
@@ -90,12 +103,15 @@ const prepareStatements = (db: Connection) => ({
   checkpoint: db.prepare<[string], { readonly json: string; readonly crc: number }>("SELECT json, crc FROM checkpoint WHERE key = ?"),
   putCheckpoint: db.prepare<[string, number, string]>(
     "INSERT INTO checkpoint (key, crc, json) VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET crc = excluded.crc, json = excluded.json"),
+  dropCheckpoint: db.prepare<[string]>("DELETE FROM checkpoint WHERE key = ?"),
 });
 
 export class Ledger {
   readonly db: Connection;
   readonly epoch: string;
   readonly #statements: ReturnType<typeof prepareStatements>;
+  /** Between these numbers rows were given up: one that is not there is no damage. */
+  absent: { readonly from: number; readonly to: number } | null = null;
   readonly #machines: Dictionary;
   readonly #contexts: Dictionary;
   #lastSeq: number;
@@ -103,21 +119,22 @@ export class Ledger {
   #values: Values = [];
   readonly #ids = Array.from({ length: ROWS_AT_ONCE }, () => Buffer.alloc(16));
 
-  /** Throws SQLite's errors when the file is not a whole database of ours. */
-  constructor(db: Connection) {
+  /** Throws SQLite's errors when the file is not a whole database of ours. `known`: what a damaged one cannot tell by itself. */
+  constructor(db: Connection, known?: { readonly epoch: string; readonly lastSeq: number }) {
     this.db = db;
     this.#statements = prepareStatements(db);
     this.#machines = dictionary(db, "machine", "name");
     this.#contexts = dictionary(db, "context", "json");
-    const epoch = this.#statements.meta.get("epoch");
+    const epoch = known?.epoch ?? this.#statements.meta.get("epoch");
     if (epoch === undefined) throw faulty("corrupt", `the database ${db.name} has no epoch`);
     this.epoch = epoch;
-    this.#lastSeq = this.#storedLast();
+    this.#lastSeq = known?.lastSeq ?? this.#storedLast();
   }
 
   get lastSeq(): number { return this.#lastSeq; }
   /** Lowest number still kept; lastSeq + 1 when there is none. */
   get firstSeq(): number { return this.#statements.first.get() ?? this.#lastSeq + 1; }
+  meta(key: string): string | undefined { return this.#statements.meta.get(key); }
   setMeta(key: string, value: string): void {
     this.#statements.putMeta.run(key, value);
   }
@@ -142,7 +159,7 @@ export class Ledger {
     const seq = this.#lastSeq + 1;
     const machine = row.machine === null ? 0 : this.#machines.id(row.machine);
     const context = this.#contexts.id(row.context);
-    const [type, late] = [TYPE_CODES[row.type], row.late ? 1 : 0];
+    const [type, late] = [TYPE_CODES[row.type], marksOf(row)];
     const crc = recordCrc({ seq, machine, type, id: row.id, rev: row.rev, start: row.start, observed: row.observedAt, late, context, body: row.body });
     const id = uuidBytes(row.id, this.#ids[this.#values.length / VALUES_PER_ROW] ?? Buffer.alloc(16));
     this.#values.push(seq, machine, type, id, row.rev, row.start, row.observedAt, late, context, crc, row.body);
@@ -158,7 +175,8 @@ export class Ledger {
     this.#values = [];
   }
   saveCheckpoint({ key, json }: Checkpoint): void {
-    this.#statements.putCheckpoint.run(key, crcOf(`${key}|${json}`), json);
+    if (json === null) this.#statements.dropCheckpoint.run(key);
+    else this.#statements.putCheckpoint.run(key, crcOf(`${key}|${json}`), json);
   }
   /** Null: none. `damaged`: one whose checksum is wrong, which is as good as none, but must be said. */
   checkpoint(key: string): string | null | { readonly damaged: true } {
@@ -180,7 +198,7 @@ export class Ledger {
     if (row.crc !== recordCrc({ ...row, id })) return { seq: row.seq, damaged: true };
     return {
       seq: row.seq, machine, type, id, rev: row.rev, start: unixMs(row.start), observedAt: unixMs(row.observed),
-      late: row.late === 1, context, body: row.body,
+      late: (row.late & LATE) !== 0, clock: doubtOf(row.late), context, body: row.body,
     };
   }
   /** Rows after `after` up to and including `through`; numbers that should be there and are not come back damaged. */
@@ -188,13 +206,39 @@ export class Ledger {
     let expected = after + 1;
     let given = 0;
     for (const row of this.#statements.range.all(after, through, limit)) {
-      for (; expected < row.seq && given < limit; expected++, given++) yield { seq: expected, damaged: true };
+      for (expected = this.#past(expected); expected < row.seq && given < limit; expected = this.#past(expected + 1), given++) yield { seq: expected, damaged: true };
       if (given >= limit) return;
       yield this.decode(row);
       expected = row.seq + 1;
       given++;
     }
-    for (; expected <= through && given < limit; expected++, given++) yield { seq: expected, damaged: true };
+    for (expected = this.#past(expected); expected <= through && given < limit; expected = this.#past(expected + 1), given++) yield { seq: expected, damaged: true };
+  }
+  /** Only what is there, without rows of these types. */
+  *readExcept(after: number, through: number, limit: number, types: string): Generator<ReadRow> {
+    for (const row of this.#statements.rangeExcept.all(after, through, types, limit)) yield this.decode(row);
+  }
+  /** The next row that is there; `types`: a JSON array of codes to pass over. */
+  next(after: number, through: number, types = "[]"): number | undefined {
+    return this.#statements.next.get(after, through, types);
+  }
+  typeOf(seq: number): RecordType | undefined {
+    const code = this.#statements.type.get(seq);
+    return code === undefined ? undefined : typeOfCode(code);
+  }
+  /** Rows after `after` up to `through` that can be read. */
+  history(after: number, through: number, limit: number): readonly LedgerRow[] {
+    const rows: LedgerRow[] = [];
+    for (let last = after; rows.length < limit; ) {
+      const found = this.#statements.range.all(last, through, limit - rows.length);
+      for (const stored of found) {
+        const row = this.decode(stored);
+        if (!("damaged" in row)) rows.push(row);
+        last = stored.seq;
+      }
+      if (found.length === 0) break;
+    }
+    return rows;
   }
   /** True when the newest rows are all there and whole. */
   tailIsWhole(): boolean {
@@ -203,6 +247,10 @@ export class Ledger {
     return true;
   }
 
+  /** The next number that may be missed. */
+  #past(seq: number): number {
+    return this.absent && seq >= this.absent.from && seq <= this.absent.to ? this.absent.to + 1 : seq;
+  }
   /** Kept in `meta` too once rows are deleted: an emptied table must not start its numbers again. */
   #storedLast(): number {
     return Math.max(this.#statements.last.get() ?? 0, Number(this.#statements.meta.get("last") ?? 0));

@@ -14,6 +14,10 @@ export interface Loss {
   readonly toSeq: number | null;
   readonly count: number | null;
   readonly byType: Readonly<Partial<Record<RecordType, number>>>;
+  /** Of the record that tells it: 1 unless it was told before. */
+  readonly rev?: number;
+  /** What was told before is no longer so. */
+  readonly isVoid?: boolean;
   /** Event times the lost rows tell of, as far as known: start of the first, end of the last; gateway time where unknown. */
   readonly start: UnixMs;
   readonly end: UnixMs;
@@ -24,13 +28,13 @@ export type DescribeLoss = (loss: Loss) => { readonly context: string; readonly 
 
 /** The record of a loss, given the id derived from its natural key. */
 export function lossRecord(loss: Loss, id: string, utcOffsetMin: number): NewRecord<"loss"> {
-  const { start, end, ...facts } = loss;
+  const { start, end, rev = 1, isVoid = false, ...facts } = loss;
   const byType: Record<string, number> = {};
   for (const [type, count] of Object.entries(facts.byType)) byType[type] = count;
   return {
-    type: "loss", id, rev: 1, start,
+    type: "loss", id, rev, start,
     body: {
-      status: "closed", start: rfc3339(start), end: rfc3339(end), durationMs: end - start, utcOffsetMin,
+      status: isVoid ? "void" : "closed", start: rfc3339(start), end: rfc3339(end), durationMs: end - start, utcOffsetMin,
       timing: { kind: "inferred", uncertaintyMs: 0 },
       destination: facts.destination, reason: facts.reason, lostEpoch: facts.lostEpoch,
       fromSeq: facts.fromSeq, toSeq: facts.toSeq, count: facts.count, byType,
@@ -39,10 +43,10 @@ export function lossRecord(loss: Loss, id: string, utcOffsetMin: number): NewRec
 }
 
 /** The row that tells of a loss. */
-export function lossRow(describe: DescribeLoss, loss: Loss): PreparedRow {
+export function lossRow(describe: DescribeLoss, loss: Loss, learnedAt = loss.end): PreparedRow {
   const { context, record } = describe(loss);
   return {
-    machine: null, context, type: "loss", id: record.id, rev: record.rev, start: record.start, observedAt: loss.end, late: false,
+    machine: null, context, type: "loss", id: record.id, rev: record.rev, start: record.start, observedAt: learnedAt, late: false, clock: null,
     body: JSON.stringify(record.body),
   };
 }

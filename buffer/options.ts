@@ -4,11 +4,16 @@ import type { RecordType } from "../agent/contract/record.ts";
 import type { Clock } from "../agent/contract/time.ts";
 import type { DescribeLoss } from "./loss.ts";
 import type { QuickCheck } from "./quick-check.ts";
+import type { Card } from "./wear.ts";
 
 export interface DestinationFilter {
   readonly name: string;
   /** Which types are due to it; absent: all. `loss` always is. */
   readonly types?: readonly RecordType[];
+  /** Its bridge confirms what it has stored: a row given up unconfirmed is a loss. */
+  readonly confirm?: boolean;
+  /** Most of the buffer that may wait for it alone; absent: no bound of its own. */
+  readonly limitBytes?: number;
 }
 export interface StoreOptions {
   readonly dataDir: string;
@@ -18,10 +23,16 @@ export interface StoreOptions {
   readonly describeLoss: DescribeLoss;
   /** Looks the whole file through after an unclean stop; absent: that is left to the checksums of the rows read. */
   readonly quickCheck?: QuickCheck;
-  /** Most the database file may take of the disk; beyond half of it acknowledged rows go before their time. Default 1 GiB. */
+  /** Most the database file may take of the disk; from 90% of it on rows are given up, the least valuable first. Default 1 GiB. */
   readonly budgetBytes?: number;
-  /** How long acknowledged rows are kept, so that a broker that lost its queue can be healed. Default 72 h. */
-  readonly retentionMs?: number;
+  /** Share of the file system that the buffer leaves free. Default 0. */
+  readonly keepFree?: number;
+  /** How long delivered rows stay while the buffer is under half its budget. Default 7 days. */
+  readonly historyMs?: number;
+  /** How long a row that only the broker acknowledged is kept before its room may be used. Default 72 h. */
+  readonly healWindowMs?: number;
+  /** The medium: writing is held within what it endures. */
+  readonly card?: Card;
   /** Pages in the log at which it is carried into the database when nothing waits; at four times as many, at once. Default 1,000: 4 MB. */
   readonly carryPages?: number;
 }

@@ -11,7 +11,7 @@
  */
 import { join } from "node:path";
 import { InvariantError, StoreError } from "../agent/contract/errors.ts";
-import type { Commit, Outbox, Outcome } from "../agent/contract/outbox.ts";
+import type { Answer, Commit, Outbox, Outcome } from "../agent/contract/outbox.ts";
 import { isUuid } from "./checksum.ts";
 import { DATABASE_NAME } from "./connection.ts";
 import type { PreparedRow } from "./ledger.ts";
@@ -21,6 +21,7 @@ import type { QuickCheck } from "./quick-check.ts";
 import type { Store } from "./store.ts";
 import { Waiting } from "./waiting.ts";
 import { faulty } from "./store-error.ts";
+import { WearGauge } from "./wear.ts";
 import { Writer } from "./writer.ts";
 
 export interface OutboxOptions extends StoreOptions {
@@ -48,6 +49,7 @@ class SqliteOutbox implements Outbox {
   readonly #options: OutboxOptions;
   readonly #writer: Writer;
   readonly #waiting = new Waiting();
+  readonly #wear: WearGauge;
   #outcomes: { readonly destination: string; readonly outcome: Outcome }[] = [];
   #lastStatus: ReturnType<Store["status"]>;
   readonly #stopCheck = new AbortController();
@@ -56,6 +58,7 @@ class SqliteOutbox implements Outbox {
 
   constructor(options: OutboxOptions) {
     this.#options = options;
+    this.#wear = new WearGauge(options.clock, options.card ?? null);
     const { store, wasLeftOpen } = openStore(options);
     this.#store = store;
     this.epoch = this.#store.epoch;
@@ -64,6 +67,7 @@ class SqliteOutbox implements Outbox {
     this.replaced = promise;
     this.#writer = new Writer(this.#store, options, options.groupMs ?? GROUP_MS, {
       synced: () => this.#waiting.reached(this.#store.syncedSeq),
+      reachedMedium: () => this.#wear.synced(this.#store.log),
       recovered: () => {
         this.#settleKept();
         this.#waiting.recovered();
@@ -96,12 +100,38 @@ class SqliteOutbox implements Outbox {
       const alsoCheckpoints = commit.alsoCheckpoints ?? [];
       const bytes = [commit.checkpoint, ...alsoCheckpoints].reduce((sum, checkpoint) => sum + (checkpoint?.json?.length ?? 0), 0)
         + rows.reduce((sum, { body }) => sum + body.length, 0);
-      this.#writer.add({ rows, checkpoint: commit.checkpoint, alsoCheckpoints, bytes, last: 0, resolve, reject });
+      this.#writer.add({ rows, checkpoint: commit.checkpoint, alsoCheckpoints, bytes, dueMs: this.#dueMs(commit), last: 0, resolve, reject });
     });
   }
 
   pending(destination: string, after: number, limit: number): ReturnType<Outbox["pending"]> {
     return this.#read([], () => this.#store.pending(destination, after, limit));
+  }
+
+  replaying(destination: string, after: number, limit: number): ReturnType<Outbox["replaying"]> {
+    return this.#read([], () => this.#store.replaying(destination, after, limit));
+  }
+  confirm(destination: string, epoch: string, through: number): Answer {
+    return this.#change(() => this.#store.confirm(destination, epoch, through));
+  }
+  replay(destination: string, epoch: string, from: number, to: number): Answer {
+    const answer = this.#change(() => this.#store.replay(destination, epoch, from, to));
+    if (answer.ok) this.#waiting.wake();
+    return answer;
+  }
+  deadLetters(limit: number): ReturnType<Outbox["deadLetters"]> {
+    return this.#read([], () => this.#store.deadLetters(limit));
+  }
+  release(destination: string, fromSeq: number): Answer {
+    const answer = this.#change(() => this.#store.release(destination, fromSeq));
+    if (answer.ok) this.#waiting.wake();
+    return answer;
+  }
+  purge(destination: string, fromSeq: number): Answer {
+    return this.#change(() => this.#store.purge(destination, fromSeq));
+  }
+  history(after: number, limit: number): ReturnType<Outbox["history"]> {
+    return this.#read([], () => this.#store.history(after, limit));
   }
 
   settle(destination: string, outcome: Outcome): void {
@@ -111,7 +141,7 @@ class SqliteOutbox implements Outbox {
       return;
     }
     this.#read(undefined, () => this.#store.settle(destination, outcome));
-    this.#writer.scheduleCursors();
+    this.#writer.scheduleCursors(outcome.accepted.length + outcome.rejected.length);
   }
 
   arrival(after: number, signal: AbortSignal): Promise<void> {
@@ -123,7 +153,8 @@ class SqliteOutbox implements Outbox {
   status(): ReturnType<Outbox["status"]> {
     this.#assertOpen();
     this.#lastStatus = this.#read(this.#lastStatus, () => this.#store.status());
-    return { ...this.#lastStatus, condition: this.#writer.condition() };
+    const wear = this.#wear.status();
+    return { ...this.#lastStatus, condition: this.#writer.condition(), ...(wear && { wear }) };
   }
 
   close(): Promise<void> {
@@ -141,6 +172,12 @@ class SqliteOutbox implements Outbox {
     }
   }
 
+  /** When it must be written: at once, but for what may wait to spare the card. */
+  #dueMs({ records, patienceMs = 0 }: Commit): number {
+    const wearMs = records.length === 0 ? 0 : this.#wear.patienceMs(records.map(({ type }) => type));
+    return this.#options.clock.now().monoMs + Math.max(patienceMs, wearMs);
+  }
+
   /** What the disk gives, or `otherwise` while it gives nothing: a delivery goes on waiting, it does not fail. */
   #read<T>(otherwise: T, read: () => T): T {
     this.#assertOpen();
@@ -154,6 +191,13 @@ class SqliteOutbox implements Outbox {
       this.#writer.notice(cause, "cannot read the buffer");
       return otherwise;
     }
+  }
+  /** What was changed goes to the disk with the next write; while the disk takes nothing, nothing is promised. */
+  #change(change: () => Answer): Answer {
+    const answer = this.#read<Answer>({ ok: false, reason: "the buffer's disk takes nothing at present: ask later" }, change);
+    if (this.#store.isUnsynced) this.#writer.schedule();
+    else this.#writer.scheduleCursors();
+    return answer;
   }
   #settleKept(): void {
     for (const { destination, outcome } of this.#outcomes.splice(0)) this.settle(destination, outcome);

@@ -3,6 +3,7 @@ import type { RecordType } from "../agent/contract/record.ts";
 import type { UnixMs } from "../agent/contract/time.ts";
 import type { Chain } from "./chain.ts";
 import type { Loss } from "./loss.ts";
+import type { UntoldLoss } from "./losses.ts";
 
 export interface Refusal {
   readonly chain: Chain;
@@ -21,11 +22,11 @@ export interface RefusedRange {
   readonly from: number;
   readonly to: number;
   /** Null when all of it are loss records: naming a lost loss by a loss would never end. They stay in `dead`. */
-  readonly loss: Loss | null;
+  readonly loss: UntoldLoss | null;
 }
 
 /** Neighbours in one chain, refused for one reason, become one range and one loss. */
-export function refusedRanges(refusals: readonly Refusal[], epoch: string, now: UnixMs): readonly RefusedRange[] {
+export function refusedRanges(refusals: readonly Refusal[], now: UnixMs): readonly RefusedRange[] {
   const runs: Refusal[][] = [];
   const sorted = [...refusals].sort((a, b) => a.chain.id - b.chain.id || a.seq - b.seq);
   for (const refusal of sorted) {
@@ -40,10 +41,7 @@ export function refusedRanges(refusals: readonly Refusal[], epoch: string, now: 
     const { chain, reason } = first;
     const byType: Partial<Record<RecordType, number>> = {};
     for (const { type } of run) if (type) byType[type] = (byType[type] ?? 0) + 1;
-    const loss: Loss = {
-      destination: chain.name, reason: first.lossReason, lostEpoch: epoch,
-      fromSeq: first.seq, toSeq: last.seq, count: run.length, byType, start: now, end: now,
-    };
+    const loss: UntoldLoss = { reason: first.lossReason, from: first.seq, to: last.seq, value: 0, count: run.length, byType, start: now, end: now };
     return [{ chain, reason, from: first.seq, to: last.seq, loss: run.every(({ type }) => type === "loss") ? null : loss }];
   });
 }

@@ -9,7 +9,7 @@ import type { Ledger } from "./ledger.ts";
 
 const SLICE_ROWS = 1_000;
 const CHECK_MS = 60_000;
-const DEFAULT_RETENTION_MS = 72 * 3_600_000;
+const DEFAULT_HISTORY_MS = 7 * 86_400_000;
 export const DEFAULT_BUDGET_BYTES = 1024 ** 3;
 
 export class Retention {
@@ -18,9 +18,9 @@ export class Retention {
   readonly #budgetBytes: number;
   #nextCheckMs = -Infinity;
 
-  constructor({ clock, retentionMs, budgetBytes }: { readonly clock: Clock; readonly retentionMs?: number; readonly budgetBytes?: number }) {
+  constructor({ clock, historyMs, budgetBytes }: { readonly clock: Clock; readonly historyMs?: number; readonly budgetBytes?: number }) {
     this.#clock = clock;
-    this.#retentionMs = retentionMs ?? DEFAULT_RETENTION_MS;
+    this.#retentionMs = historyMs ?? DEFAULT_HISTORY_MS;
     this.#budgetBytes = budgetBytes ?? DEFAULT_BUDGET_BYTES;
   }
 

@@ -3,13 +3,17 @@
  * small number; a record's own row is its body and about fifty bytes. No index but the row number: a random key on the
  * write path multiplies the bytes written by seven (store-and-forward.md §2). Every row carries a CRC-32 over all of
  * itself, because SQLite does not notice a flipped byte (§1 fact 5).
- * Versions only grow; a file of a newer version is refused, never rewritten.
+ * Two marks. `user_version` is the oldest version that can read the file and work on it: it grows only when an older
+ * agent would go wrong. `meta.layout` says which additions are there; additions are tables of their own, so that the agent
+ * before an update still runs after it is rolled back. A file of a newer `user_version` is refused, never rewritten.
  */
 import type { RecordType } from "../agent/contract/record.ts";
 
 /** "Celg" in the file header: tells our file from any other database. */
 export const APPLICATION_ID = 0x43656c67;
 export const SCHEMA_VERSION = 1;
+/** 2: ADDITIONS. */
+export const LAYOUT = 2;
 export const PAGE_BYTES = 4096;
 
 /** Numbers on disk: never change one, never use one twice. */
@@ -20,9 +24,9 @@ const TYPES_BY_CODE: ReadonlyMap<number, RecordType> = new Map((Object.keys(TYPE
 /** Undefined for a number no type has: the row is damaged. */
 export const typeOfCode = (code: number): RecordType | undefined => TYPES_BY_CODE.get(code);
 
-export const SCHEMA = `
+const LAYOUT_1 = `
 CREATE TABLE meta (
-  key TEXT PRIMARY KEY,         -- 'epoch': random id of this file; 'open': '1' while a process has it, '0' after a clean close
+  key TEXT PRIMARY KEY,         -- 'layout': which additions it has, absent: 1; 'epoch': random id of this file; 'open': '1' while a process has it, '0' after a clean close
   value TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE machine (
@@ -43,7 +47,7 @@ CREATE TABLE record (
   rev INTEGER NOT NULL,
   start INTEGER NOT NULL,       -- event time, unix ms
   observed INTEGER NOT NULL,    -- gateway time at which it was learned, unix ms
-  late INTEGER NOT NULL,        -- 1: tells of a time completeThrough had passed
+  late INTEGER NOT NULL,        -- bits: 1 tells of a time completeThrough had passed; 2 dated by shifted stamps; 4 by an unsynchronised clock
   context INTEGER NOT NULL,     -- context.id
   crc INTEGER NOT NULL,         -- CRC-32 (signed) over everything else in the row
   body TEXT NOT NULL            -- JSON; last, so that the columns before it never lie on an overflow page
@@ -88,3 +92,55 @@ CREATE TABLE dead (             -- rows a destination will never take; they stay
   PRIMARY KEY (destination, from_seq)
 ) WITHOUT ROWID;
 `;
+
+/** Tables of layout 2: made where they are missing, never changed. */
+export const ADDITIONS = `
+CREATE TABLE IF NOT EXISTS standing (  -- what more is known of a destination; absent: nothing
+  destination INTEGER PRIMARY KEY,
+  confirmed INTEGER,            -- its bridge holds everything due through here; null: it never said so
+  lost INTEGER NOT NULL,        -- rows given up for it for want of room
+  lost_ahead INTEGER NOT NULL,  -- how many of them lie after destination.through
+  lost_to INTEGER NOT NULL,     -- the last of them, 0: none
+  released INTEGER NOT NULL,    -- refused rows that wait to be sent again
+  crc INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS replay (  -- rows to be sent again
+  destination INTEGER NOT NULL,
+  from_seq INTEGER NOT NULL,
+  to_seq INTEGER NOT NULL,      -- inclusive
+  released INTEGER NOT NULL,    -- 1: they were dead letters, and were never taken
+  crc INTEGER NOT NULL,
+  PRIMARY KEY (destination, from_seq)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS lost (  -- losses as last told; each is a loss record (destination, epoch, from_seq)
+  destination INTEGER NOT NULL,
+  from_seq INTEGER NOT NULL,
+  to_seq INTEGER NOT NULL,      -- inclusive
+  rev INTEGER NOT NULL,         -- of the record that told it last
+  value INTEGER NOT NULL,       -- value class given up, and growing while it is the last of its class; 0: refused rows
+  reason TEXT NOT NULL,
+  count INTEGER NOT NULL,       -- 0: void
+  by_type TEXT NOT NULL,        -- JSON
+  start INTEGER NOT NULL,       -- event times, unix ms
+  end INTEGER NOT NULL,
+  crc INTEGER NOT NULL,
+  PRIMARY KEY (destination, from_seq)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS swept (  -- where rows of a value class were given up: up to to_seq none of it is left that anyone waits for
+  destination INTEGER NOT NULL, -- 0: for everyone, and the rows themselves are gone
+  value INTEGER NOT NULL,
+  from_seq INTEGER NOT NULL,
+  to_seq INTEGER NOT NULL,
+  crc INTEGER NOT NULL,
+  PRIMARY KEY (destination, value)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS passed (  -- when a destination had acknowledged how much: tells which rows are past the window in which a broker may lose them
+  destination INTEGER NOT NULL,
+  at INTEGER NOT NULL,          -- gateway time, unix ms
+  through INTEGER NOT NULL,
+  crc INTEGER NOT NULL,
+  PRIMARY KEY (destination, at)
+) WITHOUT ROWID;
+`;
+/** A new file. */
+export const SCHEMA = LAYOUT_1 + ADDITIONS;

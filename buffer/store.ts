@@ -1,22 +1,24 @@
 /**
  * Ledger, chains and log on one connection: what a group writes, what a destination reads, and how the connection is
  * made, checked and made again after an I/O error. Synchronous, but for `sync`; buffer/outbox.ts decides when.
- * A row that cannot be read is never handed out: it is noted as dead, counted, named by a loss record, and skipped.
  */
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { InvariantError, type StoreError } from "../agent/contract/errors.ts";
-import type { Checkpoint, Outcome, OutboxStatus, StoredRecord } from "../agent/contract/outbox.ts";
-import { ALL, placeIn, type Chain } from "./chain.ts";
+import type { Answer, Checkpoint, DeadLetter, LedgerRow, Outcome, OutboxStatus, StoredRecord } from "../agent/contract/outbox.ts";
+import { openBooks, type Books } from "./books.ts";
+import type { Chain } from "./chain.ts";
 import { openChains } from "./chains.ts";
-import { openChainTables, type ChainTables, type Due } from "./chain-tables.ts";
 import { openConnection, DATABASE_NAME } from "./connection.ts";
-import { Ledger, type PreparedRow, type ReadRow } from "./ledger.ts";
-import { carryLog, logPages, LogSync } from "./log-sync.ts";
-import { lossRow } from "./loss.ts";
+import { Deliveries } from "./deliveries.ts";
+import { checkpointsOf } from "./held.ts";
+import type { Ledger, PreparedRow } from "./ledger.ts";
+import { carryLog, logState, LogSync } from "./log-sync.ts";
+import { tellLoss, type Teller } from "./losses.ts";
 import type { StoreOptions } from "./options.ts";
 import { markDamaged, replaceRunning, type Held } from "./quarantine.ts";
-import { refusedRanges, type Refusal } from "./refusals.ts";
+import { refusedRanges } from "./refusals.ts";
+import { confirmRows, deadLetters, oldestWaitingAt, purgeDead, releaseDead, replayCount, replayRows } from "./requests.ts";
 import { DEFAULT_BUDGET_BYTES, Retention } from "./retention.ts";
 import { PAGE_BYTES } from "./schema.ts";
 import { faulty, storeError } from "./store-error.ts";
@@ -24,26 +26,24 @@ import { faulty, storeError } from "./store-error.ts";
 interface Group {
   readonly rows: readonly PreparedRow[];
   readonly checkpoint: Checkpoint | null;
+  readonly alsoCheckpoints: readonly Checkpoint[];
   last: number;
 }
 
 const CARRY_PAGES = 1_000;
 /** Under load the log grows to this many times the above before a commit has to wait for it to be carried. */
 const CARRY_LATEST = 4;
-/** Unreadable rows handled in one call of `pending`. */
-const DAMAGED_LIMIT = 1_000;
 
 export class Store {
   readonly #options: StoreOptions;
   readonly #lock: { release(): void };
   readonly #path: string;
   readonly #retention: Retention;
-  #ledger: Ledger;
-  #tables: ChainTables;
+  #books: Books;
   #sync: LogSync;
   readonly #chains: readonly Chain[];
   readonly #byName: ReadonlyMap<string, Chain>;
-  #refusals: Refusal[] = [];
+  readonly #deliveries: Deliveries;
   #syncedSeq: number;
   #isUnsynced = false;
   #isConnected = false;
@@ -57,14 +57,16 @@ export class Store {
     this.#lock = lock;
     this.#path = join(options.dataDir, DATABASE_NAME);
     this.#retention = new Retention(options);
-    ({ ledger: this.#ledger, tables: this.#tables, sync: this.#sync } = this.#connect());
-    this.#chains = this.#ledger.transaction(() => openChains(this.#ledger, this.#tables, options.destinations));
+    this.#deliveries = new Deliveries((seq, chain) => this.#noteDamage(seq, chain));
+    ({ books: this.#books, sync: this.#sync } = this.#connect());
+    this.#chains = this.#ledger.transaction(() => openChains(this.#ledger, this.#books.tables, options.destinations));
     this.#sync.syncNow();
     const configured = new Set(options.destinations.map(({ name }) => name));
     this.#byName = new Map(this.#chains.filter(({ name }) => configured.has(name)).map((chain) => [chain.name, chain]));
     this.#syncedSeq = this.#ledger.lastSeq;
   }
 
+  get #ledger(): Ledger { return this.#books.ledger; }
   get epoch(): string { return this.#ledger.epoch; }
   get syncedSeq(): number { return this.#syncedSeq; }
   get isUnsynced(): boolean { return this.#isUnsynced; }
@@ -76,7 +78,9 @@ export class Store {
     if (this.#isConnected) return this.#sync.displaced();
     return existsSync(this.#path) ? null : `the database ${this.#path} is gone`;
   }
-  get hasRefusals(): boolean { return this.#refusals.length > 0; }
+  /** Of the log: for whoever counts what is written. */
+  get log(): ReturnType<typeof logState> { return this.#isConnected ? logState(this.#ledger.db) : { frames: 0, carried: 0 }; }
+  get hasRefusals(): boolean { return this.#deliveries.refusals.length > 0; }
   get hasMovedCursors(): boolean { return this.#chains.some(({ isDirty }) => isDirty); }
 
   checkpoint(key: string): string | null {
@@ -89,19 +93,19 @@ export class Store {
 
   /** Writes commits, refusals and cursors in one transaction, to the log only. Throws; then nothing of it was written. */
   write(group: readonly Group[]): void {
-    const ranges = refusedRanges(this.#refusals, this.epoch, this.#options.clock.now().unixMs);
+    const ranges = refusedRanges(this.#deliveries.refusals, this.#options.clock.now().unixMs);
     const checkpoints = new Map<string, Checkpoint>();
     try {
       this.#ledger.transaction(() => {
         for (const queued of group) {
           for (const row of queued.rows) this.#append(row);
           queued.last = this.#ledger.lastSeq;
-          if (queued.checkpoint) checkpoints.set(queued.checkpoint.key, queued.checkpoint);
+          for (const checkpoint of checkpointsOf(queued)) checkpoints.set(checkpoint.key, checkpoint);
         }
         for (const checkpoint of checkpoints.values()) this.#ledger.saveCheckpoint(checkpoint);
         for (const { chain, reason, from, to, loss } of ranges) {
-          this.#tables.putDead({ destination: chain.id, from, to, reason, at: this.#options.clock.now().unixMs });
-          if (loss) this.#append(lossRow(this.#options.describeLoss, loss));
+          this.#books.tables.putDead({ destination: chain.id, from, to, reason, at: this.#options.clock.now().unixMs });
+          if (loss) this.#append(tellLoss(this.#teller(), chain, loss));
         }
         this.#saveCursors();
       });
@@ -109,7 +113,7 @@ export class Store {
       for (const chain of this.#chains) chain.reload(this.#ledger.lastSeq);
       throw cause;
     }
-    this.#refusals = [];
+    this.#deliveries.refusals = [];
     for (const chain of this.#chains) chain.saved();
     // Cursors alone need no sync: losing them only sends again.
     if (checkpoints.size > 0 || this.#ledger.lastSeq > this.#syncedSeq) this.#isUnsynced = true;
@@ -127,35 +131,38 @@ export class Store {
 
   pending(destination: string, after: number, limit: number): readonly StoredRecord[] {
     const chain = this.#chain(destination);
-    return this.#use(() => {
-      const records: StoredRecord[] = [];
-      let [position, damaged] = [Math.max(after, chain.through), 0];
-      while (records.length < limit && damaged < DAMAGED_LIMIT) {
-        const before = position;
-        for (const [due, row] of this.#due(chain, position, limit - records.length)) {
-          position = due.seq;
-          if (chain.isSettled(due.seq)) continue;
-          if (!("damaged" in row)) records.push({ ...row, prev: due.prev });
-          else if (damaged++ < DAMAGED_LIMIT) this.#giveUp(chain, due);
-        }
-        if (position === before) break;
-      }
-      return records;
-    });
+    return this.#use(() => this.#deliveries.pending(this.#books, chain, { after, through: this.#syncedSeq, limit }));
   }
-
+  replaying(destination: string, after: number, limit: number): readonly StoredRecord[] {
+    const chain = this.#chain(destination);
+    return this.#use(() => this.#deliveries.replaying(this.#books, chain, after, limit));
+  }
   settle(destination: string, outcome: Outcome): void {
     const chain = this.#chain(destination);
-    this.#use(() => {
-      for (const seq of outcome.accepted) chain.settle(seq);
-      for (const { seq, reason } of outcome.rejected) {
-        const due = chain.place(seq);
-        if (!due || !chain.settle(seq)) continue;
-        const [row] = this.#ledger.read(seq - 1, seq, 1);
-        const type = row && !("damaged" in row) ? row.type : null;
-        this.#refuse(chain, due, { type, reason: reason.slice(0, 500), lossReason: /too large|oversize/i.test(reason) ? "oversize" : "refused" });
-      }
+    this.#use(() => this.#deliveries.settle(this.#books, chain, outcome));
+  }
+  history(after: number, limit: number): readonly LedgerRow[] {
+    return this.#use(() => this.#books.ledger.history(after, this.#syncedSeq, limit));
+  }
+
+  confirm(destination: string, epoch: string, through: number): Answer {
+    return this.#answer(destination, (chain) => confirmRows(this.#books, chain, epoch, through));
+  }
+  replay(destination: string, epoch: string, from: number, to: number): Answer {
+    return this.#answer(destination, (chain) => replayRows(this.#books, chain, epoch, from, to));
+  }
+  deadLetters(limit: number): readonly DeadLetter[] {
+    return this.#use(() => deadLetters(this.#books, this.#chains, limit));
+  }
+  release(destination: string, fromSeq: number): Answer {
+    return this.#answer(destination, (chain) => {
+      const answer = releaseDead(this.#books, chain, fromSeq, { teller: this.#teller(), append: (row) => this.#append(row), save: () => this.#saveCursors() });
+      if (answer.ok) this.#isUnsynced = true;
+      return answer;
     });
+  }
+  purge(destination: string, fromSeq: number): Answer {
+    return this.#answer(destination, (chain) => purgeDead(this.#books, chain, fromSeq));
   }
 
   status(): OutboxStatus {
@@ -164,8 +171,11 @@ export class Store {
       epoch: this.epoch, lastSeq: this.#ledger.lastSeq, syncedSeq: this.#syncedSeq,
       bytes: size(this.#path) + size(`${this.#path}-wal`),
       destinations: [...this.#byName.values()].map((chain) => ({
-        name: chain.name, waiting: chain.waiting, acknowledged: chain.settledCount - chain.rejected, rejected: chain.rejected,
+        name: chain.name, lastDue: chain.lastDue.seq, waiting: chain.waiting, acknowledged: chain.acknowledged, rejected: chain.rejected, lost: chain.lost,
+        confirmedThrough: chain.confirmedThrough, isConfirming: chain.isConfirming, replaying: replayCount(chain),
+        oldestWaitingAt: this.#use(() => oldestWaitingAt(this.#books, chain, this.#syncedSeq)),
       })),
+      budgetBytes: this.#options.budgetBytes ?? DEFAULT_BUDGET_BYTES, freeBytes: null, condition: { state: "ok" },
       fault: this.#fault,
     };
   }
@@ -173,7 +183,8 @@ export class Store {
   /** After a sync: carries the log, if nothing waits to be written, and deletes a slice of what every destination has had long enough. */
   tidy(isIdle: boolean): void {
     if (!this.#isConnected || this.#needsReopen || this.#isCorrupt) return;
-    const pages = logPages(this.#ledger.db);
+    const { frames, carried } = logState(this.#ledger.db);
+    const pages = frames - carried;
     const enough = this.#options.carryPages ?? CARRY_PAGES;
     if (pages >= (isIdle ? enough : CARRY_LATEST * enough)) carryLog(this.#ledger.db);
     this.#retention.slice(this.#ledger, [...this.#byName.values()], () => this.#saveCursors());
@@ -206,14 +217,14 @@ export class Store {
     }
   }
 
-  #connect(): { ledger: Ledger; tables: ChainTables; sync: LogSync } {
+  #connect(): { books: Books; sync: LogSync } {
     const db = openConnection(this.#path);
     db.pragma(`max_page_count = ${Math.floor((this.#options.budgetBytes ?? DEFAULT_BUDGET_BYTES) / PAGE_BYTES)}`); // A cap at which DELETE still works.
     try {
       db.pragma("wal_checkpoint(TRUNCATE)"); // Also a sync of all that was found: what is read from now on is stored.
-      const ledger = new Ledger(db);
-      ledger.transaction(() => ledger.setMeta("open", "1")); // The log must exist before it can be opened for syncing.
-      const opened = { ledger, tables: openChainTables(db), sync: new LogSync(db, ledger.epoch) };
+      const books = openBooks(db);
+      books.ledger.transaction(() => books.ledger.setMeta("open", "1")); // The log must exist before it can be opened for syncing.
+      const opened = { books, sync: new LogSync(db, books.ledger.epoch) };
       opened.sync.syncNow();
       this.#isConnected = true;
       return opened;
@@ -255,8 +266,8 @@ export class Store {
 
   #reopen(): void {
     if (this.#isConnected) this.#disconnect(false);
-    ({ ledger: this.#ledger, tables: this.#tables, sync: this.#sync } = this.#connect());
-    for (const chain of this.#chains) chain.reload(this.#ledger.lastSeq, this.#tables);
+    ({ books: this.#books, sync: this.#sync } = this.#connect());
+    for (const chain of this.#chains) chain.reload(this.#ledger.lastSeq, this.#books.tables, this.#books.standing);
     if (this.#ledger.lastSeq < this.#syncedSeq || !this.#ledger.tailIsWhole())
       throw faulty("corrupt", `after an I/O error the database ${this.#path} holds rows up to ${this.#ledger.lastSeq} of ${this.#syncedSeq} stored, or damaged ones`);
     this.#needsReopen = false;
@@ -272,35 +283,19 @@ export class Store {
     for (const chain of this.#chains) if (chain.isDirty) chain.save();
   }
 
-  *#due(chain: Chain, after: number, limit: number): Generator<readonly [Due, ReadRow]> {
-    let left = limit;
-    for (const { route, to } of chain.segments(after, this.#syncedSeq)) {
-      if (left <= 0) return;
-      const from = Math.max(after, route.since - 1);
-      if (route.types === ALL) for (const row of this.#ledger.read(from, to, left)) {
-        left--;
-        yield [placeIn(route, row.seq), row];
-      } else for (const { due, row } of this.#tables.readDue(chain.id, from, to, left)) {
-        left--;
-        yield [due, row ? this.#ledger.decode(row) : { seq: due.seq, damaged: true }];
-      }
-    }
+  #teller(): Teller {
+    return { standing: this.#books.standing, describe: this.#options.describeLoss, epoch: this.epoch, now: this.#options.clock.now().unixMs };
   }
-  #giveUp(chain: Chain, due: Due): void {
-    const isGone = due.seq < this.#ledger.firstSeq;
-    chain.settle(due.seq);
-    if (!isGone) {
-      this.#damagedRows++;
-      this.#fault = `row ${due.seq} in ${this.#path} is missing or does not match its checksum; it was not published`;
-      this.#options.log.error({ seq: due.seq, destination: chain.name, file: this.#path }, "a stored record is damaged and was not published");
-    }
-    this.#refuse(chain, due, isGone ? { type: null, reason: "retention", lossReason: "retention" } : { type: null, reason: "corrupt", lossReason: "buffer_corrupt" });
-  }
-  #refuse(chain: Chain, { seq, prev }: Due, why: Pick<Refusal, "type" | "reason" | "lossReason">): void {
-    chain.rejected++;
-    this.#refusals.push({ chain, seq, prev, ...why });
+  #noteDamage(seq: number, chain: Chain): void {
+    this.#damagedRows++;
+    this.#fault = `row ${seq} in ${this.#path} is missing or does not match its checksum; it was not published`;
+    this.#options.log.error({ seq, destination: chain.name, file: this.#path }, "a stored record is damaged and was not published");
   }
 
+  #answer(destination: string, ask: (chain: Chain) => Answer): Answer {
+    const chain = this.#byName.get(destination);
+    return chain ? this.#use(() => ask(chain)) : { ok: false, reason: `no destination ${destination.slice(0, 40)} is configured` };
+  }
   #chain(destination: string): Chain {
     const chain = this.#byName.get(destination);
     if (!chain) throw new InvariantError(`the buffer was opened without a destination ${destination}`);

@@ -44,6 +44,10 @@ export class Waiting {
   recovered(): void {
     for (const waiter of this.#waiters) if (waiter.after === -1) waiter.wake();
   }
+  /** Rows are asked for again: whoever waits looks. */
+  wake(): void {
+    for (const waiter of this.#waiters) waiter.wake();
+  }
   reached(synced: number): void {
     for (const waiter of this.#waiters) if (synced > waiter.after) waiter.wake();
   }

@@ -53,6 +53,7 @@ export class Presenter {
       case "alarm": return [data["status"] === "open" ? start : end, this.alarm(data)];
       case "connection": return [data["status"] === "open" ? start : end, this.connection(data)];
       case "summary": return [end, this.bold(`shift ${textOf(objectOf(data, "window"), "shiftId") ?? ""} is over: its summary has arrived`)];
+      case "receipt": return [end, null];
       case "loss": return [start, this.red(`RECORDS LOST: ${textOf(data, "reason") ?? ""}, ${String(numberOf(data, "count") ?? "?")} of them`)];
     }
   }

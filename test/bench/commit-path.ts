@@ -79,7 +79,7 @@ async function rawInserts(path: string, commits: readonly Commit[]): Promise<num
     const group = commits.slice(index * GROUP_COMMITS, (index + 1) * GROUP_COMMITS);
     const rows = group.flatMap(({ records, observedAt }) => records.map(({ type, id, rev, start, body }) =>
       [++seq, 1, TYPE_CODES[type], uuidBytes(id, Buffer.alloc(16)), rev, start, observedAt, 0, 1, crcOf(id), JSON.stringify(body)]));
-    const checkpoints = new Map(group.flatMap(({ checkpoint }) => (checkpoint ? [[checkpoint.key, [checkpoint.key, crcOf(checkpoint.json), checkpoint.json]] as const] : [])));
+    const checkpoints = new Map(group.flatMap(({ checkpoint }) => (checkpoint?.json ? [[checkpoint.key, [checkpoint.key, crcOf(checkpoint.json), checkpoint.json]] as const] : [])));
     return { rows, checkpoints: [...checkpoints.values()] };
   });
   const write = db.transaction((group: (typeof groups)[number]) => {

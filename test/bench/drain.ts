@@ -99,7 +99,14 @@ async function drainOnce(port: number, outbox: Outbox, { window, name }: { reado
   let measured = 0;
   // The outbox itself, with a look at how much of it has been settled.
   const watched: Outbox = {
-    epoch: outbox.epoch,
+    epoch: outbox.epoch, replaced: outbox.replaced,
+    replaying: (destination, after, limit) => outbox.replaying(destination, after, limit),
+    confirm: (destination, epoch, through) => outbox.confirm(destination, epoch, through),
+    replay: (destination, epoch, from, to) => outbox.replay(destination, epoch, from, to),
+    deadLetters: (limit) => outbox.deadLetters(limit),
+    release: (destination, fromSeq) => outbox.release(destination, fromSeq),
+    purge: (destination, fromSeq) => outbox.purge(destination, fromSeq),
+    history: (after, limit) => outbox.history(after, limit),
     checkpoint: (key) => outbox.checkpoint(key),
     commit: (commit) => outbox.commit(commit),
     pending: (destination, after, limit) => outbox.pending(destination, after, limit),

@@ -16,8 +16,8 @@ describe("storing", () => {
     const last = await outbox.commit(commitOf([record(1), record(2, "cycle", { text: "é \u0000 \ud83d\ude00" })], { late: true }));
     expect(last).toBe(2);
     expect(outbox.pending("bridge", 0, 10)).toEqual([
-      { seq: 1, prev: 0, machine: "VMC-3", type: "state", id: uuid(1), rev: 1, start: 1_780_000_000_001, observedAt: 1_780_000_000_000, late: true, context: CONTEXT, body: '{"n":1}' },
-      { seq: 2, prev: 1, machine: "VMC-3", type: "cycle", id: uuid(2), rev: 1, start: 1_780_000_000_002, observedAt: 1_780_000_000_000, late: true, context: CONTEXT, body: JSON.stringify({ text: "é \u0000 \ud83d\ude00" }) },
+      { seq: 1, prev: 0, machine: "VMC-3", type: "state", id: uuid(1), rev: 1, start: 1_780_000_000_001, observedAt: 1_780_000_000_000, late: true, clock: null, context: CONTEXT, body: '{"n":1}' },
+      { seq: 2, prev: 1, machine: "VMC-3", type: "cycle", id: uuid(2), rev: 1, start: 1_780_000_000_002, observedAt: 1_780_000_000_000, late: true, clock: null, context: CONTEXT, body: JSON.stringify({ text: "é \u0000 \ud83d\ude00" }) },
     ]);
   });
 
@@ -123,7 +123,7 @@ describe("destinations", () => {
     expect(numbers(outbox, "all", 0, 2)).toEqual([2, 4]);
     expect(numbers(outbox, "cycles")).toEqual([2, 5]);
     expect(outbox.status().destinations).toEqual([
-      { name: "all", waiting: 3, acknowledged: 3, rejected: 0 }, { name: "cycles", waiting: 2, acknowledged: 0, rejected: 0 },
+      expect.objectContaining({ name: "all", waiting: 3, acknowledged: 3, rejected: 0, oldestWaitingAt: 1_780_000_000_000 }), expect.objectContaining({ name: "cycles", waiting: 2, acknowledged: 0, rejected: 0, lastDue: 5 }),
     ]);
   });
 
@@ -164,7 +164,7 @@ describe("destinations", () => {
     await outbox.close();
     const again = open({ dataDir, destinations });
     expect(again.status().lastSeq).toBe(7);
-    expect(again.status().destinations[1]).toEqual({ name: "cycles", waiting: 0, acknowledged: 0, rejected: 3 });
+    expect(again.status().destinations[1]).toMatchObject({ name: "cycles", waiting: 0, acknowledged: 0, rejected: 3, oldestWaitingAt: null });
     await again.close();
     const db = new Database(file(dataDir), { readonly: true });
     expect(db.prepare("SELECT from_seq, to_seq, reason FROM dead").all()).toEqual([
@@ -197,7 +197,7 @@ describe("retention", () => {
   const hour = 3_600_000;
   it("lets acknowledged rows go after the window, never others, and never starts numbers again", async () => {
     const dataDir = temporaryDirectory();
-    const outbox = open({ dataDir, destinations: [{ name: "bridge" }, { name: "slow" }], retentionMs: hour });
+    const outbox = open({ dataDir, destinations: [{ name: "bridge" }, { name: "slow" }], historyMs: hour });
     const old = (n: number, count: number) => commitOf(Array.from({ length: count }, (_, i) => record(n + i)));
     await outbox.commit(old(1, 1_500)); // observedAt lies months back
     const all = Array.from({ length: 1_500 }, (_, i) => i + 1);
@@ -206,7 +206,7 @@ describe("retention", () => {
     expect(numbers(outbox, "slow", 0, 5_000)).toHaveLength(1_500);
     outbox.settle("slow", { accepted: all, rejected: [] });
     await outbox.close();
-    const again = open({ dataDir, destinations: [{ name: "bridge" }, { name: "slow" }], retentionMs: hour });
+    const again = open({ dataDir, destinations: [{ name: "bridge" }, { name: "slow" }], historyMs: hour });
     for (let n = 0; n < 3; n++) await again.commit(commitOf([], { checkpoint: { key: "k", json: String(n) } }));
     await again.close();
     const db = new Database(file(dataDir), { readonly: true });

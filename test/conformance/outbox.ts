@@ -27,7 +27,7 @@ class Model {
   }
   commit({ records, checkpoint }: Commit): number {
     for (const { id, type, body } of records) this.rows.push({ seq: this.rows.length + 1, id, type, body: JSON.stringify(body) });
-    if (checkpoint) this.checkpoints.set(checkpoint.key, checkpoint.json);
+    if (checkpoint?.json) this.checkpoints.set(checkpoint.key, checkpoint.json);
     return this.rows.length;
   }
   due(name: string): readonly (Row & { readonly prev: number })[] {

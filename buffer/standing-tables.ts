@@ -1,0 +1,123 @@
+/** The tables that layout 2 added, on one connection: confirmations, rows to send again, losses as told, what was swept. */
+import type { RecordType } from "../agent/contract/record.ts";
+import { unixMs, type UnixMs } from "../agent/contract/time.ts";
+import { crcOf } from "./checksum.ts";
+import type { Connection } from "./connection.ts";
+import type { Loss } from "./loss.ts";
+import { faulty } from "./store-error.ts";
+
+export interface Standing {
+  readonly destination: number;
+  readonly confirmed: number | null;
+  readonly lost: number;
+  readonly lost_ahead: number;
+  readonly lost_to: number;
+  readonly released: number;
+}
+export interface ReplayRange {
+  readonly from: number;
+  readonly to: number;
+  /** They were dead letters, and were never taken. */
+  readonly released: boolean;
+}
+/** A loss as last told. */
+export interface ToldLoss {
+  readonly destination: number;
+  readonly from: number;
+  readonly to: number;
+  readonly rev: number;
+  /** Value class; 0: refused rows. */
+  readonly value: number;
+  readonly reason: Loss["reason"];
+  /** 0: void. */
+  readonly count: number;
+  readonly byType: Readonly<Partial<Record<RecordType, number>>>;
+  readonly start: UnixMs;
+  readonly end: UnixMs;
+}
+export interface Swept {
+  readonly destination: number;
+  readonly value: number;
+  readonly from: number;
+  readonly to: number;
+}
+export interface Passed {
+  readonly at: number;
+  readonly through: number;
+}
+interface LostRow { readonly destination: number; readonly from_seq: number; readonly to_seq: number; readonly rev: number; readonly value: number; readonly reason: string; readonly count: number; readonly by_type: string; readonly start: number; readonly end: number }
+type Summed<T> = T & { readonly crc: number };
+
+const sum = (...values: readonly (number | string | null)[]): number => crcOf(values.join("|"));
+const lostSum = (row: LostRow): number =>
+  sum(row.destination, row.from_seq, row.to_seq, row.rev, row.value, row.reason, row.count, row.by_type, row.start, row.end);
+
+export type StandingTables = ReturnType<typeof openStandingTables>;
+
+export function openStandingTables(db: Connection) {
+  const checked = <T extends object>(row: Summed<T>, crc: number, table: string): T => {
+    if (row.crc !== crc) throw faulty("corrupt", `a row of the table ${table} in ${db.name} does not match its checksum: ${JSON.stringify(row)}`);
+    return row;
+  };
+  const standing = db.prepare<[number], Summed<Standing>>("SELECT destination, confirmed, lost, lost_ahead, lost_to, released, crc FROM standing WHERE destination = ?");
+  const putStanding = db.prepare<[number, number | null, number, number, number, number, number]>("INSERT OR REPLACE INTO standing (destination, confirmed, lost, lost_ahead, lost_to, released, crc) VALUES (?, ?, ?, ?, ?, ?, ?)");
+  const replays = db.prepare<[number], Summed<{ readonly from_seq: number; readonly to_seq: number; readonly released: number }>>("SELECT from_seq, to_seq, released, crc FROM replay WHERE destination = ? ORDER BY from_seq");
+  const dropReplays = db.prepare<[number]>("DELETE FROM replay WHERE destination = ?");
+  const putReplay = db.prepare<[number, number, number, number, number]>("INSERT INTO replay (destination, from_seq, to_seq, released, crc) VALUES (?, ?, ?, ?, ?)");
+  const LOST = "destination, from_seq, to_seq, rev, value, reason, count, by_type, start, end, crc";
+  const lost = db.prepare<[number, number], Summed<LostRow>>(`SELECT ${LOST} FROM lost WHERE destination = ? AND from_seq = ?`);
+  const lostOfClass = db.prepare<[number, number], Summed<LostRow>>(`SELECT ${LOST} FROM lost WHERE destination = ? AND value = ? ORDER BY from_seq DESC LIMIT 1`);
+  const putLost = db.prepare<[number, number, number, number, number, string, number, string, number, number, number]>(`INSERT OR REPLACE INTO lost (${LOST}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+  const forgetLost = db.prepare<[number, number]>("DELETE FROM lost WHERE to_seq < ? AND destination = ?");
+  const swept = db.prepare<[], Summed<{ readonly destination: number; readonly value: number; readonly from_seq: number; readonly to_seq: number }>>("SELECT destination, value, from_seq, to_seq, crc FROM swept");
+  const putSwept = db.prepare<[number, number, number, number, number]>("INSERT OR REPLACE INTO swept (destination, value, from_seq, to_seq, crc) VALUES (?, ?, ?, ?, ?)");
+  const passed = db.prepare<[number], Summed<Passed>>("SELECT at, through, crc FROM passed WHERE destination = ? ORDER BY at");
+  const putPassed = db.prepare<[number, number, number, number]>("INSERT OR REPLACE INTO passed (destination, at, through, crc) VALUES (?, ?, ?, ?)");
+  const forgetPassed = db.prepare<[number, number]>("DELETE FROM passed WHERE destination = ? AND at < ?");
+
+  const told = (row: Summed<LostRow> | undefined): ToldLoss | undefined => {
+    if (!row) return undefined;
+    checked(row, lostSum(row), "lost");
+    return {
+      destination: row.destination, from: row.from_seq, to: row.to_seq, rev: row.rev, value: row.value, reason: row.reason as Loss["reason"],
+      count: row.count, byType: JSON.parse(row.by_type) as ToldLoss["byType"], start: unixMs(row.start), end: unixMs(row.end),
+    };
+  };
+  return {
+    standing(destination: number): Standing | undefined {
+      const row = standing.get(destination);
+      return row && checked(row, sum(row.destination, row.confirmed, row.lost, row.lost_ahead, row.lost_to, row.released), "standing");
+    },
+    putStanding(row: Standing): void {
+      const crc = sum(row.destination, row.confirmed, row.lost, row.lost_ahead, row.lost_to, row.released);
+      putStanding.run(row.destination, row.confirmed, row.lost, row.lost_ahead, row.lost_to, row.released, crc);
+    },
+    replays: (destination: number): readonly ReplayRange[] => replays.all(destination).map((row) => {
+      checked(row, sum(destination, row.from_seq, row.to_seq, row.released), "replay");
+      return { from: row.from_seq, to: row.to_seq, released: row.released === 1 };
+    }),
+    putReplays(destination: number, ranges: readonly ReplayRange[]): void {
+      dropReplays.run(destination);
+      for (const { from, to, released } of ranges) putReplay.run(destination, from, to, released ? 1 : 0, sum(destination, from, to, released ? 1 : 0));
+    },
+    told: (destination: number, from: number): ToldLoss | undefined => told(lost.get(destination, from)),
+    lastTold: (destination: number, value: number): ToldLoss | undefined => told(lostOfClass.get(destination, value)),
+    putTold(loss: ToldLoss): void {
+      const row: LostRow = {
+        destination: loss.destination, from_seq: loss.from, to_seq: loss.to, rev: loss.rev, value: loss.value, reason: loss.reason,
+        count: loss.count, by_type: JSON.stringify(loss.byType), start: loss.start, end: loss.end,
+      };
+      putLost.run(row.destination, row.from_seq, row.to_seq, row.rev, row.value, row.reason, row.count, row.by_type, row.start, row.end, lostSum(row));
+    },
+    /** Losses whose rows are all gone: nothing can be added to them or sent again. */
+    forgetTold: (destination: number, before: number): void => void forgetLost.run(before, destination),
+    swept: (): readonly Swept[] => swept.all().map((row) => {
+      checked(row, sum(row.destination, row.value, row.from_seq, row.to_seq), "swept");
+      return { destination: row.destination, value: row.value, from: row.from_seq, to: row.to_seq };
+    }),
+    putSwept: ({ destination, value, from, to }: Swept): void => void putSwept.run(destination, value, from, to, sum(destination, value, from, to)),
+    passed: (destination: number): readonly Passed[] => passed.all(destination).map((row) => checked(row, sum(destination, row.at, row.through), "passed")),
+    putPassed: (destination: number, { at, through }: Passed): void => void putPassed.run(destination, at, through, sum(destination, at, through)),
+    forgetPassed: (destination: number, before: number): void => void forgetPassed.run(destination, before),
+  };
+}
