@@ -2,7 +2,7 @@
 import { mqttDestination } from "../../buffer/mqtt/destination.ts";
 import { decode } from "../../agent/contract/shape.ts";
 import type { AgentIdentity, Board, Destination, Latest, Retained } from "../../agent/contract/destination.ts";
-import type { Ports } from "../../agent/contract/ports.ts";
+import type { Keep, Ports } from "../../agent/contract/ports.ts";
 import type { Link } from "../../agent/contract/source.ts";
 import type { Outbox } from "../../agent/contract/outbox.ts";
 import { deliver } from "../../agent/runtime/deliver.ts";
@@ -15,7 +15,7 @@ export const MACHINE_PATH = "cellgate/v1/lyon/machining/cell-7/vmc-3";
 export const AGENT_PATH = "cellgate/v1/lyon/machining/cell-7/_agent/cell-7";
 
 /** `keys` as in the YAML; the url is added. */
-export function destinationAt(port: number, keys: object = {}, ports: Ports = testPorts(), scheme = "mqtt"): Destination {
+export function destinationAt(port: number, keys: object = {}, ports: Ports & { readonly keep?: Keep } = testPorts(), scheme = "mqtt"): Destination {
   const decoded = decode(mqttDestination.shape, { url: `${scheme}://127.0.0.1:${port}`, ...keys });
   if (!decoded.ok) throw new Error(JSON.stringify(decoded.problems));
   return mqttDestination.create(decoded.value, IDENTITY, { keep: memoryKeep(), ...ports }, "bridge");

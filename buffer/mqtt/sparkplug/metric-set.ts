@@ -30,7 +30,7 @@ export class MetricSet {
   readonly #changed = new Set<Held>();
   readonly #nextAlias: () => number;
   readonly #historyLimit: number;
-  readonly #missed: Missed[] = [];
+  #missed: Missed[] = [];
   #isNew = false;
   /** Changes that no history had room for, and metrics there were too many of. */
   dropped = 0;
@@ -60,10 +60,11 @@ export class MetricSet {
     return this.#isNew;
   }
 
-  /** All metrics with name, alias, datatype and present value; what was waiting as a change is in it. */
+  /** All metrics with name, alias, datatype and present value; what was waiting as a change is in it, and is no history. */
   birth(now: number): readonly Metric[] {
     this.#changed.clear();
     this.#isNew = false;
+    this.#missed = this.#missed.filter((missed) => missed.at !== missed.held.at);
     return inTime([...this.#held.values()].map(({ row, alias, value, quality, at }): Metric => ({
       name: row.metric, alias, timestamp: at ?? now, datatype: row.datatype, showsDatatype: true, value, quality, ...(row.unit !== undefined && { unit: row.unit }),
     })));
@@ -76,15 +77,9 @@ export class MetricSet {
     return inTime(changed.map(({ row, alias, value, quality, at }) => dataOf({ row, alias, value, quality, at: at ?? now })));
   }
 
-  /** Takes at most `limit` of the oldest changes that could not be sent; present values are not among them. */
+  /** Takes at most `limit` of the oldest changes that could not be sent. */
   history(limit: number): readonly Metric[] {
-    const taken: Missed[] = [];
-    while (taken.length < limit) {
-      const next = this.#missed.shift();
-      if (!next) break;
-      if (next.at !== next.held.at) taken.push(next);
-    }
-    return inTime(taken.map(({ held, value, quality, at }): Metric => ({ ...dataOf({ ...held, value, quality, at }), isHistorical: true })));
+    return inTime(this.#missed.splice(0, limit).map(({ held, value, quality, at }): Metric => ({ ...dataOf({ ...held, value, quality, at }), isHistorical: true })));
   }
 
   get missed(): number {
