@@ -120,7 +120,7 @@ const configuration = (at: { readonly broker: number; readonly machine: string; 
   data_dir: ${at.folder}/data
 
 destinations:
-  - {name: demo-broker, url: "mqtt://127.0.0.1:${at.broker}"}
+  - {name: demo-broker, url: "mqtt://127.0.0.1:${at.broker}", latency: {cycle: 0s, count: 0s, summary: 0s, receipt: 0s}}
 
 machines:
   - id: ${MACHINE}

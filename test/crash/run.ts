@@ -14,6 +14,7 @@ import { openOutbox } from "../../buffer/outbox.ts";
 import { listen, startBroker } from "../bench/support/broker.ts";
 import { sleep } from "../bench/support/waiting.ts";
 import { runBundle, type BundleProcess } from "../support/bundle.ts";
+import { NO_WINDOWS } from "../support/loaded.ts";
 import { testPorts } from "../support/ports.ts";
 import { Arrived } from "./arrived.ts";
 import type { Played } from "./feeds.ts";
@@ -93,7 +94,7 @@ async function nothingWaits(dataDir: string, arrived: Arrived): Promise<void> {
 
 const configuration = (at: { readonly dataDir: string; readonly broker: number; readonly url: string; readonly device: string }): string => `
 agent: {id: crash, site: bench, timezone: UTC, environment: test, data_dir: ${JSON.stringify(at.dataDir)}}
-destinations: [{type: mqtt, name: bridge, url: "mqtt://127.0.0.1:${at.broker}"}]
+destinations: [{type: mqtt, name: bridge, url: "mqtt://127.0.0.1:${at.broker}", ${NO_WINDOWS}}]
 machines:
   - id: VMC-3
     sources: [{type: mtconnect, url: "${at.url}", device: ${at.device}, history: buffer, time: source, heartbeat: ${HEARTBEAT_MS}ms}]

@@ -15,7 +15,7 @@ import { sleep } from "../bench/support/waiting.ts";
 import { Arrived } from "../crash/arrived.ts";
 import { scripted } from "../crash/feeds.ts";
 import { startMosquitto, subscribe, type Mosquitto, type Subscriber } from "../support/broker.ts";
-import { loadedFrom } from "../support/loaded.ts";
+import { loadedFrom, NO_WINDOWS } from "../support/loaded.ts";
 import { describeNeeding } from "../support/needs.ts";
 import { testPorts } from "../support/ports.ts";
 import { startProxy, type Proxy } from "../support/proxy.ts";
@@ -48,7 +48,7 @@ async function during(trouble: (stage: Stage) => Promise<void>): Promise<void> {
   const subscribers = [await subscribe(broker.port)];
   const loaded = loadedFrom(`
 agent: {id: cell-7, site: lyon, timezone: UTC, environment: test}
-destinations: [{type: mqtt, name: bridge, url: "mqtt://127.0.0.1:${proxy.port}"}]
+destinations: [{type: mqtt, name: bridge, url: "mqtt://127.0.0.1:${proxy.port}", ${NO_WINDOWS}}]
 machines: [{id: VMC-3, sources: [{type: mtconnect, url: "${simulation.agent.url}", history: buffer, heartbeat: 200ms, time: source}]}]
 `);
   const ports = testPorts();

@@ -8,6 +8,7 @@ import { simulate, type Simulation } from "../../agent/simulate/mtconnect/start.
 import { openOutbox } from "../../buffer/outbox.ts";
 import { startAedes, subscribe, type AedesBroker } from "../support/broker.ts";
 import { builtBundle, runBundle, type BundleProcess } from "../support/bundle.ts";
+import { NO_WINDOWS } from "../support/loaded.ts";
 import { testPorts } from "../support/ports.ts";
 import { Arrived } from "../crash/arrived.ts";
 import { scripted } from "../crash/feeds.ts";
@@ -32,7 +33,7 @@ const cellgate = (...args: readonly string[]): BundleProcess => runBundle(bundle
 function configured(name: string, url: string, more = ""): { readonly file: string; readonly dataDir: string } {
   const [file, dataDir] = [join(folder, `${name}.yaml`), join(folder, `${name}-data`)];
   writeFileSync(file, `agent: {id: ${name}, site: lyon, timezone: UTC, environment: test, data_dir: ${dataDir}}
-destinations: [{type: mqtt, name: bridge, url: "mqtt://127.0.0.1:${broker.port}"}]
+destinations: [{type: mqtt, name: bridge, url: "mqtt://127.0.0.1:${broker.port}", ${NO_WINDOWS}}]
 machines: [{id: VMC-3, sources: [{type: mtconnect, url: "${url}", history: buffer, heartbeat: 200ms, time: source}]}]
 ${more}`);
   return { file, dataDir };

@@ -17,7 +17,7 @@ import { simulate } from "../../agent/simulate/mtconnect/start.ts";
 import { asyncApiDocument } from "../../buffer/mqtt/asyncapi.ts";
 import { recordSchemas } from "../../buffer/mqtt/schemas.ts";
 import { startMosquitto, subscribe } from "../support/broker.ts";
-import { loadedFrom } from "../support/loaded.ts";
+import { loadedFrom, NO_WINDOWS } from "../support/loaded.ts";
 import { describeNeeding } from "../support/needs.ts";
 import { testPorts } from "../support/ports.ts";
 
@@ -52,7 +52,7 @@ describeNeeding(["mosquitto"], "a scripted shift at a real broker", () => {
     const simulation = await simulate(feed, { clock: systemClock(1, START + 9 * 3_600_000), network: systemClock(), speed: "all" });
     const loaded = loadedFrom(`
 agent: {id: cell-7, site: lyon, area: machining, cell: cell-7, timezone: Europe/Paris, environment: test}
-destinations: [{name: bridge, url: "mqtt://127.0.0.1:${broker.port}"}]
+destinations: [{name: bridge, url: "mqtt://127.0.0.1:${broker.port}", ${NO_WINDOWS}}]
 calendars:
   early: {shifts: [{code: early, start: "06:00", end: "14:00"}], breaks: [{name: lunch, start: "10:00", end: "10:30"}]}
 machines:

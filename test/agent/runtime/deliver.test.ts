@@ -111,7 +111,7 @@ describe("the delivery loop", () => {
 
   it("leaves no listener on the signal, nor on the board", async () => {
     await using broker = await startScriptedBroker({ publish: ({ connection }) => (connection < 30 ? "die" : 0) });
-    const ports = testPorts({ network: systemClock(500) });
+    const ports = testPorts({ network: systemClock(250) });
     const outbox = memoryOutbox();
     await put(outbox, manyRecords(40));
     const board = testBoard();
