@@ -19,6 +19,8 @@ export interface Queued {
   readonly checkpoint: Checkpoint | null;
   readonly alsoCheckpoints: readonly Checkpoint[];
   readonly bytes: number;
+  /** Until when it may wait for others to share its transaction; of the clock since boot. */
+  readonly dueMs: number;
   /** Number of its last row, once written. */
   last: number;
   readonly resolve: (seq: number) => void;
@@ -43,7 +45,10 @@ export class CommitQueue {
   #list: Queued[] = [];
   rows = 0;
   bytes = 0;
+  /** When the first of them must be written; Infinity while there is none. */
+  dueMs = Infinity;
 
+  get length(): number { return this.#list.length; }
   get isEmpty(): boolean { return this.#list.length === 0; }
   get all(): readonly Queued[] { return this.#list; }
 
@@ -51,6 +56,7 @@ export class CommitQueue {
     this.#list.push(queued);
     this.rows += queued.rows.length;
     this.bytes += queued.bytes;
+    this.dueMs = Math.min(this.dueMs, queued.dueMs);
   }
   /** Before all others: they were taken from there. */
   putBack(taken: readonly Queued[]): void {
@@ -96,5 +102,6 @@ export class CommitQueue {
     this.#list = list;
     this.rows = rowsOf(list);
     this.bytes = bytesOf(list);
+    this.dueMs = list.reduce((due, { dueMs }) => Math.min(due, dueMs), Infinity);
   }
 }

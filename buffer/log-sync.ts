@@ -86,10 +86,10 @@ export class LogSync {
   }
 }
 
-/** Pages in the log that are not yet in the database. Asks only; moves nothing. */
-export function logPages(db: Connection): number {
+/** Pages in the log, and how many of them are in the database too. Asks only; moves nothing. */
+export function logState(db: Connection): { readonly frames: number; readonly carried: number } {
   const [state] = db.pragma("wal_checkpoint(NOOP)") as readonly { readonly log: number; readonly checkpointed: number }[];
-  return state ? state.log - state.checkpointed : 0;
+  return state ? { frames: state.log, carried: state.checkpointed } : { frames: 0, carried: 0 };
 }
 /** Carries the log into the database. Two syncs in the event loop: call it when idle, rarely. Never waits for a reader. */
 export function carryLog(db: Connection): void {

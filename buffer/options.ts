@@ -1,7 +1,7 @@
 /** What the buffer is opened with. */
 import type { Log } from "../agent/contract/ports.ts";
 import type { RecordType } from "../agent/contract/record.ts";
-import type { Clock } from "../agent/contract/time.ts";
+import type { Clock, UnixMs } from "../agent/contract/time.ts";
 import type { DescribeLoss } from "./loss.ts";
 import type { QuickCheck } from "./quick-check.ts";
 import type { Card } from "./wear.ts";
@@ -31,6 +31,8 @@ export interface StoreOptions {
   readonly historyMs?: number;
   /** How long a row that only the broker acknowledged is kept before its room may be used. Default 72 h. */
   readonly healWindowMs?: number;
+  /** The site's day an instant lies in, YYYY-MM-DD: what is given up is counted by it, for receipts. Default: UTC's. */
+  readonly dayOf?: (at: UnixMs) => string;
   /** The medium: writing is held within what it endures. */
   readonly card?: Card;
   /** Pages in the log at which it is carried into the database when nothing waits; at four times as many, at once. Default 1,000: 4 MB. */

@@ -20,12 +20,19 @@ import { Trouble } from "./trouble.ts";
 /** A group is written before its time when it holds this many: bounds memory and the length of one transaction. */
 const GROUP_ROWS = 500;
 const GROUP_BYTES = 1024 * 1024;
-/** How long an acknowledgement may wait for a commit to ride with before the cursors are written alone. */
-const CURSOR_MS = 250;
+/** Patient commits wait until there are this many: half of what a machine may have under way, so that none is held up by it. */
+const PATIENT_COMMITS = 8;
+/** How long acknowledgements wait for a commit to ride with before the cursors are written alone: what a kill repeats. */
+const CURSOR_MS = 10_000;
+/** From this many on they wait only so long. */
+const CURSOR_ROWS = 500;
+const FULL_CURSOR_MS = 250;
 
 export interface WriterEvents {
   /** Rows up to the store's `syncedSeq` may be read. */
   synced(): void;
+  /** A sync has returned. */
+  reachedMedium(): void;
   /** The store works again: what could not be read before can be. */
   recovered(): void;
   /** A new file stands in the place of the old one. */
@@ -47,8 +54,11 @@ export class Writer {
   #isRecovering = false;
   #isClosing = false;
   #cancelWrite: (() => void) | null = null;
+  /** When `#cancelWrite`'s write is to come. */
+  #writeAtMs = Infinity;
   #isWriteDue = false;
   #cancelCursors: (() => void) | null = null;
+  #settledRows = 0;
   #lastWriteMs = -Infinity;
   readonly #idle: (() => void)[] = [];
   /** Keys of checkpoints whose last commit was refused; bounded by the machines. */
@@ -91,15 +101,27 @@ export class Writer {
   schedule(): void {
     if (this.#trouble !== null) return;
     if (this.#queue.rows >= GROUP_ROWS || this.#queue.bytes >= GROUP_BYTES) return this.#writeSoon();
-    if (this.#isWriteDue || this.#cancelWrite !== null) return;
-    const wait = this.#lastWriteMs + this.#groupMs - this.#options.clock.now().monoMs;
-    if (wait <= 0) this.#writeSoon();
-    else this.#cancelWrite = this.#writeAfter(wait);
+    if (this.#isWriteDue) return;
+    // Whoever may not wait takes those that may along.
+    const isPatient = this.#queue.length > 0 && this.#queue.length < PATIENT_COMMITS && !this.#store.hasRefusals && !this.#store.isUnsynced;
+    const dueMs = Math.max(this.#lastWriteMs + this.#groupMs, isPatient ? this.#queue.dueMs : -Infinity);
+    if (this.#cancelWrite !== null && this.#writeAtMs <= dueMs) return;
+    this.#cancelWrite?.();
+    this.#cancelWrite = null;
+    const wait = dueMs - this.#options.clock.now().monoMs;
+    if (wait <= 0) return this.#writeSoon();
+    this.#writeAtMs = dueMs;
+    this.#cancelWrite = this.#writeAfter(wait);
   }
-  /** Cursors moved: written with the next commit, or alone after a while. */
-  scheduleCursors(): void {
-    if (this.#cancelCursors !== null || !this.#store.hasMovedCursors) return;
-    this.#cancelCursors = this.#options.clock.after(CURSOR_MS, () => {
+  /** Cursors moved, by some `rows` (default: what should not be lost): written with the next commit, or alone after a while. */
+  scheduleCursors(rows = CURSOR_ROWS): void {
+    if (!this.#store.hasMovedCursors) return;
+    const [before, after] = [this.#settledRows, this.#settledRows + rows];
+    this.#settledRows = after;
+    const isFull = before < CURSOR_ROWS && after >= CURSOR_ROWS;
+    if (this.#cancelCursors !== null && !isFull) return;
+    this.#cancelCursors?.();
+    this.#cancelCursors = this.#options.clock.after(after >= CURSOR_ROWS ? FULL_CURSOR_MS : CURSOR_MS, () => {
       this.#cancelCursors = null;
       if (!this.#isClosing && this.#store.hasMovedCursors) this.#write();
     });
@@ -166,6 +188,7 @@ export class Writer {
     this.#cancelWrite = null;
     this.#cancelCursors?.();
     this.#cancelCursors = null;
+    this.#settledRows = 0;
     if (this.#trouble !== null) return;
     try {
       this.#writeAll();
@@ -212,6 +235,7 @@ export class Writer {
     if (!this.#store.isUnsynced) return this.#report(); // Nothing of them is new on the disk.
     this.#isSyncing = true;
     this.#store.sync().then(() => {
+      this.#events.reachedMedium();
       this.#report();
     }, (cause: unknown) => {
       // What was written after the sync began stands on the same log: nothing of it can be trusted either.
@@ -257,7 +281,7 @@ export class Writer {
   }
   #retryLater(): void {
     if (this.#isClosing || this.#isSyncing || this.#isRecovering) return;
-    this.#trouble?.retryLater(() => void this.#recover());
+    this.#trouble?.retryLater(() => this.#recover());
   }
 
   /** Never rejects: what fails leaves the trouble as it is, to be tried again. */
