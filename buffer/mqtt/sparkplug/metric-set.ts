@@ -16,9 +16,12 @@ interface Held {
   quality: Quality;
   /** Null: never reported. */
   at: number | null;
+  /** Rises with each change. */
+  version: number;
 }
 interface Missed {
   readonly held: Held;
+  readonly version: number;
   readonly value: MetricValue;
   readonly quality: Quality;
   readonly at: number;
@@ -50,9 +53,9 @@ export class MetricSet {
     const fits = held.row.datatype === datatype;
     const next = { value: fits ? value : null, quality: fits ? quality : "bad" } as const;
     if (held.at !== null && held.quality === next.quality && same(held.value, next.value)) return;
-    Object.assign(held, next, { at });
+    Object.assign(held, next, { at, version: held.version + 1 });
     if (isSent) this.#changed.add(held);
-    else this.#miss({ held, ...next, at });
+    else this.#miss(held);
   }
 
   /** True when there is a metric that no birth has named: a new birth is due. */
@@ -64,7 +67,7 @@ export class MetricSet {
   birth(now: number): readonly Metric[] {
     this.#changed.clear();
     this.#isNew = false;
-    this.#missed = this.#missed.filter((missed) => missed.at !== missed.held.at);
+    this.#missed = this.#missed.filter(({ version, held }) => version !== held.version);
     return inTime([...this.#held.values()].map(({ row, alias, value, quality, at }): Metric => ({
       name: row.metric, alias, timestamp: at ?? now, datatype: row.datatype, showsDatatype: true, value, quality, ...(row.unit !== undefined && { unit: row.unit }),
     })));
@@ -88,13 +91,14 @@ export class MetricSet {
 
   /** What was to be sent and cannot be any more becomes history. */
   interrupt(): void {
-    for (const held of this.#changed) if (held.at !== null) this.#miss({ held, value: held.value, quality: held.quality, at: held.at });
+    for (const held of this.#changed) this.#miss(held);
     this.#changed.clear();
   }
 
-  #miss(missed: Missed): void {
-    if (this.#historyLimit === 0) return void this.dropped++;
-    this.#missed.push(missed);
+  #miss(held: Held): void {
+    const { version, value, quality, at } = held;
+    if (this.#historyLimit === 0 || at === null) return void this.dropped++;
+    this.#missed.push({ held, version, value, quality, at });
     if (this.#missed.length <= this.#historyLimit) return;
     this.#missed.shift();
     this.dropped++;
@@ -102,7 +106,7 @@ export class MetricSet {
 
   #declare(row: MetricRow): Held | null {
     if (this.#held.size >= MOST_METRICS) return null;
-    const held: Held = { row, alias: this.#nextAlias(), value: null, quality: "stale", at: null };
+    const held: Held = { row, alias: this.#nextAlias(), value: null, quality: "stale", at: null, version: 0 };
     this.#held.set(row.metric.toLowerCase(), held);
     this.#isNew = true;
     return held;
@@ -110,7 +114,7 @@ export class MetricSet {
 }
 
 /** Good is the quality of what says none (Sparkplug 3.0 §6.4.9.1). */
-const dataOf = ({ row, alias, value, quality, at }: Omit<Held, "at"> & { readonly at: number }): Metric => ({
+const dataOf = ({ row, alias, value, quality, at }: Pick<Held, "row" | "alias" | "value" | "quality"> & { readonly at: number }): Metric => ({
   alias, timestamp: at, datatype: row.datatype, showsDatatype: false, value, ...(quality !== "good" && { quality }),
 });
 
