@@ -8,25 +8,37 @@ import { recordId } from "./detect/record-id.ts";
 import { utcOffsetMin } from "./detect/zone.ts";
 import { DESTINATION_KINDS, SOURCE_KINDS } from "./registry.ts";
 import { contextOf, identityOf, type AgentParts } from "./runtime/agent.ts";
+import { dayIn } from "./runtime/day-book.ts";
 import { keepIn } from "./runtime/keep.ts";
 import { AT_ONCE } from "./runtime/pacing.ts";
 import { lossRecord, type DescribeLoss } from "../buffer/loss.ts";
 import { mqttDestination } from "../buffer/mqtt/destination.ts";
 import type { MqttConfig } from "../buffer/mqtt/config.ts";
-import { openOutbox } from "../buffer/outbox.ts";
+import { openOutbox, type OutboxOptions } from "../buffer/outbox.ts";
+import { quickCheckBy } from "../buffer/quick-check.ts";
 
-/** Opens the buffer: throws StoreError when that cannot be done. */
-export function assemble(configuration: Configuration, ports: Ports, version: string): AgentParts<MachineDetectState> {
-  const { agent, destinations } = configuration;
-  const outbox = openOutbox({
-    dataDir: agent.dataDir, destinations: destinations.map(({ name }) => ({ name })), clock: ports.network,
-    log: ports.log.child({ part: "buffer" }), describeLoss: describeLoss(configuration),
-  });
+/** Opens the buffer: throws StoreError when that cannot be done. `program`: the file of our own program, where it is one that can check a buffer. */
+export function assemble(configuration: Configuration, ports: Ports, version: string, program?: string): AgentParts<MachineDetectState> {
+  const { agent } = configuration;
+  const outbox = openOutbox(bufferOptions(configuration, ports, program));
   return {
     configuration, version, ports, detector: machineDetector, outbox,
     driver: driverOf,
     destination: ({ kind, config, name }, identity, own) => named(DESTINATION_KINDS, kind).create(config, identity, { ...own, keep: keepIn(agent.dataDir) }, name),
     pacing: ({ kind, config }) => named(DESTINATION_KINDS, kind).pacing?.(config) ?? AT_ONCE,
+  };
+}
+
+/** What the buffer of a configuration is opened with. */
+export function bufferOptions(configuration: Configuration, ports: Ports, program?: string): OutboxOptions {
+  const { agent, buffer, destinations } = configuration;
+  const log = ports.log.child({ part: "buffer" });
+  return {
+    dataDir: agent.dataDir, clock: ports.network, log, describeLoss: describeLoss(configuration),
+    destinations: destinations.map(({ name, confirm, types, limitBytes }) => ({ name, confirm, ...(types && { types }), ...(limitBytes !== null && { limitBytes }) })),
+    budgetBytes: buffer.budgetBytes, keepFree: buffer.keepFree, historyMs: buffer.historyMs, healWindowMs: buffer.healWindowMs,
+    ...(buffer.card && { card: buffer.card }), dayOf: dayIn(agent.timezone),
+    ...(program !== undefined && { quickCheck: quickCheckBy(program, { clock: ports.network, log }) }),
   };
 }
 

@@ -15,6 +15,7 @@ import type { Kinds } from "./config/kinds.ts";
 import { createSecrets } from "./config/secrets.ts";
 import { ConfigError } from "./contract/errors.ts";
 import type { Ports } from "./contract/ports.ts";
+import { bufferCommandsOf } from "./buffer-parts.ts";
 import { assemble, driverOf, followConfigured } from "./assemble.ts";
 import { machineDetector } from "./detect/machine.ts";
 import { DESTINATION_KINDS, SOURCE_KINDS } from "./registry.ts";
@@ -69,6 +70,7 @@ const commands: readonly Command[] = [
   replayCommand({ kinds, detector: machineDetector }),
   auditCommand,
   simulateCommand,
+  ...bufferCommandsOf(kinds, quietPorts, VERSION, process.argv[1]),
   schemaCommand({ kinds, records: recordSchemas, asyncapi: asyncApiDocument }),
   versionCommand({ version: VERSION, runtime: `${process.versions.node} ${process.platform} ${process.arch}` }),
 ];

@@ -33,25 +33,32 @@ const PARTS = ["", "-wal", "-shm", "-tail"];
 /** A commit that waits in memory. */
 export type Held = Pick<Queued, "rows" | "checkpoint" | "alsoCheckpoints">;
 
-/** `wasLeftOpen`: the process before us did not close the file. */
-export function prepareDatabase(options: StoreOptions): { readonly wasLeftOpen: boolean } {
+/** What became of a file that could not be gone on with. */
+export interface Replaced {
+  /** Where it lies now; null when there was nothing left of it. */
+  readonly folder: string | null;
+  readonly saved: Salvaged;
+}
+
+/** `wasLeftOpen`: the process before us did not close the file; `replaced`: it was set aside. */
+export function prepareDatabase(options: StoreOptions): { readonly wasLeftOpen: boolean; readonly replaced: Replaced | null } {
   const path = join(options.dataDir, DATABASE_NAME);
   const mark = join(options.dataDir, DAMAGED_MARK);
   removeDraft(path);
   if (!existsSync(path)) {
-    prepareMissing(options, path);
+    const replaced = prepareMissing(options, path);
     rmSync(mark, { force: true });
-    return { wasLeftOpen: false };
+    return { wasLeftOpen: false, replaced };
   }
   rmSync(path + NEXT_SUFFIX, { force: true });
   const { damage, wasLeftOpen } = inspect(path);
   const marked = existsSync(mark) ? readFileSync(mark, "utf8") || "marked as damaged while running" : null;
-  if (marked === null && damage === null) return { wasLeftOpen };
-  replaceDamaged(options, path, marked ?? damage ?? "");
+  if (marked === null && damage === null) return { wasLeftOpen, replaced: null };
+  const replaced = replaceDamaged(options, path, marked ?? damage ?? "");
   rmSync(mark, { force: true });
-  return { wasLeftOpen: false };
+  return { wasLeftOpen: false, replaced };
 }
-function prepareMissing(options: StoreOptions, path: string): void {
+function prepareMissing(options: StoreOptions, path: string): Replaced | null {
   const isLeft = PARTS.some((part) => existsSync(path + part));
   if (existsSync(path + NEXT_SUFFIX)) { // We were cut while the old one was set aside: the new one is complete.
     if (isLeft) setAside(options);
@@ -61,6 +68,7 @@ function prepareMissing(options: StoreOptions, path: string): void {
     return replace(options, { damage: `the database ${path} is gone`, held: [], save: () => ({ ...NOTHING, epoch }), release: () => undefined });
   } else createDatabase(options.dataDir, randomUUID(), () => undefined);
   adopt(options.dataDir);
+  return null;
 }
 
 /** So that the next start sets the file aside even when its head and tail look well. Never throws. */
@@ -117,20 +125,20 @@ export function replaceRunning(options: StoreOptions, { ledger, through, ...repl
   rmSync(join(options.dataDir, DAMAGED_MARK), { force: true });
 }
 
-function replaceDamaged(options: StoreOptions, path: string, damage: string): void {
+function replaceDamaged(options: StoreOptions, path: string, damage: string): Replaced {
   let db: Connection | null = null;
   try {
     const source = db = new Database(path, { readonly: true, fileMustExist: true });
-    replace(options, { damage, held: [], save: (target) => salvage(source, target, { ...options, through: null }), release: () => source.close() });
+    return replace(options, { damage, held: [], save: (target) => salvage(source, target, { ...options, through: null }), release: () => source.close() });
   } catch (cause) {
     if (db !== null || faultOf(cause) === "full") throw cause;
-    replace(options, { damage, held: [], save: () => NOTHING, release: () => undefined });
+    return replace(options, { damage, held: [], save: () => NOTHING, release: () => undefined });
   } finally {
     db?.close();
   }
 }
 
-function replace(options: StoreOptions, { damage, save, held, release }: Replacement): void {
+function replace(options: StoreOptions, { damage, save, held, release }: Replacement): Replaced {
   let saved = NOTHING;
   createDatabase(options.dataDir, randomUUID(), (db) => {
     const ledger = new Ledger(db);
@@ -155,6 +163,7 @@ function replace(options: StoreOptions, { damage, save, held, release }: Replace
     { damage, folder, lostEpoch: saved.epoch, savedRows: saved.rows, savedCheckpoints: saved.checkpoints, heldRecords: rowsOf(held), lost: saved.lost },
     "the buffer cannot be gone on with: it is set aside and a new one was started",
   );
+  return { folder, saved };
 }
 
 /** One record per range that is known, and one that ends the old numbers. */
@@ -165,8 +174,9 @@ function lossesOf({ epoch, lost }: Salvaged, { clock }: StoreOptions): readonly 
   }));
 }
 
-/** Moves database, log and index into a new folder. The database first: should we be cut there, its log is recognised as an orphan. */
-function setAside({ dataDir, clock }: StoreOptions): string {
+/** Moves database, log and index into a new folder, if there is anything. The database first: should we be cut there, its log is recognised as an orphan. */
+function setAside({ dataDir, clock }: StoreOptions): string | null {
+  if (!PARTS.some((part) => existsSync(join(dataDir, DATABASE_NAME + part)))) return null;
   const root = join(dataDir, QUARANTINE);
   const time = rfc3339(unixMs(clock.now().unixMs)).replaceAll(":", "-");
   let folder = join(root, time);

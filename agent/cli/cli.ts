@@ -19,7 +19,7 @@ export const FAILED = 1;
 export const MISUSED = 2;
 
 export interface Command {
-  /** One word, or two: "simulate mtconnect". */
+  /** One to three words: "run", "simulate mtconnect", "buffer dead release". */
   readonly name: string;
   /** One line for the list of commands. */
   readonly summary: string;
@@ -70,7 +70,7 @@ async function dispatch(argv: readonly string[], commands: readonly Command[], i
 
 /** Longest name first: "simulate mtconnect" before "simulate". */
 function find(argv: readonly string[], commands: readonly Command[]): { readonly command: Command; readonly rest: readonly string[] } | null {
-  for (const words of [2, 1]) {
+  for (const words of [3, 2, 1]) {
     const command = commands.find(({ name }) => name.split(" ").length === words && name === argv.slice(0, words).join(" "));
     if (command) return { command, rest: argv.slice(words) };
   }

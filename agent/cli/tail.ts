@@ -61,7 +61,15 @@ function itemWords(item: Reading | Gap): string {
 export function recordWords(text: string): string {
   const { type = "", time = "", data = {} } = JSON.parse(text) as { readonly type?: string; readonly time?: string; readonly data?: Readonly<Record<string, string | number | null>> };
   const kind = type.split(".")[2] ?? type;
-  const shown = ["state", "outcome", "category", "reasonText", "alarmId", "text", "reason", "delta", "partsDelta", "durationMs", "status"]
-    .flatMap((field) => (data[field] === undefined || data[field] === null ? [] : [`${field} ${String(data[field])}`]));
-  return `${time}  ${kind.padEnd(10)} rev ${String(data["rev"])}  ${shown.join(", ")}`;
+  return `${time}  ${kind.padEnd(10)} rev ${String(data["rev"])}  ${recordFieldWords(data)}`;
+}
+
+/** The fields of a record's data that say what it is about. */
+export function recordFieldWords(data: object): string {
+  const fields = new Map<string, unknown>(Object.entries(data));
+  return ["state", "outcome", "category", "reasonText", "alarmId", "text", "reason", "date", "delta", "partsDelta", "count", "durationMs", "status"]
+    .flatMap((field) => {
+      const value = fields.get(field);
+      return typeof value === "string" || typeof value === "number" ? [`${field} ${value}`] : [];
+    }).join(", ");
 }

@@ -3,7 +3,6 @@
  * read transaction, so that the running agent can carry its log and delete behind whoever reads.
  */
 import type { DeadLetter, LedgerRow, OutboxStatus, StoredRecord } from "./outbox.ts";
-import type { UnixMs } from "./time.ts";
 
 /** A row whose checksum is wrong, or that is missing between two that are there. */
 export interface DamagedRow {
@@ -56,10 +55,11 @@ export interface BufferReader extends ReadLedger {
 
 /** What `cellgate buffer repair` did. */
 export interface Repaired {
-  /** Where the damaged file lies now. */
-  readonly folder: string;
+  /** Where the damaged file lies now; null when there was nothing left of it. */
+  readonly folder: string | null;
   readonly lostEpoch: string | null;
   readonly savedRows: number;
   readonly savedCheckpoints: number;
-  readonly at: UnixMs;
+  /** Numbers of the old file that were not saved, as far as known; `to` null: whatever came after. */
+  readonly lost: readonly { readonly from: number | null; readonly to: number | null; readonly count: number | null }[];
 }

@@ -27,6 +27,7 @@ export function controlVerbs({ outbox, destinations, health }: ControlledAgent):
     destinations.includes(args.destination) ? then(args) : refused(`there is no destination ${JSON.stringify(args.destination)}; there ${destinations.length === 1 ? "is" : "are"} ${destinations.join(", ")}`);
   const verbs = new Map<string, (args: unknown) => Reply>([
     ["status", taking(object({}), () => ({ ok: true, result: health() }))],
+    ["buffer.status", taking(object({}), () => ({ ok: true, result: outbox.status() }))],
     ["buffer.replay", taking(object({
       destination, from: seq("first number"), to: optional(seq("last number, inclusive; default: the newest")), epoch: optional(text({ description: "buffer file the numbers are of" })),
     }), known(({ destination: name, from, to, epoch }) => replyOf(outbox.replay(name, epoch ?? outbox.epoch, from, to ?? Math.max(from, outbox.status().lastSeq)))))],

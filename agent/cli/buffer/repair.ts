@@ -1,0 +1,52 @@
+/** `cellgate buffer repair`: sets a damaged file aside and saves what can be read. With nothing damaged it changes nothing. */
+import type { Repaired } from "../../contract/buffer-reader.ts";
+import { StoreError } from "../../contract/errors.ts";
+import type { Configuration } from "../../config/model.ts";
+import { GOOD, type Command } from "../cli.ts";
+import { write, type Io } from "../terminal.ts";
+import { asked, COMMON, configured, reading, type BufferParts } from "./parts.ts";
+import { progress } from "./progress.ts";
+import { judged, stepWords, type Verdict } from "./verify.ts";
+import { numberWords, recordsWords } from "./words.ts";
+
+export const repairCommand = (parts: BufferParts): Command => ({
+  name: "buffer repair",
+  summary: "set a damaged buffer aside and save what can be read, while the agent is stopped",
+  positionals: [],
+  options: COMMON,
+  details: "Checks everything first. Only when something is damaged that is still needed, the file moves to quarantine/ as it is, and a new one takes over\nwhat can be read, with a loss record for the rest. Nothing is deleted but the oldest quarantined files beyond their bound.\nThe agent does the same by itself at its start when it meets damage; this is for damage further back, found by `cellgate buffer verify`.",
+  async run(args, io, signal) {
+    const settings = await configured(parts, args, io);
+    const { dataDir } = settings.agent;
+    if ((await asked(parts, settings, { verb: "status" }, signal)) !== null)
+      throw new StoreError("locked", `an agent runs on ${dataDir}: stop it first (systemctl stop cellgate), repair, and start it again`);
+    const verdict = await look(parts, settings, io, signal);
+    if (verdict.matters === 0) {
+      const words = verdict.found === 0 ? "nothing is damaged" : `damaged: ${recordsWords(verdict.found)} that every destination has had, nothing that is still needed`;
+      await write(io.stdout, args.flag("json") ? `${JSON.stringify({ repaired: false, found: verdict.found })}\n` : `${dataDir}: ${words}; nothing was changed.\n`);
+      return GOOD;
+    }
+    const done = parts.repair(settings, parts.ports(), verdict.damage.find(({ matters }) => matters)?.words ?? "damage found by buffer repair");
+    await write(io.stdout, args.flag("json") ? `${JSON.stringify({ repaired: true, found: verdict.found, ...done })}\n`
+      : `${done.folder === null ? "Nothing was left of the old file." : `The damaged file lies in ${done.folder}.`}\nSaved: ${recordsWords(done.savedRows)} that were not yet delivered everywhere, ${numberWords(done.savedCheckpoints)} saved positions.\n`
+        + `Lost: ${lostWords(done.lost)}. Loss records name these numbers${done.lostEpoch === null ? "" : ` of epoch ${done.lostEpoch}`} and go to every destination.\nStart the agent again: systemctl start cellgate\n`);
+    return GOOD;
+  },
+});
+
+const lostWords = (lost: Repaired["lost"]): string => lost.map(({ from, to, count }) =>
+  `${from === null ? "all numbers" : to === null ? `what came after number ${from - 1}, if anything` : from === to ? `number ${from}` : `numbers ${from} to ${to}`}${count === null ? "" : ` (${recordsWords(count)})`}`).join(", ") || "nothing";
+
+/** A file that cannot even be opened is damaged as a whole. */
+async function look(parts: BufferParts, settings: Configuration, io: Io, signal: AbortSignal): Promise<Verdict> {
+  const told = progress(io, parts.ports().network);
+  try {
+    return await reading(parts, settings.agent.dataDir, (reader) => judged(reader.verify(signal), (step) => told.say(stepWords(step))));
+  } catch (cause) {
+    if (!(cause instanceof StoreError) || cause.fault !== "corrupt") throw cause;
+    return { damage: [{ place: "file", seq: null, matters: true, words: cause.message }], found: 1, matters: 1, rows: 0 };
+  } finally {
+    await told.end();
+  }
+}
+

@@ -1,0 +1,209 @@
+/**
+ * What one machine did on each local day, for its receipts: readings taken, records made, due to whom, gaps. Counted in
+ * memory and stored with the machine's own commits, so that a kill takes no more and no less than it takes of the
+ * records: today's counts travel in the machine's checkpoint, closed days and gaps under a key of their own that changes
+ * once a day and with a gap. Days are those of the agent's clock in the site's zone; receipts are not counted themselves.
+ * Bounds: OPEN_DAYS days wait for their last receipt, GAPS gaps are told apart; of more, close neighbours are joined.
+ */
+import type { Checkpoint } from "../contract/outbox.ts";
+import type { NewRecord, RecordType } from "../contract/record.ts";
+import { decode, type Of } from "../contract/shape.ts";
+import { integer, list, mapOf, nullable, object, text } from "../contract/shapes.ts";
+import { unixMs, type UnixMs } from "../contract/time.ts";
+import { dateOf, localDay } from "../detect/calendar-day.ts";
+
+const count = integer({ minimum: 0 });
+const counts = mapOf(count);
+/** Rows of one buffer file among which the day's lie; `to` null: up to now. */
+const RANGE = object({ epoch: text(), from: integer({ minimum: 1 }), to: nullable(count) });
+const DAY = object({
+  /** Local day number since 1970-01-01. */
+  day: integer(),
+  read: count, late: count,
+  made: counts, due: counts,
+  ranges: list(RANGE, { maxItems: 100 }),
+  /** The newest number when it was last counted. */
+  last: count,
+  /** What of it was counted before the buffer file that is in use now; null: all is in this one. */
+  before: nullable(object({ made: counts, due: counts })),
+});
+const CLOSED = object({
+  tally: DAY,
+  /** Of the receipt last published; 0: none yet. */
+  rev: count,
+  /** Its body: a receipt that would say the same is not published again. */
+  said: nullable(text({ maxLength: 100_000 })),
+});
+const GAP = object({ id: text(), from: integer(), to: nullable(integer()) });
+const BOOK = object({ days: list(CLOSED, { maxItems: 64 }), gaps: list(GAP, { maxItems: 1_000 }) });
+
+export type DayTally = Of<typeof DAY>;
+export type ClosedDay = Of<typeof CLOSED>;
+type Gap = Of<typeof GAP>;
+
+const OPEN_DAYS = 10;
+const GAPS = 200;
+const RANGES = 100;
+
+export interface DayBookParts {
+  readonly machine: string;
+  readonly timezone: string;
+  readonly destinations: readonly { readonly name: string; readonly types: readonly RecordType[] | null }[];
+}
+/** What a commit of the machine takes along. */
+export interface Counted {
+  /** For its checkpoint. */
+  readonly tally: DayTally;
+  readonly also: readonly Checkpoint[];
+}
+/** Where the buffer is. */
+export interface Place {
+  readonly epoch: string;
+  readonly lastSeq: number;
+}
+export interface Counting extends Place {
+  readonly at: UnixMs;
+  readonly records: readonly NewRecord[];
+  /** Readings that came too late to be applied, since the machine's state began. */
+  readonly late: number;
+}
+export interface Issued {
+  readonly rev: number;
+  readonly said: string;
+  /** The day is done with. */
+  readonly isLast: boolean;
+  /** Last number of the day. */
+  readonly to: number;
+}
+
+/** The site's day that an instant lies in, YYYY-MM-DD. */
+export const dayIn = (timezone: string) => (at: UnixMs): string => dateOf(localDay(timezone, at));
+
+export class DayBook {
+  readonly #parts: DayBookParts;
+  readonly key: string;
+  #today: DayTally | null = null;
+  #days: readonly ClosedDay[] = [];
+  #gaps: readonly Gap[] = [];
+  #read = 0;
+  /** Of the machine's own count, what was before today. */
+  #lateBefore: number | null = null;
+  #isChanged = false;
+
+  constructor(parts: DayBookParts) {
+    this.#parts = parts;
+    this.key = `receipts/${parts.machine}`;
+  }
+
+  get closed(): readonly ClosedDay[] { return this.#days; }
+  /** True when a commit now would end a day. */
+  isOver(at: UnixMs): boolean {
+    return this.#today !== null && this.#today.day < localDay(this.#parts.timezone, at);
+  }
+
+  /** As stored; what cannot be read is as good as none. `late` is the machine's own count as stored with it. */
+  load(stored: { readonly tally: unknown; readonly book: string | null; readonly late: number }, place: Place): void {
+    const today = decode(DAY, stored.tally);
+    this.#today = today.ok ? inFile(today.value, place) : null;
+    this.#lateBefore = today.ok ? stored.late - today.value.late : null;
+    this.#read = 0;
+    this.reload(stored.book, place);
+  }
+  /** Closed days and gaps alone. */
+  reload(book: string | null, place: Place): void {
+    const stored = book === null ? null : decode(BOOK, parsed(book));
+    this.#days = stored?.ok === true ? stored.value.days.map((day) => ({ ...day, tally: inFile(day.tally, place) })) : [];
+    this.#gaps = stored?.ok === true ? stored.value.gaps : [];
+    this.#isChanged = false;
+  }
+
+  read(readings: number): void {
+    this.#read += readings;
+  }
+
+  count({ at, records, late, epoch, lastSeq }: Counting): Counted {
+    const day = localDay(this.#parts.timezone, at);
+    // A clock that was set back goes on with the later day: what is counted stays counted once.
+    if (this.#today !== null && this.#today.day < day) this.#close(this.#today);
+    if (this.#lateBefore === null || late < this.#lateBefore) this.#lateBefore = late;
+    const before = this.#today ?? { day, read: 0, late: 0, made: {}, due: {}, ranges: [{ epoch, from: lastSeq + 1, to: null }], last: lastSeq, before: null };
+    const told = records.filter(({ type }) => type !== "receipt");
+    this.#today = {
+      ...before, read: before.read + this.#read, late: Math.max(before.late, late - this.#lateBefore),
+      ...(told.length > 0 && this.#counts(before, told)), last: Math.max(before.last, lastSeq + records.length),
+    };
+    this.#read = 0;
+    for (const record of told) if (record.type === "connection" && record.body.kind === "gap") this.#take(record);
+    return { tally: this.#today, also: this.#isChanged ? [this.#stored()] : [] };
+  }
+  /** A receipt is published: the checkpoint to store with it. */
+  issued(day: number, { rev, said, isLast, to }: Issued): Checkpoint {
+    this.#days = this.#days.flatMap((one) => {
+      if (one.tally.day !== day) return [one];
+      const ranges = one.tally.ranges.map((range) => (range.to === null ? { ...range, to } : range));
+      return isLast ? [] : [{ tally: { ...one.tally, ranges }, rev, said }];
+    });
+    const oldest = this.#days[0]?.tally.day ?? this.#today?.day ?? day;
+    this.#gaps = this.#gaps.filter((gap) => gap.to === null || localDay(this.#parts.timezone, unixMs(gap.to)) >= oldest);
+    return this.#stored();
+  }
+
+  /** Gaps that touch [start, end), clipped to it. */
+  gapsIn(start: UnixMs, end: UnixMs): { readonly count: number; readonly ms: number } {
+    const touching = this.#gaps.filter(({ from, to }) => from < end && (to ?? end) > start);
+    return { count: touching.length, ms: touching.reduce((sum, { from, to }) => sum + Math.min(to ?? end, end) - Math.max(from, start), 0) };
+  }
+
+  #stored(): Checkpoint {
+    this.#isChanged = false;
+    return { key: this.key, json: JSON.stringify({ days: this.#days, gaps: this.#gaps }) };
+  }
+  #counts({ made, due }: Pick<DayTally, "made" | "due">, records: readonly NewRecord[]): Pick<DayTally, "made" | "due"> {
+    const next = { made: { ...made }, due: { ...due } };
+    for (const { type } of records) {
+      next.made[type] = (next.made[type] ?? 0) + 1;
+      for (const { name, types } of this.#parts.destinations)
+        if (types === null || types.includes(type)) next.due[name] = (next.due[name] ?? 0) + 1;
+    }
+    return next;
+  }
+  #close(today: DayTally): void {
+    this.#days = [...this.#days, { tally: today, rev: 0, said: null }].slice(-OPEN_DAYS);
+    this.#lateBefore = (this.#lateBefore ?? 0) + today.late;
+    this.#today = null;
+    this.#isChanged = true;
+  }
+  #take({ id, body }: NewRecord<"connection">): void {
+    const others = this.#gaps.filter((gap) => gap.id !== id);
+    this.#gaps = body.status === "void" ? others : bounded([...others, { id, from: Date.parse(body.start), to: body.end === null ? null : Date.parse(body.end) }]);
+    this.#isChanged = true;
+  }
+}
+
+/** In another buffer file than it was counted in, the day goes on with a range of its own: what was saved lies there from the first row on. */
+function inFile(tally: DayTally, { epoch }: Place): DayTally {
+  if (tally.ranges.at(-1)?.epoch === epoch) return tally;
+  const ended = tally.ranges.map((range) => (range.to === null ? { ...range, to: tally.last } : range));
+  return { ...tally, ranges: [...ended, { epoch, from: 1, to: null }].slice(-RANGES), last: 0, before: { made: tally.made, due: tally.due } };
+}
+
+/** Of too many the two neighbours closest together become one: its length then holds the little between them. */
+function bounded(gaps: readonly Gap[]): readonly Gap[] {
+  if (gaps.length <= GAPS) return gaps;
+  const sorted = [...gaps].sort((a, b) => a.from - b.from);
+  let [at, least] = [1, Infinity];
+  for (let index = 1; index < sorted.length; index++) {
+    const between = (sorted[index]?.from ?? Infinity) - (sorted[index - 1]?.to ?? Infinity);
+    if (between < least) [at, least] = [index, between];
+  }
+  const [one, other] = [sorted[at - 1], sorted[at]];
+  return one && other ? [...sorted.slice(0, at - 1), { id: other.id, from: one.from, to: other.to }, ...sorted.slice(at + 1)] : gaps;
+}
+
+function parsed(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return null; // As good as none: the text is ours and checked by the buffer's checksum.
+  }
+}

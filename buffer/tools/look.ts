@@ -1,0 +1,47 @@
+/** The buffer's books as they are at one moment, for whoever only reads: made anew for each look, inside one transaction. */
+import type { DamagedRow, DueRow } from "../../agent/contract/buffer-reader.ts";
+import { StoreError } from "../../agent/contract/errors.ts";
+import type { LedgerRow } from "../../agent/contract/outbox.ts";
+import type { Books } from "../books.ts";
+import { Chain } from "../chain.ts";
+import { openChainTables } from "../chain-tables.ts";
+import type { Connection } from "../connection.ts";
+import { Ledger } from "../ledger.ts";
+import { Rows } from "../rows.ts";
+import { openStandingTables } from "../standing-tables.ts";
+import { Sweeps } from "../sweeps.ts";
+import { TYPE_CODES } from "../schema.ts";
+import { valueOfCode } from "../value.ts";
+
+export interface Look extends Books {
+  readonly chains: readonly Chain[];
+}
+
+/** Throws StoreError for a file that an older agent left: only the agent brings it up to date. */
+export function openLook(db: Connection): Look {
+  const ledger = new Ledger(db);
+  if (db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'standing'").get() === undefined)
+    throw new StoreError("newer-version", `the buffer ${db.name} was last used by an older agent: start this one once, it brings the file up to date`);
+  const [tables, standing] = [openChainTables(db), openStandingTables(db)];
+  const sweeps = new Sweeps(ledger, standing);
+  const chains = tables.cursors().map((row) => new Chain(tables, standing, row, ledger.lastSeq));
+  return { ledger, tables, standing, sweeps, rows: new Rows(ledger, tables, sweeps), chains };
+}
+
+/** Rows after `after`, unreadable ones among them. */
+export const rowsAfter = ({ ledger }: Books, after: number, limit: number): readonly (LedgerRow | DamagedRow)[] =>
+  [...ledger.read(Math.max(after, ledger.firstSeq - 1), ledger.lastSeq, limit)];
+
+export function dueRows(look: Look, destination: string, after: number, limit: number): readonly DueRow[] {
+  const chain = look.chains.find(({ name }) => name === destination);
+  if (!chain) return [];
+  const from = Math.max(after, look.ledger.firstSeq - 1);
+  return [...look.rows.read(chain, from, look.ledger.lastSeq, limit)].map(([{ seq, prev }, row]) => ({
+    row: "damaged" in row ? { seq, damaged: true } : { ...row, prev },
+    waits: seq > chain.through || chain.replays.of(seq)?.released === true,
+  }));
+}
+
+/** True when some destination has not had the row. */
+export const isNeeded = ({ chains, rows }: Look, seq: number, type: LedgerRow["type"] | null): boolean => chains.some((chain) =>
+  seq > chain.through && chain.place(seq) !== undefined && (type === null || !rows.isGivenUp(chain, seq, valueOfCode(TYPE_CODES[type]))));

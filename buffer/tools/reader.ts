@@ -1,0 +1,114 @@
+/**
+ * The buffer read from outside (agent/contract/buffer-reader.ts): a read-only connection that changes nothing, beside a
+ * running agent or without one. Each call is one short transaction; texts and cursors are read anew with each, because
+ * the agent goes on writing. Memory is bounded by the `limit` of a call.
+ */
+import { existsSync, readFileSync, statSync, statfsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import Database from "better-sqlite3";
+import type { BufferReader, DamagedRow } from "../../agent/contract/buffer-reader.ts";
+import { StoreError } from "../../agent/contract/errors.ts";
+import type { LedgerRow, OutboxStatus } from "../../agent/contract/outbox.ts";
+import type { Clock } from "../../agent/contract/time.ts";
+import { DATABASE_NAME, type Connection } from "../connection.ts";
+import type { QuickCheck } from "../quick-check.ts";
+import { deadLetters, oldestWaitingAt, replayCount } from "../requests.ts";
+import { APPLICATION_ID, SCHEMA_VERSION } from "../schema.ts";
+import { faulty, storeError } from "../store-error.ts";
+import { dueRows, openLook, rowsAfter, type Look } from "./look.ts";
+import { verify } from "./verify.ts";
+
+export interface ReaderParts {
+  readonly clock: Clock;
+  /** Looks through the file's structure; null: only rows, chains and cursors are verified. */
+  readonly quickCheck: QuickCheck | null;
+}
+
+const BUSY_TIMEOUT_MS = 5_000;
+const CACHE_KIB = 4_000;
+const DAMAGED_MARK = "cellgate.db-damaged";
+const PAUSE_MS = 1;
+
+/** Throws StoreError: the file is not there, not ours, newer, older, or cannot be read. */
+export function openReader(dataDir: string, parts: ReaderParts): BufferReader {
+  const path = join(dataDir, DATABASE_NAME);
+  if (!existsSync(path)) throw new StoreError("io", `there is no buffer at ${path}: the agent has not run with this configuration yet, or agent.data_dir is another`);
+  let db: Connection | null = null;
+  try {
+    db = new Database(path, { readonly: true, fileMustExist: true, timeout: BUSY_TIMEOUT_MS });
+    db.pragma(`cache_size = -${CACHE_KIB}`);
+    if (db.pragma("application_id", { simple: true }) !== APPLICATION_ID) throw damaged(`${path} is not a Cellgate buffer`);
+    const version: unknown = db.pragma("user_version", { simple: true });
+    if (typeof version === "number" && version > SCHEMA_VERSION) throw faulty("newer-version", `the buffer ${path} has version ${version}, this program knows versions up to ${SCHEMA_VERSION}`);
+    return reader(db, parts);
+  } catch (cause) {
+    db?.close();
+    throw unreadable(cause, path);
+  }
+}
+
+const damaged = (what: string, options?: ErrorOptions): StoreError =>
+  new StoreError("corrupt", `${what}: with the agent stopped, cellgate buffer repair sets the file aside and saves what can be read`, options);
+
+/** In words for whoever runs a command: what the agent would do by itself is no remedy here. */
+function unreadable(cause: unknown, path: string): StoreError {
+  if (cause instanceof StoreError && cause.fault !== "corrupt") return cause;
+  if (cause instanceof StoreError && cause.message.includes("buffer repair")) return cause;
+  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
+  if (code.startsWith("SQLITE_CANTOPEN") || code === "EACCES" || code.startsWith("SQLITE_READONLY"))
+    return new StoreError("read-only", `the buffer ${path} cannot be opened: run the command as the user that runs cellgate (sudo -u cellgate …) or as root`, { cause });
+  const error = storeError(cause, "cannot read the buffer", path);
+  // An SQL error here is a table that is not there.
+  return error.fault === "corrupt" || code === "SQLITE_ERROR" ? damaged(`the buffer ${path} is damaged (${cause instanceof Error ? cause.message : String(cause)})`, { cause }) : error;
+}
+
+function reader(db: Connection, { clock, quickCheck }: ReaderParts): BufferReader {
+  const path = db.name;
+  const use = <T>(read: (look: Look) => T): T => {
+    try {
+      return db.transaction(() => read(openLook(db)))();
+    } catch (cause) {
+      throw unreadable(cause, path);
+    }
+  };
+  const epoch = use(({ ledger }) => ledger.epoch);
+  return {
+    path, epoch,
+    get lastSeq() { return use(({ ledger }) => ledger.lastSeq); },
+    get destinations() { return use(({ chains }) => chains.map(({ name }) => name)); },
+    status: (budgetBytes) => use((look) => statusOf(look, path, budgetBytes)),
+    rows: (after, limit) => use((look) => rowsAfter(look, after, limit)),
+    history: (after, limit) => use((look) => rowsAfter(look, after, limit).filter(isWhole)),
+    due: (destination, after, limit) => use((look) => dueRows(look, destination, after, limit)),
+    deadLetters: (limit) => use((look) => deadLetters(look, look.chains, limit)),
+    verify: (signal) => verify({ db, quickCheck, pause: (stop) => clock.sleep(PAUSE_MS, stop) }, signal),
+    close: () => void db.close(),
+  };
+}
+
+const isWhole = (row: LedgerRow | DamagedRow): row is LedgerRow => !("damaged" in row);
+
+/** As the file says; the agent that runs may know of a moment more. */
+function statusOf(look: Look, path: string, budgetBytes: number): OutboxStatus {
+  const { ledger, chains } = look;
+  const size = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+  const mark = join(dirname(path), DAMAGED_MARK);
+  return {
+    epoch: ledger.epoch, lastSeq: ledger.lastSeq, syncedSeq: ledger.lastSeq, bytes: size(path) + size(`${path}-wal`), budgetBytes, freeBytes: freeBytes(dirname(path)),
+    destinations: chains.map((chain) => ({
+      name: chain.name, lastDue: chain.lastDue.seq, waiting: chain.waiting, acknowledged: chain.acknowledged, rejected: chain.rejected, lost: chain.lost,
+      confirmedThrough: chain.confirmedThrough, isConfirming: chain.isConfirming, replaying: replayCount(chain), oldestWaitingAt: oldestWaitingAt(look, chain, ledger.lastSeq),
+    })),
+    fault: existsSync(mark) ? `marked as damaged: ${readFileSync(mark, "utf8")}; the agent sets it aside at its next start` : null,
+    condition: { state: "ok" },
+  };
+}
+
+function freeBytes(folder: string): number | null {
+  try {
+    const { bavail, bsize } = statfsSync(folder);
+    return bavail * bsize;
+  } catch {
+    return null; // The system does not say.
+  }
+}
