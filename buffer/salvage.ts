@@ -50,7 +50,7 @@ export const NOTHING: Salvaged = { epoch: null, rows: 0, checkpoints: 0, lost: [
 export function salvage(db: Connection, target: Target, options: SalvageOptions): Salvaged {
   const epoch = readable(() => db.prepare<[], string>("SELECT value FROM meta WHERE key = 'epoch'").pluck().get()) ?? null;
   const end = readable(() => lastOf(db)) ?? null;
-  const last = Math.max(options.through ?? storedThrough(db.name, epoch ?? ""), end ?? lastReachable(db));
+  const last = options.through ?? Math.max(storedThrough(db.name, epoch ?? ""), end ?? lastReachable(db));
   const ledger = readable(() => new Ledger(db, { epoch: epoch ?? "unknown", lastSeq: last }));
   if (!ledger) return { ...NOTHING, epoch };
   const checkpoints = saveCheckpoints(ledger, target);

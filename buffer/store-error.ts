@@ -1,6 +1,5 @@
 /** What SQLite and the file system say, as the error the rest of the agent acts on: which fault, which file, what to do. */
-import { accessSync, constants } from "node:fs";
-import { dirname } from "node:path";
+import { accessSync, closeSync, constants, existsSync, openSync, rmSync } from "node:fs";
 import { StoreError, type StoreFault } from "../agent/contract/errors.ts";
 
 const REMEDY: Readonly<Record<StoreFault, string>> = {
@@ -18,7 +17,7 @@ const REMEDY: Readonly<Record<StoreFault, string>> = {
 export function storeError(cause: unknown, what: string, where: string): StoreError {
   if (cause instanceof StoreError) return cause;
   const found = faultOf(cause);
-  const fault = found === "io" && refusesWrites(dirname(where)) ? "read-only" : found;
+  const fault = found === "io" && refusesWrites(where) ? "read-only" : found;
   return faulty(fault, `${what} ${where}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
 }
 
@@ -46,10 +45,13 @@ export function isOfTheDisk(cause: unknown): boolean {
   return /^(SQLITE_|E[A-Z0-9]+$)/.test(code) && !OURS.some((ours) => code.startsWith(ours));
 }
 
-/** SQLite reports a write that the file system refuses as an input/output error like any other. */
-function refusesWrites(folder: string): boolean {
+/** SQLite reports a write that the file system refuses as an input/output error like any other; some kernels tell it apart only when something is made. */
+function refusesWrites(database: string): boolean {
+  const probe = `${database}-probe`;
   try {
-    accessSync(folder, constants.W_OK);
+    for (const path of [database, `${database}-wal`]) if (existsSync(path)) accessSync(path, constants.W_OK);
+    closeSync(openSync(probe, "w"));
+    rmSync(probe, { force: true });
     return false;
   } catch (cause) {
     return faultOf(cause) === "read-only";

@@ -14,7 +14,7 @@ export class Trouble {
   readonly since: UnixMs;
   readonly #clock: Clock;
   readonly #delays = retryDelays();
-  #cancel: (() => void) | null = null;
+  #waiting: AbortController | null = null;
 
   constructor(error: StoreError, clock: Clock) {
     this.error = error;
@@ -22,15 +22,17 @@ export class Trouble {
     this.since = clock.now().unixMs;
   }
 
-  /** Once: a try that is already due stays as it is. */
-  retryLater(retry: () => void): void {
-    this.#cancel ??= this.#clock.after(this.#delays.next().value, () => {
-      this.#cancel = null;
-      retry();
-    });
+  /** Once: a try that is already due stays as it is. A sleep, not a timer: commits in hand keep the process alive. */
+  retryLater(retry: () => Promise<void>): void {
+    if (this.#waiting !== null) return;
+    const waiting = this.#waiting = new AbortController();
+    this.#clock.sleep(this.#delays.next().value, waiting.signal).then(() => {
+      this.#waiting = null;
+      return retry();
+    }, () => undefined).catch(() => undefined); // Ended. And a try that fails tells so itself.
   }
   end(): void {
-    this.#cancel?.();
-    this.#cancel = null;
+    this.#waiting?.abort();
+    this.#waiting = null;
   }
 }

@@ -1,8 +1,10 @@
 /** A disk whose sync fails: the one thing imitated here is the failing call itself, and time. */
 import type Fs from "node:fs";
 import { beforeEach, describe, expect, it, vi } from "vitest";
+import { StoreError } from "../../agent/contract/errors.ts";
 import type { Outbox, StoredRecord } from "../../agent/contract/outbox.ts";
 import { HOLD_BYTES, HOLD_ROWS } from "../../buffer/held.ts";
+import { Trouble } from "../../buffer/trouble.ts";
 import { fakeClock, type FakeClock } from "../support/fake-clock.ts";
 import { commitOf, record } from "./records.ts";
 import { memoryLog, numbers, open, temporaryDirectory } from "./support.ts";
@@ -68,20 +70,21 @@ describe("a sync that fails", () => {
     expect([again.checkpoint("A"), again.checkpoint("B")]).toEqual(["17", "1"]);
   });
 
-  it("is tried again after 0.25 s, then at twice the distance, at most every 30 s", async () => {
+  it("is tried again after 0.25 s, then at twice the distance, at most every 30 s, for ever", async () => {
     const clock = fakeClock();
-    const outbox = open({ dataDir: temporaryDirectory(), clock });
-    disk.failingSyncs = Infinity;
-    outbox.commit(commitOf(many(1, 1))).catch(() => undefined);
-    await until(() => state(outbox) === "degraded");
+    const trouble = new Trouble(new StoreError("io", "an error"), clock);
     const tries: number[] = [];
-    for (let second = 0; second < 130; second += 0.25) {
-      const before = disk.syncs;
-      await clock.advance(250);
-      await new Promise((resolve) => setTimeout(resolve, 3));
-      if (disk.syncs > before) tries.push(second + 0.25);
-    }
+    const retry = (): Promise<void> => {
+      tries.push(clock.now().monoMs / 1_000);
+      trouble.retryLater(retry);
+      trouble.retryLater(retry); // Whoever else notices the trouble brings no second try.
+      return Promise.resolve();
+    };
+    trouble.retryLater(retry);
+    await clock.advance(125_000);
     expect(tries).toEqual([0.25, 0.75, 1.75, 3.75, 7.75, 15.75, 31.75, 61.75, 91.75, 121.75]);
+    trouble.end();
+    expect(clock.waiting).toBe(0);
   });
 
   it.each([
