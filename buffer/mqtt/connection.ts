@@ -12,7 +12,7 @@ import type { Certificate } from "./certificate.ts";
 import { dismissed, isBareClose, LONG_BACKOFF, lostBy, refusedBy, type Loss } from "./link-errors.ts";
 import { limitPackets } from "./packet-limit.ts";
 import { Publisher } from "./publisher.ts";
-import type { Then } from "./reason-codes.ts";
+import type { Next } from "./reason-codes.ts";
 import { openSocket, type BrokerAddress, type Opened } from "./socket.ts";
 
 /** 5, or 4 for MQTT 3.1.1 (the protocol level on the wire). */
@@ -59,7 +59,7 @@ export interface Connection {
   /** One SUBSCRIBE at QoS 1. `take` must not wait. `done` gets the reason codes, or is never called. `retained`: those that lie at the broker come too. */
   subscribe(filters: readonly string[], take: (message: Incoming) => void, done: (codes: readonly number[]) => void, retained?: boolean): void;
   /** Breaks the link off: `lost` settles with this. */
-  fail(error: LinkError, then?: Then): void;
+  fail(error: LinkError, next?: Next): void;
   /** DISCONNECT, then closes. `keepWill` (MQTT 5): the broker sends the will all the same. Bounded, never throws. */
   close(keepWill?: boolean): Promise<void>;
 }
@@ -116,7 +116,7 @@ function handshake(wire: Wire, options: ConnectionOptions, signal: AbortSignal):
     const lost = new Promise<Loss>((resolve) => (settle = resolve));
     const fail = (error: LinkError, known: Partial<Omit<Loss, "error">> = {}): void => {
       if (loss) return;
-      loss = { how: "else", code: null, then: "soon", ...known, error };
+      loss = { how: "else", code: null, next: "soon", ...known, error };
       signal.removeEventListener("abort", onAbort);
       client.end(true);
       stream.destroy(); // `end` does nothing while an earlier, polite one waits for a peer that has gone.
@@ -170,7 +170,7 @@ function connection({ client, stream, certificates }: Wire, { connack, options, 
     level, mayRetain, certificates, lost,
     receiveMaximum: receiveMaximum ?? 65_535,
     maximumPacketSize: maximumPacketSize ?? Number.POSITIVE_INFINITY,
-    fail: (error, then = "soon") => fail(error, { then }),
+    fail: (error, next = "soon") => fail(error, { next }),
     publish({ topic, payload, retain, contentType }, done) {
       if (closing || isLost()) return;
       publisher.publish({ topic, payload, retain: retain && mayRetain, contentType: level === 5 ? contentType : null }, (code) => {

@@ -2,7 +2,6 @@
  * What is in flight on one connection: at most `window` messages, records in the order they were handed over, retained
  * values between them. A retained value overtakes every waiting record, but takes at most every second free place, so
  * that it cannot starve them; of one topic only the newest waits, and only one is in flight.
- * The table is ours because mqtt.js may never call back for what was in flight when a link goes (facts/mqtt.md §1).
  * Bounds: the caller's batches, and one retained value per topic.
  */
 import { LinkError } from "../../agent/contract/errors.ts";
@@ -13,19 +12,19 @@ import { expiryWarnings } from "./certificate.ts";
 import { CONTENT_TYPE } from "./cloud-events.ts";
 import type { Connection, Message } from "./connection.ts";
 import type { DownlinkState } from "./downlinks.ts";
+import { Flights, STALLED_MS } from "./flights.ts";
 import type { Lessons } from "./lessons.ts";
 import type { Loss } from "./link-errors.ts";
 import { MAXIMUM_TRIES, NO_SUBSCRIBERS, QUOTA_EXCEEDED, verdict } from "./reason-codes.ts";
 import type { Key } from "./suspects.ts";
 import type { Topics } from "./topic.ts";
+import { Unheard } from "./unheard.ts";
 
-/** A broker that leaves a message unacknowledged this long is taken to be gone. */
-const STALLED_MS = 10_000;
 /** After an abort: how long what is in flight is waited for. */
 const GRACE_MS = 2_000;
 const GOODBYE_MS = 1_000;
-/** Topics without a listener that are kept in mind, for a warning. */
-const MAXIMUM_UNHEARD = 100;
+/** A current value that may be what breaks the link off waits this long for others to go first. */
+const HELD_BACK_MS = 2_000;
 
 export interface DeliveryParts {
   readonly connection: Connection;
@@ -51,13 +50,6 @@ interface Job {
   readonly rejected: { readonly seq: number; readonly reason: string }[];
   readonly finish: (error: LinkError | null) => void;
 }
-interface Flight {
-  readonly key: Key;
-  readonly topic: string;
-  readonly sentMs: number;
-  readonly acknowledged: (code: number) => void;
-}
-
 export function delivery(parts: DeliveryParts): Delivery {
   return new WindowedDelivery(parts);
 }
@@ -68,34 +60,32 @@ class WindowedDelivery implements Delivery {
   readonly #parts: DeliveryParts;
   readonly #jobs: Job[] = [];
   readonly #open = new Set<Job>();
-  readonly #flights = new Map<number, Flight>();
+  readonly #flights: Flights;
   readonly #waiting = new Map<string, string>();
   readonly #publishing = new Set<string>();
-  #tokens = 0;
   #isPumpDue = false;
   #retainedWasLast = false;
   #ended: LinkError | null = null;
-  #stopWatch: (() => void) | null = null;
   #stopPause: (() => void) | null = null;
   #answered = 0;
   readonly #upMs: number;
-  /** Topics for which the broker said that nobody listens, the last time. */
-  readonly #unheard = new Set<string>();
-  #warnedUnheard = false;
+  readonly #unheard: Unheard;
   #warnedRefused = false;
 
   constructor(parts: DeliveryParts) {
     this.#parts = parts;
     this.peer = parts.peer;
     this.#upMs = parts.ports.network.now().monoMs;
+    this.#flights = new Flights(parts.ports.network, () => {
+      parts.connection.fail(new LinkError("timeout", "backoff", `The broker has not acknowledged a message for ${STALLED_MS / 1000} s.`));
+    });
+    this.#unheard = new Unheard(parts.ports.log);
     this.lost = parts.connection.lost.then((loss) => this.#end(loss));
   }
 
   warnings(): readonly string[] {
     const { connection, downlinks, lessons, ports } = this.#parts;
-    const found = [...expiryWarnings(connection.certificates, ports.network.now().unixMs), ...downlinks.warnings(), ...lessons.warnings()];
-    const [unheard] = this.#unheard;
-    if (unheard !== undefined) found.push(`Nobody is subscribed to ${unheard}${this.#unheard.size > 1 ? ` and ${this.#unheard.size - 1} more topics` : ""}: the broker keeps nothing of what goes there.`);
+    const found = [...expiryWarnings(connection.certificates, ports.network.now().unixMs), ...downlinks.warnings(), ...lessons.warnings(), ...this.#unheard.warnings()];
     if (connection.level === 4) found.push("MQTT 3.1.1 has no negative acknowledgement: a record that the broker's rules deny looks delivered. Only a bridge that confirms shows that it arrived.");
     if (!connection.mayRetain) found.push("The broker keeps no retained messages: current values reach only who is subscribed at that moment.");
     return found;
@@ -193,8 +183,18 @@ class WindowedDelivery implements Delivery {
 
   #nextTopic(): string | undefined {
     const { suspects } = this.#parts.lessons;
-    for (const topic of this.#waiting.keys()) if (!this.#publishing.has(topic) && !(suspects.isDeferred(topic) && this.#job())) return topic;
+    for (const topic of this.#waiting.keys()) if (!this.#publishing.has(topic) && !(suspects.isDeferred(topic) && this.#holdsBack())) return topic;
     return undefined;
+  }
+
+  #holdsBack(): boolean {
+    const leftMs = HELD_BACK_MS - this.#heldMs();
+    if (leftMs > 0) this.#pause(leftMs);
+    return leftMs > 0 || this.#job() !== undefined;
+  }
+
+  #heldMs(): number {
+    return this.#parts.ports.network.now().monoMs - this.#upMs;
   }
 
   #sendRetained(topic: string): void {
@@ -244,7 +244,7 @@ class WindowedDelivery implements Delivery {
     if (what === "accepted") {
       if (tries.size > 0) tries.delete(seq);
       job.accepted.push(seq);
-      if (code === NO_SUBSCRIBERS || this.#unheard.size > 0) this.#hear(topics.record(machine, type), code !== NO_SUBSCRIBERS);
+      if (code === NO_SUBSCRIBERS || this.#unheard.size > 0) this.#unheard.note(topics.record(machine, type), code !== NO_SUBSCRIBERS);
       return;
     }
     if (what === "stop") return this.#stop(words, code);
@@ -268,11 +268,9 @@ class WindowedDelivery implements Delivery {
   }
 
   #send(key: Key, message: Message, acknowledged: (code: number) => void): void {
-    const token = this.#tokens++;
-    this.#flights.set(token, { key, topic: message.topic, sentMs: this.#parts.ports.network.now().monoMs, acknowledged });
-    if (!this.#stopWatch) this.#watch(STALLED_MS);
+    const landed = this.#flights.add(key, message.topic);
     this.#parts.connection.publish(message, (code) => {
-      this.#flights.delete(token);
+      landed();
       this.#answered++;
       this.#parts.lessons.suspects.answered(key);
       acknowledged(code);
@@ -280,35 +278,15 @@ class WindowedDelivery implements Delivery {
     });
   }
 
-  /** One timer for the oldest in flight, not one for each. */
-  #watch(inMs: number): void {
-    this.#stopWatch = this.#parts.ports.network.after(inMs, () => {
-      this.#stopWatch = null;
-      const oldest = this.#flights.values().next().value;
-      if (!oldest || this.#ended) return;
-      const leftMs = STALLED_MS - (this.#parts.ports.network.now().monoMs - oldest.sentMs);
-      if (leftMs > 0) this.#watch(leftMs);
-      else this.#parts.connection.fail(new LinkError("timeout", "backoff", `The broker has not acknowledged a message for ${STALLED_MS / 1000} s.`));
-    });
-  }
-
   /** Gives the error as a person should read it. */
   #end(loss: Loss): LinkError {
-    const error = this.#parts.lessons.ended(loss, { heldMs: this.#parts.ports.network.now().monoMs - this.#upMs, inFlight: [...this.#flights.values()], answered: this.#answered });
+    const error = this.#parts.lessons.ended(loss, { heldMs: this.#heldMs(), inFlight: this.#flights.all(), answered: this.#answered });
     this.#ended = error;
-    this.#stopWatch?.();
     this.#stopPause?.();
     this.#flights.clear();
     this.#waiting.clear();
     for (const job of this.#open) job.finish(error);
     return error;
-  }
-
-  #hear(topic: string, isHeard: boolean): void {
-    if (isHeard) return void this.#unheard.delete(topic);
-    if (this.#unheard.size < MAXIMUM_UNHEARD) this.#unheard.add(topic);
-    if (!this.#warnedUnheard) this.#parts.ports.log.warn({ topic }, "Nobody is subscribed to what we publish; the broker keeps nothing of it");
-    this.#warnedUnheard = true;
   }
 
   #warnRefused(topic: string, reason: string): void {

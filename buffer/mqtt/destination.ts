@@ -80,7 +80,7 @@ function destination(config: MqttConfig, identity: AgentIdentity, ports: Destina
 /** On a connection of its own, with the same keys. */
 function sparkplug(config: MqttConfig, own: SparkplugConfig, { identity, ports, name }: { readonly identity: AgentIdentity; readonly ports: DestinationPorts; readonly name: string }): LiveOutput {
   return sparkplugLive({
-    config: own, identity, ports, name, brokers: config.url.length,
+    config: own, identity, ports, name, liveMs: config.latency.live, brokers: config.url.length,
     async open({ topic, payload }, turn, signal) {
       const options = await connectionOptions(config, identity, ports, config.url[turn % config.url.length]);
       return openWith({ ...options, clientId: own.client_id ?? `${options.clientId}-spb`, will: { topic, payload, retain: false } }, config.protocol, signal);

@@ -62,7 +62,7 @@ class DownlinkLink implements DownlinkState {
   constructor(connection: Connection, parts: DownlinkParts) {
     this.#parts = parts;
     this.#kinds = new Map(DOWNLINK_KINDS.map((kind) => [`${parts.base}/${kind}`, kind]));
-    this.#pace = new Pace(parts.network, MOST_PER_SECOND);
+    this.#pace = new Pace(parts.network, MOST_PER_SECOND, MOST_PER_SECOND);
     const filters = [...this.#kinds.keys()];
     const cancel = parts.network.after(ANSWER_MS, () => { if (this.isPending) this.#refused = [`The broker has not answered our subscription to ${parts.base}/…: confirmations and requests for a replay do not come.`]; });
     connection.subscribe(filters, (message) => { this.#take(message); }, (codes) => {

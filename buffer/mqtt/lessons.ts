@@ -47,13 +47,13 @@ export class Lessons {
   }
 
   /** A link has ended: learns from it, and gives the error as a person should read it. */
-  ended({ error, how, code, then }: Loss, { heldMs, inFlight, answered }: LinkFacts): LinkError {
+  ended({ error, how, code, next }: Loss, { heldMs, inFlight, answered }: LinkFacts): LinkError {
     this.brokers.ended(heldMs);
-    if (then === "window") this.#window = Math.max(1, this.#window >> 1);
-    if (then === "slower") this.pace.complain(answered * 1_000 / Math.max(heldMs, LEAST_MEASURED_MS));
+    if (next === "window") this.#window = Math.max(1, this.#window >> 1);
+    if (next === "slower") this.pace.complain(answered * 1_000 / Math.max(heldMs, LEAST_MEASURED_MS));
     const isAlone = inFlight.length === 1 && code !== null && isAboutTheMessage(code);
-    if (how === "closed" || then === "message") this.suspects.lost(inFlight, isAlone ? "surely" : "perhaps", error.message);
-    if (then === "taken") return this.#contest.takenOver(error);
+    if (how === "closed" || next === "message") this.suspects.lost(inFlight, isAlone ? "surely" : "perhaps", error.message);
+    if (next === "taken") return this.#contest.takenOver(error);
     return how === "closed" && inFlight.length === 0 ? this.#contest.closed(error, heldMs) : error;
   }
 

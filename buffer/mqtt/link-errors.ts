@@ -1,6 +1,6 @@
 /** Why a link to a broker could not be made or has ended, in words for a technician and as what it does next (reason-codes.ts). */
 import { LinkError, type Retry } from "../../agent/contract/errors.ts";
-import { connectRefusal, dismissal, type Then } from "./reason-codes.ts";
+import { connectRefusal, dismissal, type Next } from "./reason-codes.ts";
 
 /** For refusals that only a person can cure: not hammered, never given up. */
 export const LONG_BACKOFF: Retry = { afterMs: 30_000 };
@@ -10,7 +10,7 @@ export interface Loss {
   readonly error: LinkError;
   readonly how: "closed" | "told" | "else";
   readonly code: number | null;
-  readonly then: Then;
+  readonly next: Next;
 }
 
 /** The broker does not want something that we can do without: this version of MQTT, or a will that is to be kept. */
@@ -38,16 +38,16 @@ export function refusedBy(where: string, cause: Error): LinkError {
     if ("code" in cause && typeof cause.code === "string") return lostBy(where, cause);
     return new LinkError("protocol", "backoff", `The broker at ${where} gave no proper answer to CONNECT: ${cause.message}`, { cause });
   }
-  const { then, text } = connectRefusal(cause.code);
+  const { next, text } = connectRefusal(cause.code);
   const message = `The broker at ${where} refused us: ${text}`;
-  if (then === "version" || then === "retain") return new OptionRefused(then, LONG_BACKOFF, message, { cause });
-  return new LinkError("refused", then === "person" ? LONG_BACKOFF : "backoff", message, { cause });
+  if (next === "version" || next === "retain") return new OptionRefused(next, LONG_BACKOFF, message, { cause });
+  return new LinkError("refused", next === "person" ? LONG_BACKOFF : "backoff", message, { cause });
 }
 
-export function dismissed(where: string, code: number): [LinkError, Pick<Loss, "how" | "code" | "then">] {
-  const { then, text } = dismissal(code);
-  const message = then === "taken"
+export function dismissed(where: string, code: number): [LinkError, Pick<Loss, "how" | "code" | "next">] {
+  const { next, text } = dismissal(code);
+  const message = next === "taken"
     ? `The broker at ${where} ended the link because another client came with our client id. Give each agent its own client_id.`
     : `The broker at ${where} ended the link: ${text}`;
-  return [new LinkError(then === "taken" || then === "person" ? "refused" : "lost", then === "person" ? LONG_BACKOFF : "backoff", message), { how: "told", code, then }];
+  return [new LinkError(next === "taken" || next === "person" ? "refused" : "lost", next === "person" ? LONG_BACKOFF : "backoff", message), { how: "told", code, next }];
 }

@@ -1,7 +1,8 @@
 /**
  * How fast messages leave: a token bucket on the network clock, for brokers with a quota. The configured rate is the
  * most there is; a broker that complains (0x96, 0x97) halves what was really sent, and each quiet minute doubles it
- * again. A burst of one second's worth is allowed after a pause.
+ * again. After a pause a burst is allowed: by default what a tenth of a second is good for, so that no second holds much
+ * more than the rate.
  */
 import type { Clock } from "../../agent/contract/time.ts";
 
@@ -14,13 +15,16 @@ export class Pace {
   readonly #clock: Clock;
   readonly #limit: number | null;
   #throttle: { readonly perSecond: number; readonly sinceMs: number } | null = null;
-  #tokens = 1;
+  readonly #burst: number | null;
+  #tokens: number;
   #atMs: number;
 
-  /** `limit` per second; null: none. */
-  constructor(clock: Clock, limit: number | null) {
+  /** `limit` per second; null: none. `burst` messages at once, after a pause and at first. */
+  constructor(clock: Clock, limit: number | null, burst: number | null = null) {
     this.#clock = clock;
     this.#limit = limit;
+    this.#burst = burst;
+    this.#tokens = burst ?? 1;
     this.#atMs = clock.now().monoMs;
   }
 
@@ -30,7 +34,7 @@ export class Pace {
     const nowMs = this.#clock.now().monoMs;
     const perSecond = this.#perSecond(nowMs);
     if (perSecond === null) return 0;
-    this.#tokens = Math.min(Math.max(1, perSecond), this.#tokens + Math.max(0, nowMs - this.#atMs) * perSecond / 1_000);
+    this.#tokens = Math.min(this.#burst ?? Math.max(1, perSecond / 10), this.#tokens + Math.max(0, nowMs - this.#atMs) * perSecond / 1_000);
     this.#atMs = nowMs;
     if (this.#tokens < 1) return Math.max(1, Math.ceil((1 - this.#tokens) * 1_000 / perSecond));
     this.#tokens -= 1;

@@ -14,14 +14,14 @@ export type Verdict = "accepted" | "refused" | "retry" | "stop";
  * person can cure it. version, retain: again at once without it. slower: throttled. window: half of it. taken: another
  * client came with our id. message: it is about what we sent, which then goes alone to see which one it is.
  */
-export type Then = "soon" | "person" | "version" | "retain" | "slower" | "window" | "taken" | "message";
+export type Next = "soon" | "person" | "version" | "retain" | "slower" | "window" | "taken" | "message";
 
 interface Code {
   readonly words: string;
   readonly puback?: Verdict;
   readonly suback?: "granted" | "denied";
-  readonly connack?: Then;
-  readonly disconnect?: Then;
+  readonly connack?: Next;
+  readonly disconnect?: Next;
   /** What the person can do, where there is more to say than the words. */
   readonly remedy?: string;
 }
@@ -96,13 +96,13 @@ export function subscriptionRefusal(code: number): string | null {
 }
 
 export interface Refusal {
-  readonly then: Then;
+  readonly next: Next;
   /** Words with the code, and what to do. */
   readonly text: string;
 }
-const refusal = (code: number, then: Then | undefined): Refusal => {
+const refusal = (code: number, next: Next | undefined): Refusal => {
   const { words, remedy } = CODES[code] ?? {};
-  return { then: then ?? "soon", text: `${named(code, words)}.${remedy === undefined ? "" : ` ${remedy}`}` };
+  return { next: next ?? "soon", text: `${named(code, words)}.${remedy === undefined ? "" : ` ${remedy}`}` };
 };
 
 /** CONNACK of either version; both number their codes apart. */

@@ -158,8 +158,11 @@ export async function startScriptedBroker(script: Script): Promise<ScriptedBroke
   };
   const toAll = async (bytes: (level: number) => Uint8Array): Promise<void> => {
     await Promise.all([...sockets].map((socket) => new Promise<void>((resolve) => {
-      socket.once("close", resolve);
-      socket.write(bytes(levels.get(socket) ?? 5), () => resolve());
+      const done = (): void => {
+        socket.off("close", done);
+        resolve();
+      };
+      socket.once("close", done).write(bytes(levels.get(socket) ?? 5), done);
     })));
   };
   const server = createServer(serve).listen(0, "127.0.0.1");

@@ -14,8 +14,8 @@ describeNeeding(["mosquitto"], "MQTT with Mosquitto as a destination like any ot
   afterAll(async () => { await broker?.[Symbol.asyncDispose](); });
   const port = (): number => broker?.port ?? 0;
 
-  describe("MQTT 5", () => destinationConformance(answeringPeers(port, { protocol: "5" }), unreachable));
-  describe("MQTT 3.1.1", () => destinationConformance(answeringPeers(port, { protocol: "3.1.1" }), unreachable, { refuses: false }));
+  describe("MQTT 5", () => { destinationConformance(answeringPeers(port, { protocol: "5" }), unreachable); });
+  describe("MQTT 3.1.1", () => { destinationConformance(answeringPeers(port, { protocol: "3.1.1" }), unreachable, { refuses: false }); });
 });
 
 describe("MQTT with aedes as a destination like any other", () => {
