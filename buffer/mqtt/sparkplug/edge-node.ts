@@ -29,6 +29,8 @@ export interface NodeParts {
   readonly names: SparkplugNames;
   /** Of the destination: its part of the buffer is told. */
   readonly destination: string;
+  /** What changes within this is sent together, the newest of each metric; 0: at once. */
+  readonly liveMs: number;
   readonly ports: Ports;
 }
 type Phase = "absent" | "waiting" | "born" | "paused";
@@ -50,6 +52,7 @@ export class EdgeNode {
   #lastRebirth: MonoMs | null = null;
   #cancelRebirth: (() => void) | null = null;
   #cancelHistory: (() => void) | null = null;
+  #cancelChanges: (() => void) | null = null;
   #births = 0;
   #rebirths = 0;
   #refused = 0;
@@ -65,7 +68,9 @@ export class EdgeNode {
   take(values: readonly (Retained | Latest)[]): void {
     const isSent = this.#phase === "born";
     for (const value of values) this.#apply(value, isSent);
-    if (isSent) this.#sendChanges();
+    if (!isSent) return;
+    if (this.#parts.liveMs === 0) this.#sendChanges();
+    else this.#cancelChanges ??= this.#parts.ports.network.after(this.#parts.liveMs, () => this.#sendChanges());
   }
 
   /** A link is there; nothing is sent before `birth`. */
@@ -164,6 +169,8 @@ export class EdgeNode {
 
   /** Births and deaths of devices first, then what changed. */
   #sendChanges(): void {
+    this.#cancelChanges?.();
+    this.#cancelChanges = null;
     const timestamp = this.#now();
     for (const [machine, device] of this.#devices) {
       if (device.isBorn && !device.isThere) {
@@ -218,7 +225,8 @@ export class EdgeNode {
   #pause(): void {
     this.#cancelRebirth?.();
     this.#cancelHistory?.();
-    this.#cancelRebirth = this.#cancelHistory = null;
+    this.#cancelChanges?.();
+    this.#cancelRebirth = this.#cancelHistory = this.#cancelChanges = null;
     for (const { metrics } of this.#devices.values()) metrics.interrupt();
     if (this.#phase === "born") this.#phase = "paused";
   }

@@ -13,20 +13,21 @@ export interface SparkplugParts {
   readonly identity: AgentIdentity;
   /** Of the destination. */
   readonly name: string;
+  readonly liveMs: number;
   readonly ports: DestinationPorts;
   /** Opens a connection with this will to the broker whose turn it is: `turn` rises by one when the next is to be tried. */
   readonly open: (will: Will, turn: number, signal: AbortSignal) => Promise<Connection>;
   readonly brokers: number;
 }
 
-export function sparkplugLive({ config, identity, name, ports, open, brokers }: SparkplugParts): LiveOutput {
+export function sparkplugLive({ config, identity, name, liveMs, ports, open, brokers }: SparkplugParts): LiveOutput {
   const own = { ...ports, log: ports.log.child({ output: "sparkplug" }) };
   let running: LiveOutput | null = null;
   return {
     async run(board, signal) {
       try {
         const [{ EdgeNode }, { BirthNumber }, { sparkplugOutput }] = await Promise.all([import("./edge-node.ts"), import("./birth-number.ts"), import("./output.ts")]);
-        const node = new EdgeNode({ config, names: namesOf(config, identity), destination: name, ports: own });
+        const node = new EdgeNode({ config, names: namesOf(config, identity), destination: name, liveMs, ports: own });
         running = sparkplugOutput({ node, birthNumber: new BirthNumber(name, own), primaryHost: config.primary_host, open, brokers, ports: own });
         await running.run(board, signal);
       } catch (cause) {
