@@ -16,6 +16,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   drain: async () => (await import("./drain.ts")).drain(),
   "whole-path": async () => (await import("./whole-path.ts")).wholePath(),
   latency: async () => (await import("./latency.ts")).latency(),
+  "two-destinations": async () => (await import("./two-destinations.ts")).twoDestinations(),
   memory: async () => (await import("./memory.ts")).memory(),
   "start-up": async () => (await import("./start-up.ts")).startUp(),
   crash: async (options) => (await import("./crash.ts")).crash(options),

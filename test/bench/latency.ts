@@ -42,7 +42,7 @@ async function changes(): Promise<readonly Figure[]> {
     });
     await using agent = startAgentProcess(folder, configurationFor(folder, broker.port, [simulation.agent.url]), NODE_FLAGS);
     await within(SETTLE_MS, first.promise, () => `no state record came; the agent says: ${agent.log()}`);
-    const pushed = await change(simulation.agent);
+    const pushed = await pushChanges(simulation.agent);
     const complete = (): boolean => [...pushed.keys()].every((at) => seen.has(at));
     for (const end = performance.now() + SETTLE_MS; !complete() && performance.now() < end;) await sleep(20);
     const waits = [...pushed].map(([at, sentMs]) => (seen.get(at) ?? Number.POSITIVE_INFINITY) - sentMs);
@@ -64,7 +64,7 @@ interface Event {
 }
 
 /** Stamp of each change (the start of its state) → when it was pushed. */
-async function change(agent: SimulatedAgent): Promise<ReadonlyMap<number, number>> {
+export async function pushChanges(agent: SimulatedAgent): Promise<ReadonlyMap<number, number>> {
   const random = seeded(SEED);
   const pushed = new Map<number, number>();
   for (let number = 0; number < CHANGES; number++) {
