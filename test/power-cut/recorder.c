@@ -1,6 +1,6 @@
 /*
- * Preloaded into the process under test: writes down, in one order, what reaches *.db and *.db-wal (writes, truncations,
- * removals), when a sync of them began and ended, and the application's marks (what it writes to *.marks). Syncs are not
+ * Preloaded into the process under test: writes down, in one order, what reaches *.db, *.db-wal and *.db-tail (writes,
+ * truncations, removals), when a sync of them began and ended, and the application's marks (what it writes to *.marks). Syncs are not
  * passed on, for speed; they take a moment, so that writes fall between their begin and end as on a real card.
  * POWER_CUT_LOG names the log, POWER_CUT_SYNC_US says how long a sync may take. Record: op, file, u64 offset or sync number, u64 length, bytes (test/power-cut/replay.ts).
  * Built by the test: gcc -shared -fPIC -O2 -o recorder.so recorder.c -ldl -lpthread
@@ -18,11 +18,11 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-enum { DATABASE = 0, LOG = 1, MARKS = 2, OTHER = 3 };
+enum { DATABASE = 0, LOG = 1, TAIL = 2, MARKS = 3, OTHER = 4 };
 
 static pthread_mutex_t order = PTHREAD_MUTEX_INITIALIZER;
 static int log_fd = -1;
-static int based[2];
+static int based[3];
 static uint64_t syncs;
 
 static int ends_with(const char *text, const char *end) {
@@ -33,6 +33,7 @@ static int ends_with(const char *text, const char *end) {
 static int file_of_path(const char *path) {
   if (ends_with(path, ".db")) return DATABASE;
   if (ends_with(path, ".db-wal")) return LOG;
+  if (ends_with(path, ".db-tail")) return TAIL;
   if (ends_with(path, ".marks")) return MARKS;
   return OTHER;
 }
@@ -100,7 +101,7 @@ static void base(int fd, int file) {
 
 static ssize_t record_write(int fd, const void *bytes, size_t length, off64_t offset) {
   int file = file_of(fd);
-  if (file > LOG) return syscall(SYS_pwrite64, fd, bytes, length, offset);
+  if (file > TAIL) return syscall(SYS_pwrite64, fd, bytes, length, offset);
   pthread_mutex_lock(&order);
   base(fd, file);
   ssize_t done = syscall(SYS_pwrite64, fd, bytes, length, offset);
@@ -122,7 +123,7 @@ ssize_t write(int fd, const void *bytes, size_t length) {
 
 static int record_truncate(int fd, off64_t length) {
   int file = file_of(fd);
-  if (file > LOG) return (int)syscall(SYS_ftruncate, fd, length);
+  if (file > TAIL) return (int)syscall(SYS_ftruncate, fd, length);
   pthread_mutex_lock(&order);
   base(fd, file);
   int result = (int)syscall(SYS_ftruncate, fd, length);
@@ -135,7 +136,7 @@ int ftruncate64(int fd, off64_t length) { return record_truncate(fd, length); }
 
 static int record_sync(int fd, long number) {
   int file = file_of(fd);
-  if (file > LOG) return (int)syscall(number, fd);
+  if (file > TAIL) return (int)syscall(number, fd);
   pthread_mutex_lock(&order);
   base(fd, file);
   uint64_t sync = ++syncs;
@@ -153,7 +154,7 @@ int fdatasync(int fd) { return record_sync(fd, SYS_fdatasync); }
 
 int unlink(const char *path) {
   int file = file_of_path(path);
-  if (file > LOG) return (int)syscall(SYS_unlinkat, AT_FDCWD, path, 0);
+  if (file > TAIL) return (int)syscall(SYS_unlinkat, AT_FDCWD, path, 0);
   pthread_mutex_lock(&order);
   int result = (int)syscall(SYS_unlinkat, AT_FDCWD, path, 0);
   if (result == 0) note('U', file, 0, NULL, 0);

@@ -7,11 +7,15 @@
  */
 import { readFileSync } from "node:fs";
 
+/** database, its log, and the mark that says how far rows were stored. */
+type Name = "database" | "log" | "tail";
+const NAMES: readonly (Name | undefined)[] = ["database", "log", "tail"];
+
 export type Event =
-  | { readonly op: "base" | "write"; readonly file: 0 | 1; readonly offset: number; readonly bytes: Buffer }
-  | { readonly op: "truncate"; readonly file: 0 | 1; readonly offset: number }
-  | { readonly op: "begin" | "end"; readonly file: 0 | 1; readonly sync: number }
-  | { readonly op: "remove"; readonly file: 0 | 1 }
+  | { readonly op: "base" | "write"; readonly file: Name; readonly offset: number; readonly bytes: Buffer }
+  | { readonly op: "truncate"; readonly file: Name; readonly offset: number }
+  | { readonly op: "begin" | "end"; readonly file: Name; readonly sync: number }
+  | { readonly op: "remove"; readonly file: Name }
   | { readonly op: "mark"; readonly text: string };
 
 const OPS: Readonly<Record<string, "base" | "write" | "truncate" | "begin" | "end" | "remove" | "mark">> = {
@@ -25,7 +29,7 @@ export function readEvents(path: string): readonly Event[] {
   const events: Event[] = [];
   for (let at = 0; at < log.length;) {
     const op = OPS[String.fromCharCode(log.readUInt8(at))];
-    const file = log.readUInt8(at + 1) === 0 ? 0 : 1;
+    const file = NAMES[log.readUInt8(at + 1)] ?? "database"; // Marks have no file.
     const offset = Number(log.readBigUInt64LE(at + 2));
     const length = Number(log.readBigUInt64LE(at + 10));
     const bytes = log.subarray(at + HEAD_BYTES, at + HEAD_BYTES + length);
@@ -123,6 +127,7 @@ export interface Image {
   readonly at: number;
   readonly database: Buffer | null;
   readonly log: Buffer | null;
+  readonly tail: Buffer | null;
   /** Marks written before the cut. */
   readonly marks: readonly string[];
 }
@@ -132,7 +137,7 @@ export function* cuts(events: readonly Event[], count: number, random: () => num
   const first = events.findIndex(({ op }) => op === "mark");
   if (first < 0) throw new Error("the recording holds no marks");
   const points = Array.from({ length: count }, () => first + 1 + Math.floor(random() * (events.length - first))).sort((a, b) => a - b);
-  const [database, log] = [new Medium(device), new Medium(device)];
+  const files = { database: new Medium(device), log: new Medium(device), tail: new Medium(device) };
   const marks: string[] = [];
   const cached: number[] = [];
   let at = 0;
@@ -141,12 +146,12 @@ export function* cuts(events: readonly Event[], count: number, random: () => num
       const event = events[at];
       if (!event) break;
       if (event.op === "mark") marks.push(...event.text.trim().split("\n"));
-      else (event.file === 0 ? database : log).take(event, at);
+      else files[event.file].take(event, at);
       if (event.op !== "write" && event.op !== "truncate") continue;
       cached.push(at);
       if (cached.length > LIES) cached.shift();
-      for (const medium of [database, log]) medium.leaves(cached.length < LIES ? 0 : (cached[0] ?? 0));
+      for (const medium of Object.values(files)) medium.leaves(cached.length < LIES ? 0 : (cached[0] ?? 0));
     }
-    yield { at: point, database: database.cut(random), log: log.cut(random), marks: [...marks] };
+    yield { at: point, database: files.database.cut(random), log: files.log.cut(random), tail: files.tail.cut(random), marks: [...marks] };
   }
 }

@@ -33,6 +33,7 @@ async function continued(parent: Run, image: Image, device: Device): Promise<Tal
   mkdirSync(join(folder, "data"), { recursive: true });
   if (image.database) writeFileSync(join(folder, "data", "cellgate.db"), image.database);
   if (image.log) writeFileSync(join(folder, "data", "cellgate.db-wal"), image.log);
+  if (image.tail) writeFileSync(join(folder, "data", "cellgate.db-tail"), image.tail);
   const of = (kind: string): string => image.marks.filter((line) => line.startsWith(kind)).map((line) => `${line.slice(kind.length)}\n`).join("");
   writeFileSync(storedLog(folder), of("S "));
   writeFileSync(receivedLog(folder), of("R "));

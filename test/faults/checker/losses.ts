@@ -1,7 +1,7 @@
 /**
  * What loss records a destination holds, and which rows they cover: the last revision of each, unless it is void; a row
  * is covered when its number lies in fromSeq to toSeq (null: without an end) and its type stands in byType. A loss that
- * cannot say how many rows it means (count null) and names no type covers every type.
+ * names no type at all does not know the types of what is gone, and covers every one.
  */
 import type { ReceivedEvent } from "./logs.ts";
 
@@ -25,9 +25,9 @@ export function lossesOf(destination: string, events: readonly ReceivedEvent[]):
   return [...last.values()].filter(({ body }) => body["status"] !== "void").map(lossOf).filter((loss) => loss.destination === null || loss.destination === destination);
 }
 
-export function covers({ epoch, from, to, byType, count }: Loss, row: { readonly epoch: string; readonly seq: number; readonly type: string | null }): boolean {
+export function covers({ epoch, from, to, byType }: Loss, row: { readonly epoch: string; readonly seq: number; readonly type: string | null }): boolean {
   if (row.epoch !== epoch || row.seq < from || row.seq > to) return false;
-  return row.type === null || byType.has(row.type) || (byType.size === 0 && count === null);
+  return row.type === null || byType.has(row.type) || byType.size === 0;
 }
 
 function lossOf({ id, rev, body }: ReceivedEvent): Loss {

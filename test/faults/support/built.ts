@@ -9,7 +9,13 @@ import { once } from "./once.ts";
 
 const ROOT = join(import.meta.dirname, "../../..");
 const FOLDER = join(ROOT, "node_modules", ".cache", "cellgate", `faults-${process.pid}`);
-export type Program = "storage-process" | "tapped-agent";
+const SOURCES = {
+  "storage-process": "test/faults/support/storage-process.ts",
+  "tapped-agent": "test/faults/support/tapped-agent.ts",
+  /** The agent as it is. */
+  agent: "agent/start.ts",
+} as const;
+export type Program = keyof typeof SOURCES;
 
 /** Path of the bundle. */
 export const built = once(async (program: Program): Promise<string> => {
@@ -17,7 +23,7 @@ export const built = once(async (program: Program): Promise<string> => {
   process.once("exit", () => rmSync(FOLDER, { recursive: true, force: true }));
   const outfile = join(FOLDER, `${program}.mjs`);
   await build({
-    absWorkingDir: ROOT, entryPoints: [join(import.meta.dirname, `${program}.ts`)], outfile, bundle: true, platform: "node", format: "esm", target: "node24",
+    absWorkingDir: ROOT, entryPoints: [SOURCES[program]], outfile, bundle: true, platform: "node", format: "esm", target: "node24",
     external: ["better-sqlite3"], sourcemap: "inline", logLevel: "warning",
     banner: { js: 'const require=process.getBuiltinModule("node:module").createRequire(import.meta.url);' },
   });

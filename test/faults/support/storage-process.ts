@@ -11,7 +11,9 @@ import type { Log } from "../../../agent/contract/ports.ts";
 import { systemClock } from "../../../agent/runtime/clock.ts";
 import { eventWriter } from "../../../buffer/mqtt/cloud-events.ts";
 import { openOutbox, type OutboxOptions } from "../../../buffer/outbox.ts";
-import { commitOf, describeLoss } from "../../buffer/records.ts";
+import { lossRecord } from "../../../buffer/loss.ts";
+import { recordId } from "../../../agent/detect/record-id.ts";
+import { commitOf } from "../../buffer/records.ts";
 import { seeded } from "../../buffer/seeded.ts";
 import { DESTINATIONS, fact, MACHINES } from "./work.ts";
 
@@ -37,8 +39,9 @@ const PAUSE_MS = 4;
 const BATCH = 40;
 const REFUSED_SHARE = 0.02;
 const AGAIN_MS = 20;
-/** A destination with nothing to do looks again: what was refused may have left a loss record. */
-const LOOK_MS = 50;
+/** A destination with nothing to do looks again. Drained is what was found so some times in a row: a refusal leaves a loss record a little later. */
+const LOOK_MS = 25;
+const DRAINED_LOOKS = 4;
 
 const work = JSON.parse(process.argv[2] ?? "") as Work;
 const clock = systemClock();
@@ -54,7 +57,8 @@ const mark = (kind: "S" | "R", lines: readonly string[]): void => {
 };
 
 const outbox: Outbox = openOutbox({
-  dataDir: work.dataDir, clock, log, describeLoss, groupMs: 3, carryPages: 60, ...work.options,
+  dataDir: work.dataDir, clock, log, groupMs: 3, carryPages: 60, ...work.options,
+  describeLoss: (loss) => ({ context: "{}", record: lossRecord(loss, recordId({ agent: "faults", machine: "" }, "loss", [loss.destination, loss.lostEpoch, loss.fromSeq]), 0) }),
   destinations: DESTINATIONS.map(({ name, types }) => ({ name, ...(types !== null && { types }) })),
 });
 say({ opened: outbox.epoch });
@@ -62,6 +66,7 @@ const write = eventWriter({ epoch: outbox.epoch, bootId: work.connection }, (mac
 const random = seeded(work.seed);
 const telling = new Set<string>(MACHINES);
 let told = 0;
+let drained = false;
 
 /** What a failing buffer throws is waited out; anything else is a fault of ours. */
 async function patiently<T>(attempt: () => T | Promise<T>): Promise<T> {
@@ -111,7 +116,7 @@ async function receive(name: string): Promise<void> {
   for (let after = 0; ;) {
     const rows = await patiently(() => outbox.pending(name, after, BATCH));
     if (rows.length === 0) {
-      if (telling.size === 0 && outbox.status().destinations.every((one) => work.away?.includes(one.name) || one.waiting === 0)) return;
+      if (drained) return;
       await sleep(LOOK_MS);
       continue;
     }
@@ -129,7 +134,15 @@ async function receive(name: string): Promise<void> {
   }
 }
 
-await Promise.all([...MACHINES.map(tell), ...DESTINATIONS.filter(({ name }) => !work.away?.includes(name)).map(({ name }) => receive(name))]);
+async function watch(): Promise<void> {
+  for (let looks = 0; looks < DRAINED_LOOKS; await sleep(LOOK_MS)) {
+    const waits = telling.size > 0 || (await patiently(() => outbox.status())).destinations.some(({ name, waiting }) => !work.away?.includes(name) && waiting > 0);
+    looks = waits ? 0 : looks + 1;
+  }
+  drained = true;
+}
+
+await Promise.all([watch(), ...MACHINES.map(tell), ...DESTINATIONS.filter(({ name }) => !work.away?.includes(name)).map(({ name }) => receive(name))]);
 say({ told: Object.fromEntries(MACHINES.map((machine) => [machine, (JSON.parse(outbox.checkpoint(`machine/${machine}`) ?? '{"n":0}') as { n: number }).n])) });
 await outbox.close();
 say({ closed: true });
