@@ -1,26 +1,29 @@
 /**
  * One machine at run time: batches in, records and checkpoint out in one transaction, live values onto the board.
  * Holes (design.md §3): from the loss of the link the ledger waits for `refill_hold`; if the source comes back in time
- * the truth goes in as if nothing had happened, else a gap is recorded from the last moment we saw.
+ * the truth goes in as if nothing had happened, else a gap is recorded from the last moment we saw, and the state from
+ * before it is kept. With the source's first batch the detectors run again from there, and what was published since is
+ * corrected (hole.ts). What the source no longer has, its driver says as a gap.
  *
  *   starting ─ batch ─► following ─ link lost ─► holding ─ batch ─► following
  *       └────── hold runs out ──────► blind ◄────── hold runs out ┘   (blind ─ batch ─► following)
  *
  * A checkpoint is written with records, and without any at most every CHECKPOINT_MS: a kill repeats that much reading.
- * At most COMMITS_IN_FLIGHT commits wait for the disk; then the source is made to wait.
  */
 import type { Detector } from "../contract/detector.ts";
-import type { Finding, LiveValue } from "../contract/finding.ts";
+import type { Finding } from "../contract/finding.ts";
 import type { Arrival, Batch, Cursor } from "../contract/observation.ts";
-import type { Outbox } from "../contract/outbox.ts";
 import type { Ports } from "../contract/ports.ts";
-import type { NewRecord, RecordType } from "../contract/record.ts";
+import type { NewRecord } from "../contract/record.ts";
 import type { Link } from "../contract/source.ts";
 import { rfc3339, type UnixMs } from "../contract/time.ts";
 import type { MachineSettings, SourceSettings } from "../config/model.ts";
 import type { WritableBoard } from "./board.ts";
-import { decodeCheckpoint, encodeCheckpoint } from "./checkpoint.ts";
+import { closed, givenUp, holeFrom, isBeyondBound, isServed, NO_HOLE, reopened, told, type Hole } from "./hole.ts";
+import { LiveValues } from "./machine-live.ts";
+import { MachineStore, type Ledger } from "./machine-store.ts";
 import { createPipeline, type Pipeline, type PipelineState, type Step } from "./pipeline.ts";
+import { standingAfter, type Standing } from "./revise.ts";
 
 export interface MachineParts<State> {
   readonly settings: MachineSettings;
@@ -28,7 +31,7 @@ export interface MachineParts<State> {
   /** JSON of the machine's RecordContext. */
   readonly context: string;
   readonly detector: Detector<State>;
-  readonly outbox: Outbox;
+  readonly outbox: Ledger;
   readonly board: WritableBoard;
   readonly ports: Ports;
 }
@@ -40,6 +43,8 @@ export interface MachineStatus {
   readonly caughtUp: boolean;
   readonly clockOffsetMs: number | null;
   readonly lateReadings: number;
+  /** Start of the hole that the source may still serve, or is serving. */
+  readonly holeSince: UnixMs | null;
   /** Through which event time, and which row, this machine's first revisions are complete. */
   readonly complete: { readonly time: UnixMs; readonly seq: number } | null;
   readonly lastBatchAt: UnixMs | null;
@@ -47,7 +52,6 @@ export interface MachineStatus {
 
 type Phase = "starting" | "following" | "holding" | "blind" | "stopped";
 
-const COMMITS_IN_FLIGHT = 16;
 const CHECKPOINT_MS = 5_000;
 const IDLE_CHECKPOINT_MS = 30_000;
 const CHECKPOINT_READINGS = 5_000;
@@ -57,43 +61,39 @@ export class Machine<State> {
   readonly id: string;
   readonly #parts: MachineParts<State>;
   readonly #pipeline: Pipeline<State>;
-  readonly #key: string;
+  readonly #store: MachineStore<State>;
   readonly #startedAt: UnixMs;
-  readonly #live = new Map<string, LiveValue>();
-  /** Stored, and not shown yet: a history that is read in is not shown record by record. */
-  readonly #latest = new Map<RecordType, NewRecord>();
-  readonly #inFlight = new Set<Promise<void>>();
+  readonly #live: LiveValues;
 
   #state: PipelineState<State>;
   #cursor: Cursor | null = null;
-  /** A checkpoint of this machine is in the buffer, or on its way there. */
-  #stored = false;
+  #standing: Standing = {};
+  #hole: Hole<State> = NO_HOLE;
   #phase: Phase = "starting";
   #link: Link = { state: "connecting", attempt: 0 };
   #peer: string | null = null;
   #caughtUp = false;
-  #complete: MachineStatus["complete"] = null;
-  #lastSeq = 0;
   #lastBatchAt: UnixMs | null = null;
   #uncommittedReadings = 0;
-  #lastCommitMono: number;
-  #failure: unknown = null;
   #cancelTimer = (): void => undefined;
   /** The position whose batch made the detectors throw; the second time in a row it is passed over. */
   #stumbledAt: string | null = null;
 
   constructor(parts: MachineParts<State>) {
-    const { settings, source, ports, detector } = parts;
+    const { settings, source, context, outbox, ports, detector, board } = parts;
     this.id = settings.id;
     this.#parts = parts;
     this.#pipeline = createPipeline(settings, source, detector);
-    this.#key = `machine/${settings.id}`;
+    this.#live = new LiveValues(settings.id, board);
+    this.#store = new MachineStore({ machine: settings.id, context, detectorVersion: detector.version, outbox, ports, onStored: (records) => {
+      this.#live.stored(records);
+      this.#showLive();
+    } });
     this.#startedAt = ports.clock.now().unixMs;
-    this.#lastCommitMono = ports.network.now().monoMs;
-    // What an earlier run stored may not have reached a bridge yet: whoever holds less than that is promised nothing.
-    this.#lastSeq = parts.outbox.status().lastSeq;
     this.#state = this.#pipeline.initial();
     this.#load();
+    for (const record of Object.values(this.#standing))
+      if (record.type === "state") this.#live.take({ kind: "live", name: record.type, value: record.body.state, at: record.start });
     this.#hold();
   }
 
@@ -106,16 +106,17 @@ export class Machine<State> {
     const arrival: Arrival = { source: this.#parts.source.name, received: this.#parts.ports.clock.now() };
     this.#cancelTimer();
     this.#phase = "following";
+    this.#resumeHole();
     const [next, findings] = this.#conclusionsOf(batch, arrival);
     this.#state = next;
     this.#cursor = batch.cursor ?? this.#cursor;
     this.#stumbledAt = null;
     this.#caughtUp = batch.caughtUp;
     this.#lastBatchAt = arrival.received.unixMs;
-    const first = !this.#stored;
+    const first = !this.#store.exists;
     this.#uncommittedReadings += batch.items.length;
     this.#conclude(findings);
-    while (this.#inFlight.size >= COMMITS_IN_FLIGHT || (first && this.#inFlight.size > 0)) await Promise.race(this.#inFlight);
+    await this.#store.room(first);
     await this.#throwFailure();
   }
 
@@ -132,24 +133,23 @@ export class Machine<State> {
       this.#phase = "holding";
       this.#caughtUp = false;
       this.#hold();
-      // The board says at once what the ledger says only when the hold has run out.
-      this.#show("state", { value: "UNKNOWN", at: rfc3339(clock.now().unixMs), because: "link-down" });
+      this.#live.hide(clock.now().unixMs);
     }
   }
 
   status(): MachineStatus {
     return {
       phase: this.#phase, link: this.#link, peer: this.#peer, caughtUp: this.#caughtUp, clockOffsetMs: this.#state.stamp.offsetMs,
-      lateReadings: this.#state.stamp.late, complete: this.#complete, lastBatchAt: this.#lastBatchAt,
+      lateReadings: this.#state.stamp.late, holeSince: this.#hole.since, complete: this.#store.complete, lastBatchAt: this.#lastBatchAt,
     };
   }
 
   /** Commits what is in hand and stops the timers. */
   async stop(): Promise<void> {
     this.#cancelTimer();
-    if (this.#phase !== "stopped" && this.#stored && this.#failure === null) this.#commit([]);
+    if (this.#phase !== "stopped" && this.#store.exists && !this.#store.hasFailed) this.#commit([]);
     this.#phase = "stopped";
-    await Promise.allSettled(this.#inFlight);
+    await this.#store.settle();
   }
 
   /** Input that makes us stumble twice is passed over and leaves a gap: one bad document must not silence a machine for ever. */
@@ -164,35 +164,66 @@ export class Machine<State> {
         throw cause;
       }
       log.error({ position, items: batch.items.length, reason: cause instanceof Error ? cause.stack : String(cause) }, "input that cannot be processed is passed over and recorded as unknown: please report this");
-      const at = this.#state.stamp.seen ?? this.#state.stamp.axis ?? this.#startedAt;
-      const [next, findings] = this.#pipeline.gap(this.#state, at, "position-jump");
+      const [next, findings] = this.#pipeline.gap(this.#state, this.#seenUntil(), "position-jump");
       return [{ ...next, stamp: { ...next.stamp, known: {} } }, findings];
     }
   }
 
+  #seenUntil(): UnixMs {
+    return this.#state.stamp.seen ?? this.#state.stamp.axis ?? this.#startedAt;
+  }
+
   #load(): void {
-    const decoded = decodeCheckpoint<State>(this.#parts.outbox.checkpoint(this.#key), this.#parts.detector.version);
-    this.#stored = decoded.found !== "none";
-    this.#state = decoded.found === "usable" ? decoded.state : this.#pipeline.initial();
-    this.#cursor = decoded.found === "usable" ? decoded.cursor : null;
-    if (decoded.found === "unusable")
-      this.#parts.ports.log.error({ reason: decoded.reason }, "the saved position cannot be used: reading starts anew, and the span between is unknown");
+    const { saved, hole } = this.#store.load();
+    this.#state = saved?.state ?? this.#pipeline.initial();
+    this.#cursor = saved?.cursor ?? null;
+    this.#standing = saved?.standing ?? {};
+    this.#hole = hole;
   }
 
   /** Until the hold ends, nothing is recorded of the silence. */
   #hold(): void {
-    const { clock, log } = this.#parts.ports;
     this.#cancelTimer();
-    this.#cancelTimer = clock.after(this.#parts.source.refillHoldMs, () => {
-      const at = this.#state.stamp.seen ?? this.#state.stamp.axis ?? this.#startedAt;
-      const reason = this.#phase === "starting" && this.#stored ? "agent-stopped" : "link-down";
-      const [next, findings] = this.#pipeline.gap(this.#state, at, reason);
-      this.#state = next;
+    this.#cancelTimer = this.#parts.ports.clock.after(this.#parts.source.refillHoldMs, () => {
+      // After a restart inside a hole its gap is recorded already, and its start stands.
+      if (this.#hole.kept === null) this.#beginHole();
       this.#phase = "blind";
-      log.warn({ since: rfc3339(at) }, "the source did not come back in time: recorded as unknown");
-      this.#conclude(findings);
       this.#blindTick();
     });
+  }
+
+  #beginHole(): void {
+    const at = this.#seenUntil();
+    const reason = this.#phase === "starting" && this.#store.exists ? "agent-stopped" : "link-down";
+    const settled = this.#closeHole();
+    const [next, findings] = this.#pipeline.gap(this.#state, at, reason);
+    // A source without a position cannot be asked for what was missed.
+    if (this.#store.exists && this.#cursor !== null)
+      this.#hole = holeFrom(this.#hole, at, { state: this.#state, cursor: this.#cursor, standing: this.#standing, live: this.#live.all() });
+    this.#state = next;
+    this.#phase = "blind";
+    this.#parts.ports.log.warn({ since: rfc3339(at) }, "the source did not come back in time: recorded as unknown");
+    this.#conclude(findings, settled);
+  }
+
+  /** The source is back: whatever it serves of the hole follows on the state from before it. */
+  #resumeHole(): void {
+    const { since, kept } = this.#hole;
+    if (since === null || kept === null) return;
+    this.#hole = reopened(this.#hole);
+    this.#state = this.#pipeline.session(kept.state);
+    this.#cursor = kept.cursor;
+    this.#standing = kept.standing;
+    for (const value of kept.live) this.#live.take(value);
+    this.#parts.ports.log.info({ since: rfc3339(since) }, "the source is back: what it still has of the hole is read, and what was published of it is corrected");
+  }
+
+  /** What the hole being served leaves in doubt, if one is: taken back, or open as before. */
+  #closeHole(): readonly NewRecord[] {
+    if (!isServed(this.#hole)) return [];
+    const { hole, records } = closed(this.#hole, this.#standing);
+    this.#hole = hole;
+    return records;
   }
 
   /** While blind, event time follows our own clock, moved by the source's last known offset: shifts still end. */
@@ -206,63 +237,50 @@ export class Machine<State> {
     });
   }
 
-  #conclude(findings: readonly Finding[]): void {
-    const records: NewRecord[] = [];
+  /** `before`: records that go ahead of those among the findings. */
+  #conclude(findings: readonly Finding[], before: readonly NewRecord[] = []): void {
+    const concluded: NewRecord[] = [];
     for (const finding of findings) {
-      if (finding.kind === "record") records.push(finding.record);
-      else if (finding.kind === "live") this.#live.set(finding.name, finding);
+      if (finding.kind === "record") concluded.push(finding.record);
+      else if (finding.kind === "live") this.#live.take(finding);
     }
-    const sinceMs = this.#parts.ports.network.now().monoMs - this.#lastCommitMono;
-    const owed = this.#uncommittedReadings >= CHECKPOINT_READINGS || sinceMs >= (this.#uncommittedReadings > 0 ? CHECKPOINT_MS : IDLE_CHECKPOINT_MS);
-    if (records.length > 0 || !this.#stored || owed) this.#commit(records);
-    else if (this.#inFlight.size === 0) this.#announce(this.#pipeline.completeThrough(this.#state));
-    if (this.#caughtUp || this.#phase === "blind") this.#showLive();
-  }
-
-  #commit(records: readonly NewRecord[]): void {
-    const { outbox, context, detector, ports } = this.#parts;
+    this.#standing = standingAfter(this.#standing, concluded);
     const through = this.#pipeline.completeThrough(this.#state);
-    const promised = this.#complete === null ? null : rfc3339(this.#complete.time);
-    const late = promised !== null && records.some((record) => record.rev === 1 && record.body.end !== null && record.body.end <= promised);
-    this.#stored = true;
-    this.#uncommittedReadings = 0;
-    this.#lastCommitMono = ports.network.now().monoMs;
-    const done: Promise<void> = outbox.commit({
-      machine: this.id, context, records, observedAt: ports.clock.now().unixMs, late,
-      checkpoint: { key: this.#key, json: encodeCheckpoint({ state: this.#state, cursor: this.#cursor }, detector.version) },
-    }).then((seq) => {
-      if (records.length > 0) this.#lastSeq = seq;
-      this.#announce(through);
-      for (const record of records) this.#latest.set(record.type, record);
-      if (this.#caughtUp || this.#phase === "blind") this.#showLive();
-    }, (cause: unknown) => {
-      this.#failure ??= cause;
-    }).finally(() => this.#inFlight.delete(done));
-    this.#inFlight.add(done);
+    const known = this.#hole;
+    const { hole, records } = told(known, concluded, through);
+    this.#hole = hole;
+    const served = isServed(hole);
+    const all = [...before, ...records, ...(this.#caughtUp ? this.#closeHole() : [])];
+    this.#boundHole();
+    const isOwed = this.#uncommittedReadings >= CHECKPOINT_READINGS || this.#store.sinceCommitMs >= (this.#uncommittedReadings > 0 ? CHECKPOINT_MS : IDLE_CHECKPOINT_MS);
+    if (all.length > 0 || !this.#store.exists || isOwed || known !== this.#hole) this.#commit(all, served);
+    else if (this.#store.isIdle) this.#store.announce(through);
+    this.#showLive();
   }
 
-  #announce(through: UnixMs | null): void {
-    if (through !== null && (this.#complete === null || through >= this.#complete.time)) this.#complete = { time: through, seq: this.#lastSeq };
+  #boundHole(): void {
+    if (!isBeyondBound(this.#hole)) return;
+    this.#parts.ports.log.error({ since: this.#hole.since }, "more was published since the hole began than is kept to be corrected: the hole stays unknown");
+    this.#hole = givenUp(this.#hole);
+  }
+
+  #commit(records: readonly NewRecord[], served = isServed(this.#hole)): void {
+    this.#uncommittedReadings = 0;
+    this.#store.commit({
+      saved: { state: this.#state, cursor: this.#cursor, standing: this.#standing }, hole: this.#hole,
+      records, through: this.#pipeline.completeThrough(this.#state), served,
+    });
   }
 
   #showLive(): void {
-    for (const { name, value, at } of this.#live.values()) this.#show(name, { value, at: rfc3339(at) });
-    this.#live.clear();
-    for (const record of this.#latest.values()) this.#parts.board.put({ scope: "record", machine: this.id, record });
-    this.#latest.clear();
-  }
-
-  #show(name: string, payload: object): void {
-    this.#parts.board.put({ scope: "live", machine: this.id, name, payload });
+    if (this.#caughtUp || this.#phase === "blind") this.#live.show();
   }
 
   /** What was not stored is taken back: the last stored position and state stand, and the source is read again from there. */
   async #throwFailure(): Promise<void> {
-    if (this.#failure === null) return;
-    await Promise.allSettled(this.#inFlight);
-    const cause = this.#failure;
+    const failure = await this.#store.failure();
+    if (failure === null) return;
     this.#load();
-    this.#failure = null;
-    throw cause instanceof Error ? cause : new Error("the buffer failed", { cause });
+    throw failure;
   }
 }

@@ -1,0 +1,128 @@
+/**
+ * One machine's side of the buffer: its checkpoint and its hole are read at start, and written with the records that
+ * belong to them in one transaction. Knows how far first revisions have been promised to be complete (design.md §5.3).
+ * At most COMMITS_IN_FLIGHT commits wait for the disk; then the source is made to wait.
+ */
+import type { Outbox, OutboxStatus } from "../contract/outbox.ts";
+import type { Ports } from "../contract/ports.ts";
+import type { NewRecord } from "../contract/record.ts";
+import type { UnixMs } from "../contract/time.ts";
+import { decodeCheckpoint, decodeHole, encodeCheckpoint, encodeHole, type Saved } from "./checkpoint.ts";
+import { areLate, isNone, later, NO_HOLE, type Hole } from "./hole.ts";
+
+/** What a machine needs of the outbox. */
+export interface Ledger extends Pick<Outbox, "checkpoint" | "commit"> {
+  status(): Pick<OutboxStatus, "lastSeq">;
+}
+
+export interface StoreParts {
+  readonly machine: string;
+  /** JSON of the machine's RecordContext. */
+  readonly context: string;
+  readonly detectorVersion: number;
+  readonly outbox: Ledger;
+  readonly ports: Ports;
+  /** Records that are on the disk now. */
+  onStored(records: readonly NewRecord[]): void;
+}
+export interface Stored<State> {
+  /** Null: there is none, or none that can be used. */
+  readonly saved: Saved<State> | null;
+  readonly hole: Hole<State>;
+}
+export interface Entry<State> extends Stored<State> {
+  readonly saved: Saved<State>;
+  readonly records: readonly NewRecord[];
+  /** `completeThrough` once they are stored. */
+  readonly through: UnixMs | null;
+  /** These records came while the hole was being served, though it may end with them. */
+  readonly served: boolean;
+}
+
+const COMMITS_IN_FLIGHT = 16;
+
+export class MachineStore<State> {
+  readonly #parts: StoreParts;
+  readonly #key: string;
+  readonly #inFlight = new Set<Promise<void>>();
+  /** As it is in the buffer, or on its way there. */
+  #hole: Hole<State> = NO_HOLE;
+  #lastSeq: number;
+  #lastCommitMono: number;
+  #failure: unknown = null;
+  /** A checkpoint of this machine is in the buffer, or on its way there. */
+  exists = false;
+  /** Through which event time, and which row, this machine's first revisions are complete. */
+  complete: { readonly time: UnixMs; readonly seq: number } | null = null;
+
+  constructor(parts: StoreParts) {
+    this.#parts = parts;
+    this.#key = `machine/${parts.machine}`;
+    this.#lastCommitMono = parts.ports.network.now().monoMs;
+    // What an earlier run stored may not have reached a bridge yet: whoever holds less than that is promised nothing.
+    this.#lastSeq = parts.outbox.status().lastSeq;
+  }
+
+  get hasFailed(): boolean { return this.#failure !== null; }
+  get isIdle(): boolean { return this.#inFlight.size === 0; }
+  get sinceCommitMs(): number { return this.#parts.ports.network.now().monoMs - this.#lastCommitMono; }
+
+  load(): Stored<State> {
+    const { outbox, detectorVersion, ports: { log } } = this.#parts;
+    const found = decodeCheckpoint<State>(outbox.checkpoint(this.#key), detectorVersion);
+    const kept = decodeHole<State>(outbox.checkpoint(this.#holeKey), detectorVersion);
+    this.exists = found.found !== "none";
+    this.#hole = kept.found === "usable" ? kept.hole : NO_HOLE;
+    this.#failure = null;
+    if (found.found === "unusable") log.error({ reason: found.reason }, "the saved position cannot be used: reading starts anew, and the span between is unknown");
+    else if (kept.found === "unusable") log.error({ reason: kept.reason }, "what was kept of a hole cannot be used: it stays a gap");
+    return found.found === "usable" ? { saved: found, hole: this.#hole } : { saved: null, hole: NO_HOLE };
+  }
+
+  commit({ saved, hole, records, through, served }: Entry<State>): void {
+    const { machine, context, detectorVersion, outbox, ports } = this.#parts;
+    const { shiftMs } = saved.state.stamp;
+    const holeJson = isNone(hole) ? null : encodeHole(hole, detectorVersion);
+    const isChanged = hole !== this.#hole;
+    this.exists = true;
+    this.#hole = hole;
+    this.#lastCommitMono = ports.network.now().monoMs;
+    const done: Promise<void> = outbox.commit({
+      // Promised by this run, or by the one that was in the hole before it.
+      machine, context, records, observedAt: ports.clock.now().unixMs, late: areLate(records, later(this.complete?.time ?? null, hole.promised), served),
+      checkpoint: { key: this.#key, json: encodeCheckpoint(saved, detectorVersion) },
+      ...(isChanged && { alsoCheckpoints: [{ key: this.#holeKey, json: holeJson }] }),
+      ...(shiftMs !== null && shiftMs !== 0 && { clock: "shifted" as const }),
+    }).then((seq) => {
+      if (records.length > 0) this.#lastSeq = seq;
+      this.announce(through);
+      this.#parts.onStored(records);
+    }, (cause: unknown) => {
+      this.#failure ??= cause;
+    }).finally(() => this.#inFlight.delete(done));
+    this.#inFlight.add(done);
+  }
+
+  announce(through: UnixMs | null): void {
+    if (through !== null && (this.complete === null || through >= this.complete.time)) this.complete = { time: through, seq: this.#lastSeq };
+  }
+
+  /** Waits until another commit may be made; `alone`: until none is on its way. */
+  async room(alone: boolean): Promise<void> {
+    while (this.#inFlight.size >= COMMITS_IN_FLIGHT || (alone && this.#inFlight.size > 0)) await Promise.race(this.#inFlight);
+  }
+
+  async settle(): Promise<void> {
+    await Promise.allSettled(this.#inFlight);
+  }
+
+  /** Null when all is well; else why a commit failed, once nothing is on its way any more. Stands until `load`. */
+  async failure(): Promise<Error | null> {
+    if (this.#failure === null) return null;
+    await this.settle();
+    return this.#failure instanceof Error ? this.#failure : new Error("the buffer failed", { cause: this.#failure });
+  }
+
+  get #holeKey(): string { return `${this.#key}/hole`; }
+}
+
