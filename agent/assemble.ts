@@ -8,10 +8,13 @@ import { recordId } from "./detect/record-id.ts";
 import { utcOffsetMin } from "./detect/zone.ts";
 import { DESTINATION_KINDS, SOURCE_KINDS } from "./registry.ts";
 import { contextOf, identityOf, type AgentParts } from "./runtime/agent.ts";
+import { systemClockProbe } from "./runtime/clock-probe.ts";
+import { createClockTrust } from "./runtime/clock-trust.ts";
 import { dayIn } from "./runtime/day-book.ts";
 import { keepIn } from "./runtime/keep.ts";
 import { AT_ONCE } from "./runtime/pacing.ts";
 import { lossRecord, type DescribeLoss } from "../buffer/loss.ts";
+import { RELEASED } from "./version.ts";
 import { mqttDestination } from "../buffer/mqtt/destination.ts";
 import type { MqttConfig } from "../buffer/mqtt/config.ts";
 import { openOutbox, type OutboxOptions } from "../buffer/outbox.ts";
@@ -23,6 +26,7 @@ export function assemble(configuration: Configuration, ports: Ports, version: st
   const outbox = openOutbox(bufferOptions(configuration, ports, program));
   return {
     configuration, version, ports, detector: machineDetector, outbox,
+    clockTrust: createClockTrust({ waitMs: agent.clockWaitMs, notBefore: RELEASED, probe: systemClockProbe() }, ports),
     driver: driverOf,
     destination: ({ kind, config, name }, identity, own) => named(DESTINATION_KINDS, kind).create(config, identity, { ...own, keep: keepIn(agent.dataDir) }, name),
     pacing: ({ kind, config }) => named(DESTINATION_KINDS, kind).pacing?.(config) ?? AT_ONCE,

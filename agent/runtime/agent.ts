@@ -11,13 +11,17 @@ import type { RecordContext } from "../contract/record.ts";
 import type { Driver, Link } from "../contract/source.ts";
 import type { AgentSettings, Configuration, DestinationSettings, MachineSettings, SourceSettings } from "../config/model.ts";
 import { createBoard, retainedOf, type WritableBoard } from "./board.ts";
+import type { ClockTrust } from "./clock-trust.ts";
 import { serveControl } from "./control.ts";
 import { controlVerbs } from "./control-verbs.ts";
 import { deliver } from "./deliver.ts";
+import { DayBook } from "./day-book.ts";
 import { Downlinks } from "./downlinks.ts";
+import { Endurance } from "./endurance.ts";
 import { agentHealth, type DestinationStatus } from "./health.ts";
 import { heartbeat, show, type HeartbeatParts } from "./heartbeat.ts";
 import { Machine } from "./machine.ts";
+import { receipts } from "./receipts.ts";
 import { supervise } from "./supervise.ts";
 
 export interface AgentParts<State> {
@@ -26,6 +30,7 @@ export interface AgentParts<State> {
   readonly ports: Ports;
   readonly detector: Detector<State>;
   readonly outbox: Outbox;
+  readonly clockTrust: ClockTrust;
   driver(source: SourceSettings, ports: Ports): Driver;
   destination(settings: DestinationSettings, identity: AgentIdentity, ports: Ports): Destination;
   pacing(settings: DestinationSettings): Pacing;
@@ -35,7 +40,7 @@ const STEP_DEADLINE_MS = 2_000;
 
 /** Resolves after `signal` has aborted and everything is closed; rejects when a part failed that the agent cannot go on without. */
 export async function runAgent<State>(parts: AgentParts<State>, signal: AbortSignal): Promise<void> {
-  const { configuration, outbox, ports } = parts;
+  const { configuration, outbox, ports, clockTrust } = parts;
   const identity = identityOf(configuration.agent, parts, outbox.epoch);
   const board = createBoard();
   const sources = new AbortController();
@@ -43,18 +48,30 @@ export async function runAgent<State>(parts: AgentParts<State>, signal: AbortSig
   const machines = configuration.machines.flatMap((settings) => settings.sources.slice(0, 1).map((source) => {
     const own = { ...ports, log: ports.log.child({ machine: settings.id, source: source.name }) };
     const context = JSON.stringify(contextOf(configuration.agent, settings));
-    const machine = new Machine({ settings, source, context, detector: parts.detector, outbox, board, ports: own });
-    return { machine, driver: parts.driver(source, own), ports: own };
+    const book = new DayBook({ machine: settings.id, timezone: configuration.agent.timezone, destinations: configuration.destinations });
+    const machine = new Machine({ settings, source, context, detector: parts.detector, outbox, board, book, ports: own });
+    return { machine, book, context, driver: parts.driver(source, own), ports: own };
   }));
   const supervising = machines.map(({ machine, driver, ports: own }) => supervise({
-    driver, ports: own, cursor: () => machine.cursor(), take: (batch) => machine.take(batch), onLink: (link) => machine.onLink(link),
+    driver, ports: own, cursor: () => machine.cursor(), onLink: (link) => machine.onLink(link),
+    async take(batch) {
+      await clockTrust.settled(sources.signal);
+      await machine.take(batch);
+    },
   }, sources.signal));
   const kept = configuration.destinations.map((settings) => keepDestination(settings, { parts, identity, board, showNow: () => { show(health); } }, deliveries.signal));
+  const endurance = new Endurance({ outbox, ports, dataDir: configuration.agent.dataDir, buffer: configuration.buffer });
   const health: HeartbeatParts = {
-    identity, outbox, board, ports, startedAt: ports.clock.now().unixMs, machines: machines.map(({ machine }) => machine), destinations: kept.map(({ status }) => status),
+    endurance, identity, outbox, board, ports, clockTrust, startedAt: ports.clock.now().unixMs, machines: machines.map(({ machine }) => machine), destinations: kept.map(({ status }) => status),
   };
   const serving = [
     heartbeat(health, sources.signal),
+    endurance.watch(sources.signal),
+    receipts({
+      agent: configuration.agent.id, timezone: configuration.agent.timezone, outbox, ports, destinations: configuration.destinations,
+      machines: machines.map(({ machine, book, context }) => ({ id: machine.id, context, book, endDay: () => { machine.endDay(); } })),
+    }, sources.signal),
+    clockTrust.watch(sources.signal),
     serveControl({
       dataDir: configuration.agent.dataDir, ports,
       answer: controlVerbs({ outbox, destinations: configuration.destinations.map(({ name }) => name), health: () => agentHealth(health) }),

@@ -7,6 +7,8 @@ import type { DestinationBacklog, Outbox, OutboxStatus } from "../contract/outbo
 import type { Ports } from "../contract/ports.ts";
 import type { Link } from "../contract/source.ts";
 import { rfc3339, type UnixMs } from "../contract/time.ts";
+import type { ClockTrust } from "./clock-trust.ts";
+import type { Endurance } from "./endurance.ts";
 import type { Downlinks } from "./downlinks.ts";
 import type { MachineStatus } from "./machine.ts";
 
@@ -22,7 +24,9 @@ export interface HealthParts {
   readonly identity: AgentIdentity;
   readonly startedAt: UnixMs;
   readonly outbox: Pick<Outbox, "epoch" | "status">;
+  readonly endurance: Pick<Endurance, "status">;
   readonly ports: Pick<Ports, "clock">;
+  readonly clockTrust: Pick<ClockTrust, "state">;
   readonly machines: readonly { readonly id: string; status(): MachineStatus }[];
   readonly destinations: readonly DestinationStatus[];
 }
@@ -34,7 +38,7 @@ export interface AgentHealth {
 
 const WARNINGS = 10;
 
-export function agentHealth({ identity, startedAt, outbox, ports, machines, destinations }: HealthParts): AgentHealth {
+export function agentHealth({ identity, startedAt, outbox, endurance, ports, clockTrust, machines, destinations }: HealthParts): AgentHealth {
   const at = rfc3339(ports.clock.now().unixMs);
   const { destinations: backlogs, ...buffer } = outbox.status();
   const own = new Map(backlogs.map((backlog) => [backlog.name, backlog]));
@@ -42,9 +46,10 @@ export function agentHealth({ identity, startedAt, outbox, ports, machines, dest
   return {
     heartbeat: {
       schema: "heartbeat/1", status: "online", at, agent: identity.id, version: identity.version, bootId: identity.bootId, startedAt: rfc3339(startedAt),
+      clock: { state: clockTrust.state() },
       completeThrough: Object.fromEntries(destinations.map(({ name }) => [name, completeFor(own.get(name), statuses, outbox.epoch)])),
       destinations: destinations.map((destination) => destinationHealth(destination, own.get(destination.name))),
-      buffer: { ...buffer, condition: conditionOf(buffer) },
+      buffer: { ...buffer, condition: conditionOf(buffer), lasting: endurance.status() },
     },
     machines: Object.fromEntries(statuses.map(([id, status]) => [id, machineHealth(status, at)])),
   };
