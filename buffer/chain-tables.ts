@@ -50,6 +50,7 @@ export function openChainTables(db: Connection) {
   const lastDue = db.prepare<[number], Summed<Due>>("SELECT seq, prev, n, crc FROM due WHERE destination = ? ORDER BY seq DESC LIMIT 1");
   const dueBefore = db.prepare<[number, number], Summed<Due>>("SELECT seq, prev, n, crc FROM due WHERE destination = ? AND seq <= ? ORDER BY seq DESC LIMIT 1");
   const nextDue = db.prepare<[number, number], Summed<Due>>("SELECT seq, prev, n, crc FROM due WHERE destination = ? AND seq > ? ORDER BY seq LIMIT 1");
+  const dueBetween = db.prepare<[number, number, number], number>("SELECT seq FROM due WHERE destination = ? AND seq > ? AND seq <= ?").pluck();
   const putDue = db.prepare<[number, number, number, number, number]>("INSERT INTO due (destination, seq, prev, n, crc) VALUES (?, ?, ?, ?, ?)");
   const range = db.prepare<[number, number, number, number], Summed<Due> & { readonly due_seq: number; readonly due_crc: number } & Partial<StoredRow>>(
     `SELECT d.seq AS due_seq, d.prev, d.n, d.crc AS due_crc, ${RECORD_COLUMNS} FROM due d LEFT JOIN record r ON r.seq = d.seq
@@ -58,6 +59,7 @@ export function openChainTables(db: Connection) {
   const deadLetters = db.prepare<[number], Dead>(`SELECT ${DEAD} FROM dead ORDER BY at, from_seq LIMIT ?`);
   const deadFrom = db.prepare<[number, number], Dead>(`SELECT ${DEAD} FROM dead WHERE destination = ? AND from_seq = ?`);
   const deadAround = db.prepare<[number, number], Dead>(`SELECT ${DEAD} FROM dead WHERE destination = ? AND from_seq <= ? ORDER BY from_seq DESC LIMIT 1`);
+  const deadBetween = db.prepare<[number, number, number], Dead>(`SELECT ${DEAD} FROM dead WHERE destination = ? AND to_seq >= ? AND from_seq <= ?`);
   const dropDead = db.prepare<[number, number]>("DELETE FROM dead WHERE destination = ? AND from_seq = ?");
   const forgetDead = db.prepare<[number, number]>("DELETE FROM dead WHERE destination = ? AND to_seq < ?");
   const dropDue = db.prepare<[number, number]>("DELETE FROM due WHERE destination = ? AND seq = ?");
@@ -84,6 +86,7 @@ export function openChainTables(db: Connection) {
     nextDue: (destination: number, after: number): Due | undefined => checkedDue(destination, nextDue.get(destination, after)),
     /** The last row due up to `seq`. */
     dueBefore: (destination: number, seq: number): Due | undefined => checkedDue(destination, dueBefore.get(destination, seq)),
+    dueBetween: (destination: number, after: number, to: number): readonly number[] => dueBetween.all(destination, after, to),
     dropDue: (destination: number, seq: number): void => void dropDue.run(destination, seq),
     forgetDue: (destination: number, through: number): void => void forgetDue.run(destination, through),
     putDue: (destination: number, row: Due): void => void putDue.run(destination, row.seq, row.prev, row.n, dueCrc(destination, row)),
@@ -102,6 +105,7 @@ export function openChainTables(db: Connection) {
       const dead = deadAround.get(destination, seq);
       return dead && dead.to >= seq ? dead : undefined;
     },
+    deadBetween: (destination: number, from: number, to: number): readonly Dead[] => deadBetween.all(destination, from, to),
     dropDead: (destination: number, from: number): void => void dropDead.run(destination, from),
     forgetDead: (destination: number, before: number): void => void forgetDead.run(destination, before),
     putDead: (dead: Dead): void => void putDead.run(dead.destination, dead.from, dead.to, dead.reason, dead.at),

@@ -25,6 +25,10 @@ export interface KeptRows {
   has(chain: Chain, seq: number): boolean;
 }
 
+/** What a row takes beside its body. */
+export const ROW_BYTES = 48;
+/** Rows over which the mean runs. */
+const MEAN_OVER = 256;
 export const ALL = "*";
 export const NONE = "";
 
@@ -52,6 +56,8 @@ export class Chain {
   lostTo = 0;
   /** Refused rows that wait to be sent again. */
   released = 0;
+  /** Of the newest rows due to it, on the disk. */
+  meanBytes = ROW_BYTES + 300;
   /** Highest row acknowledged or refused, and highest refused: in this process, or before it, as far as the cursor tells. */
   ackedTo: number;
   refusedTo: number;
@@ -105,6 +111,10 @@ export class Chain {
 
   /** Last row that was settled, in whatever order. */
   get settledTo(): number { return Math.max(this.through, ...this.#aheadSeqs); }
+  get isUnfiltered(): boolean { return this.#wanted === "all"; }
+  get settledAll(): boolean { return this.through >= this.#last.seq; }
+  /** Nothing after it is done with for good: a loss that ends there may grow. */
+  get doneTo(): number { return this.isConfirming ? Math.max(this.confirmedThrough ?? 0, this.refusedTo) : this.ackedTo; }
   get isConfirming(): boolean { return this.confirms || this.confirmedThrough !== null; }
   get types(): string { return this.#routes.at(-1)?.types ?? NONE; }
   get lastDue(): Due { return this.#last; }
@@ -120,11 +130,12 @@ export class Chain {
     this.reload(since - 1);
   }
   /** A row was appended. Inside its transaction. */
-  extend(seq: number, type: RecordType): void {
+  extend(seq: number, type: RecordType, bytes = 0): void {
     if (this.#wanted === "none" || (this.#wanted !== "all" && !this.#wanted.has(type))) return;
     const due = { seq, prev: this.#last.seq, n: this.#last.n + 1 };
     if (this.#wanted !== "all") this.#tables.putDue(this.id, due);
     this.#last = due;
+    if (bytes > 0) this.meanBytes += (bytes + ROW_BYTES - this.meanBytes) / MEAN_OVER;
   }
   /** Routes that hold rows after `after` up to `through`, oldest first. */
   *segments(after: number, through: number): Generator<Segment> {
@@ -189,6 +200,19 @@ export class Chain {
     if (!this.isSettled(seq)) this.lostAhead++;
     if (this.replays.of(seq)?.released === true) this.released--;
     this.replays.take(seq);
+  }
+  /** Undoes what a transaction that failed gave up. */
+  mark(): () => void {
+    const { lost, lostAhead, lostTo, released } = this;
+    const [ranges, isDirty] = [this.replays.all, this.replays.isDirty];
+    return () => {
+      Object.assign(this, { lost, lostAhead, lostTo, released });
+      this.replays.restore(ranges, isDirty);
+    };
+  }
+  /** True when what is due to it of these rows is listed in `due`. */
+  isListed(after: number, to: number): boolean {
+    return [...this.segments(after, to)].some(({ route }) => route.types !== ALL);
   }
   /** Writes the cursor and what stands beside it. Inside a transaction; `saved` says that it was committed. */
   save(): void {

@@ -7,7 +7,7 @@ import { accessSync, closeSync, constants, existsSync, fsyncSync, mkdirSync, ope
 import { dirname, join } from "node:path";
 import Database from "better-sqlite3";
 import { StoreError } from "../agent/contract/errors.ts";
-import { faulty, storeError } from "./store-error.ts";
+import { faulty, faultOf, storeError } from "./store-error.ts";
 import { APPLICATION_ID, LAYOUT, PAGE_BYTES, SCHEMA, SCHEMA_VERSION } from "./schema.ts";
 
 export type Connection = Database.Database;
@@ -17,7 +17,7 @@ const LOCK_NAME = "cellgate.lock";
 const BUSY_TIMEOUT_MS = 5_000;
 const CACHE_KIB = 1_500;
 /** The log keeps at most this after a checkpoint; above our checkpoint threshold, so that it is not truncated all the time. */
-const LOG_LIMIT_BYTES = 8 * 1024 * 1024;
+export const LOG_LIMIT_BYTES = 8 * 1024 * 1024;
 
 /** Not for a database that is open: closing a second descriptor of it drops SQLite's locks. */
 export function syncFile(path: string): void {
@@ -37,19 +37,27 @@ export const syncDirectory = syncFile;
  */
 export function lockDirectory(dataDir: string): { release(): void } {
   const path = join(dataDir, LOCK_NAME);
-  let lock: Connection | null = null;
   try {
     takeFolder(dataDir);
-    lock = new Database(path, { timeout: 0 });
-    lock.pragma("cache_size = -16");
-    lock.exec("BEGIN EXCLUSIVE");
+    const held = lockFile(path);
+    return { release: () => void held.close() };
   } catch (cause) {
-    lock?.close();
     const error = storeError(cause, "cannot lock the data directory", dataDir);
     throw error.fault === "locked" ? faulty("locked", `another process uses the data directory ${dataDir}`, { cause }) : error;
   }
-  const held = lock;
-  return { release: () => void held.close() };
+}
+function lockFile(path: string, isAgain = false): Connection {
+  const lock = new Database(path, { timeout: 0 });
+  try {
+    lock.pragma("cache_size = -16");
+    lock.exec("BEGIN EXCLUSIVE");
+    return lock;
+  } catch (cause) {
+    lock.close();
+    if (isAgain || faultOf(cause) !== "corrupt") throw cause;
+    rmSync(path); // Something was written into it: it holds nothing, and nobody can have locked it so.
+    return lockFile(path, true);
+  }
 }
 
 /** Makes the folder where it is missing. Throws StoreError, in words, when this process cannot work in it. */

@@ -16,11 +16,19 @@ const WORDS_LIMIT = 500;
 export class Deliveries {
   /** Not yet on the disk. */
   refusals: Refusal[] = [];
+  /** Refused once, sent again by hand and taken; not yet on the disk. */
+  regained: Pick<Refusal, "chain" | "seq">[] = [];
   readonly #damaged: (seq: number, chain: Chain) => void;
 
   /** `damaged`: a row was found that cannot be read. */
   constructor(damaged: (seq: number, chain: Chain) => void) {
     this.#damaged = damaged;
+  }
+
+  /** What was noted is on the disk. */
+  written(): void {
+    this.refusals = [];
+    this.regained = [];
   }
 
   /** First transmissions after `after`, up to `through`. */
@@ -54,13 +62,17 @@ export class Deliveries {
   }
 
   settle(books: Books, chain: Chain, outcome: Outcome): void {
-    for (const seq of outcome.accepted) if (!chain.settle(seq, books.rows)) this.#sentAgain(chain, seq);
+    for (const seq of outcome.accepted) {
+      const isReleased = chain.replays.of(seq)?.released === true;
+      if (!chain.settle(seq, books.rows) && this.#sentAgain(chain, seq) && isReleased) this.regained.push({ chain, seq });
+    }
     for (const { seq, reason } of outcome.rejected) {
       const due = chain.place(seq);
+      const isAgain = chain.replays.of(seq)?.released === true;
       if (!due || !(chain.settle(seq, books.rows) || this.#sentAgain(chain, seq))) continue;
       const [row] = books.ledger.read(seq - 1, seq, 1);
       const type = row && !("damaged" in row) && row.seq === seq ? row.type : null;
-      this.#refuse(chain, due, { type, reason: reason.slice(0, WORDS_LIMIT), lossReason: /too large|oversize/i.test(reason) ? "oversize" : "refused" });
+      this.#refuse(chain, due, { type, reason: reason.slice(0, WORDS_LIMIT), lossReason: /too large|oversize/i.test(reason) ? "oversize" : "refused", isAgain });
     }
   }
 
@@ -81,9 +93,9 @@ export class Deliveries {
     this.#damaged(due.seq, chain);
     this.#refuse(chain, due, { type: null, reason: "corrupt", lossReason: "buffer_corrupt" });
   }
-  #refuse(chain: Chain, { seq, prev }: Due, why: Pick<Refusal, "type" | "reason" | "lossReason">): void {
+  #refuse(chain: Chain, { seq, prev }: Due, why: Pick<Refusal, "type" | "reason" | "lossReason"> & Partial<Pick<Refusal, "isAgain">>): void {
     chain.rejected++;
     chain.refusedTo = Math.max(chain.refusedTo, seq);
-    this.refusals.push({ chain, seq, prev, ...why });
+    this.refusals.push({ chain, seq, prev, isAgain: false, ...why });
   }
 }

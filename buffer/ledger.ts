@@ -89,6 +89,7 @@ const insertRows = (db: Connection, rows: number) => db.prepare<Values>(
 const prepareStatements = (db: Connection) => ({
   insert: insertRows(db, 1),
   insertMany: insertRows(db, ROWS_AT_ONCE),
+  writeOver: db.prepare<Values>("INSERT OR REPLACE INTO record (seq, machine, type, id, rev, start, observed, late, context, crc, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
   range: db.prepare<[number, number, number], StoredRow>(
     `SELECT ${RECORD_COLUMNS} FROM record r WHERE r.seq > ? AND r.seq <= ? ORDER BY r.seq LIMIT ?`),
   rangeExcept: db.prepare<[number, number, string, number], StoredRow>(
@@ -169,6 +170,15 @@ export class Ledger {
       this.#values = [];
     }
     return seq;
+  }
+  /** A row that nobody has seen gets another content. Inside a transaction. */
+  writeOver(seq: number, row: PreparedRow): void {
+    const machine = row.machine === null ? 0 : this.#machines.id(row.machine);
+    const context = this.#contexts.id(row.context);
+    const [type, late] = [TYPE_CODES[row.type], marksOf(row)];
+    const crc = recordCrc({ seq, machine, type, id: row.id, rev: row.rev, start: row.start, observed: row.observedAt, late, context, body: row.body });
+    this.flush();
+    this.#statements.writeOver.run(seq, machine, type, uuidBytes(row.id, Buffer.alloc(16)), row.rev, row.start, row.observedAt, late, context, crc, row.body);
   }
   flush(): void {
     for (let at = 0; at < this.#values.length; at += VALUES_PER_ROW) this.#statements.insert.run(...this.#values.slice(at, at + VALUES_PER_ROW));

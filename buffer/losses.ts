@@ -1,31 +1,39 @@
-/** Loss records as a destination has been told them: each is told anew, with the next revision, when it grows or proves wrong. */
+/**
+ * Loss records as they have been told: each is told anew, with the next revision, when it grows or proves wrong. One that
+ * nobody can have seen yet is written over instead, so that a long outage leaves one record and not a thousand revisions.
+ */
 import type { UnixMs } from "../agent/contract/time.ts";
 import type { Chain } from "./chain.ts";
-import type { PreparedRow } from "./ledger.ts";
+import type { Ledger, PreparedRow } from "./ledger.ts";
 import { lossRow, type DescribeLoss, type Loss } from "./loss.ts";
 import type { StandingTables, ToldLoss } from "./standing-tables.ts";
 
 /** A loss without what its telling adds. */
-export type UntoldLoss = Omit<ToldLoss, "destination" | "rev">;
+export type UntoldLoss = Omit<ToldLoss, "destination" | "rev" | "row">;
 
 export interface Teller {
+  readonly ledger: Ledger;
   readonly standing: StandingTables;
   readonly describe: DescribeLoss;
   readonly epoch: string;
   readonly now: UnixMs;
+  readonly append: (row: PreparedRow) => number;
+  /** True when a row was never handed to any destination. */
+  readonly isUnseen: (seq: number) => boolean;
 }
 
-/** Notes the loss and makes the row that tells it. Inside a transaction; the caller appends the row. */
-export function tellLoss({ standing, describe, epoch, now }: Teller, chain: Chain, loss: UntoldLoss): PreparedRow {
+/** Inside a transaction. */
+export function tellLoss({ ledger, standing, describe, epoch, now, append, isUnseen }: Teller, chain: Chain, loss: UntoldLoss): void {
   const before = standing.told(chain.id, loss.from);
-  const told = { ...loss, destination: chain.id, rev: (before?.rev ?? 0) + 1, start: before?.start ?? loss.start };
-  standing.putTold(told);
-  const isVoid = told.count === 0;
+  const isVoid = loss.count === 0;
+  const unseen = before && !isVoid && isUnseen(before.row) && ledger.typeOf(before.row) === "loss" ? before.row : null;
+  const [rev, start] = [unseen === null ? (before?.rev ?? 0) + 1 : (before?.rev ?? 1), before?.start ?? loss.start];
   // A void record keeps the body it had, for audit.
-  const { count, byType, to } = isVoid && before ? before : told;
-  const body: Loss = {
-    destination: chain.name, reason: told.reason, lostEpoch: epoch, fromSeq: told.from, toSeq: to, count, byType,
-    start: told.start, end: told.end, rev: told.rev, isVoid,
+  const { count, byType, to } = isVoid && before ? before : loss;
+  const told: Loss = {
+    destination: chain.name, reason: loss.reason, lostEpoch: epoch, fromSeq: loss.from, toSeq: to, count, byType, start, end: loss.end, rev, isVoid,
   };
-  return lossRow(describe, body, now);
+  const row = lossRow(describe, told, now);
+  if (unseen !== null) ledger.writeOver(unseen, row);
+  standing.putTold({ ...loss, destination: chain.id, rev, start, row: unseen ?? append(row) });
 }

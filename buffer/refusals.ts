@@ -15,6 +15,8 @@ export interface Refusal {
   /** The broker's words, or `corrupt`, or `retention`. */
   readonly reason: string;
   readonly lossReason: Loss["reason"];
+  /** It was refused before, sent again by hand, and counts once. */
+  readonly isAgain: boolean;
 }
 export interface RefusedRange {
   readonly chain: Chain;

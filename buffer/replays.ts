@@ -33,8 +33,9 @@ export class Replays {
     return true;
   }
   /** What a transaction that failed had changed. */
-  restore(ranges: readonly ReplayRange[]): void {
+  restore(ranges: readonly ReplayRange[], isDirty: boolean): void {
     this.#ranges = [...ranges];
+    this.isDirty = isDirty;
   }
   /** The range a row is asked for in. */
   of(seq: number): ReplayRange | undefined {

@@ -8,9 +8,8 @@ import type { RecordType } from "../agent/contract/record.ts";
 import type { Books } from "./books.ts";
 import type { Chain } from "./chain.ts";
 import type { Dead } from "./chain-tables.ts";
-import type { PreparedRow } from "./ledger.ts";
 import { tellLoss, type Teller } from "./losses.ts";
-import { REPLAYS_AT_ONCE, type Replays } from "./replays.ts";
+import { REPLAYS_AT_ONCE } from "./replays.ts";
 
 const no = (reason: string): Answer => ({ ok: false, reason });
 const otherEpoch = (epoch: string, own: string): Answer => no(`epoch ${epoch.slice(0, 40)} is not this buffer's: it is ${own}`);
@@ -75,28 +74,28 @@ export function deadLetters({ tables }: Books, chains: readonly Chain[], limit: 
 /** A range of dead letters that will be sent again, and how its loss record changes. */
 interface Released { readonly dead: Dead; readonly count: number; readonly byType: Readonly<Partial<Record<RecordType, number>>>; readonly first: number; readonly firstPrev: number; readonly last: number }
 
-/** Sends a range of dead letters again. `append` writes the revised loss record; all of it in one transaction. */
-export function releaseDead(books: Books, chain: Chain, from: number, { teller, append, save }: { readonly teller: Teller; readonly append: (row: PreparedRow) => void; readonly save: () => void }): Answer {
+/** Sends a range of dead letters again. All of it in one transaction. */
+export function releaseDead(books: Books, chain: Chain, from: number, { teller, save, all }: { readonly teller: Teller; readonly save: () => void; readonly all: readonly Chain[] }): Answer {
   const dead = books.tables.deadFrom(chain.id, from);
   if (!dead) return no(`no dead letters of ${chain.name} begin at row ${from}`);
   if (dead.reason === "corrupt" || dead.reason === "retention") return no(`rows ${dead.from} to ${dead.to} cannot be read any more (${dead.reason}): they cannot be sent again`);
   const kept = readKept(books, chain, dead);
   if (!kept) return no(`rows ${dead.from} to ${dead.to} are no longer kept`);
-  const before: { readonly replays: Replays["all"]; readonly released: number; readonly rejected: number } = { replays: chain.replays.all, released: chain.released, rejected: chain.rejected };
+  const restore = chain.mark();
+  const { rejected } = chain;
   if (!chain.replays.add(kept.first, kept.last, true)) return no(`${REPLAYS_AT_ONCE} ranges wait already to be sent again to ${chain.name}: try when they have been`);
   chain.released += kept.count;
   chain.rejected -= kept.count;
   try {
     books.ledger.transaction(() => {
       books.tables.dropDead(chain.id, from);
-      const row = revised(books, chain, kept, teller);
-      if (row) append(row);
+      revise(books, chain, kept, teller);
       save();
     });
   } catch (cause) {
-    chain.replays.restore(before.replays);
-    chain.released = before.released;
-    chain.rejected = before.rejected;
+    restore();
+    chain.rejected = rejected;
+    for (const one of all) one.reload(books.ledger.lastSeq);
     throw cause;
   }
   return { ok: true, rows: kept.count };
@@ -115,14 +114,14 @@ function readKept({ rows }: Books, chain: Chain, dead: Dead): Released | null {
 }
 
 /** The loss record of a range that is sent again: void, or what of it is gone for good. */
-function revised({ standing }: Books, chain: Chain, { dead, count, byType, first, firstPrev }: Released, teller: Teller): PreparedRow | null {
+function revise({ standing }: Books, chain: Chain, { dead, count, byType, first, firstPrev }: Released, teller: Teller): void {
   const told = standing.told(chain.id, dead.from);
-  if (!told || told.count === 0) return null;
+  if (!told || told.count === 0) return;
   const left: Partial<Record<RecordType, number>> = {};
   for (const [type, lost] of Object.entries(told.byType) as [RecordType, number][]) if (lost > (byType[type] ?? 0)) left[type] = lost - (byType[type] ?? 0);
   const remaining = Math.max(0, told.count - count);
   const to = first > dead.from ? firstPrev : told.to;
-  return tellLoss(teller, chain, { from: told.from, to: remaining === 0 ? told.to : to, value: told.value, reason: told.reason, count: remaining, byType: left, start: told.start, end: told.end });
+  tellLoss(teller, chain, { from: told.from, to: remaining === 0 ? told.to : to, value: told.value, reason: told.reason, count: remaining, byType: left, start: told.start, end: told.end });
 }
 
 /** Forgets dead letters; their loss record stands. */

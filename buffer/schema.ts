@@ -123,6 +123,7 @@ CREATE TABLE IF NOT EXISTS lost (  -- losses as last told; each is a loss record
   by_type TEXT NOT NULL,        -- JSON
   start INTEGER NOT NULL,       -- event times, unix ms
   end INTEGER NOT NULL,
+  row INTEGER NOT NULL,         -- its last record
   crc INTEGER NOT NULL,
   PRIMARY KEY (destination, from_seq)
 ) WITHOUT ROWID;
@@ -133,6 +134,15 @@ CREATE TABLE IF NOT EXISTS swept (  -- where rows of a value class were given up
   to_seq INTEGER NOT NULL,
   crc INTEGER NOT NULL,
   PRIMARY KEY (destination, value)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS dropped (  -- rows a destination never got, for receipts
+  destination INTEGER NOT NULL,
+  day TEXT NOT NULL,            -- the site's, on which they were learned: YYYY-MM-DD
+  machine INTEGER NOT NULL,     -- machine.id; 0: cannot be told
+  cause TEXT NOT NULL,          -- a loss record's reason
+  count INTEGER NOT NULL,
+  crc INTEGER NOT NULL,
+  PRIMARY KEY (destination, day, machine, cause)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS passed (  -- when a destination had acknowledged how much: tells which rows are past the window in which a broker may lose them
   destination INTEGER NOT NULL,

@@ -34,6 +34,8 @@ export interface ToldLoss {
   readonly byType: Readonly<Partial<Record<RecordType, number>>>;
   readonly start: UnixMs;
   readonly end: UnixMs;
+  /** Number of its last record. */
+  readonly row: number;
 }
 export interface Swept {
   readonly destination: number;
@@ -45,12 +47,12 @@ export interface Passed {
   readonly at: number;
   readonly through: number;
 }
-interface LostRow { readonly destination: number; readonly from_seq: number; readonly to_seq: number; readonly rev: number; readonly value: number; readonly reason: string; readonly count: number; readonly by_type: string; readonly start: number; readonly end: number }
+interface LostRow { readonly destination: number; readonly from_seq: number; readonly to_seq: number; readonly rev: number; readonly value: number; readonly reason: string; readonly count: number; readonly by_type: string; readonly start: number; readonly end: number; readonly row: number }
 type Summed<T> = T & { readonly crc: number };
 
 const sum = (...values: readonly (number | string | null)[]): number => crcOf(values.join("|"));
 const lostSum = (row: LostRow): number =>
-  sum(row.destination, row.from_seq, row.to_seq, row.rev, row.value, row.reason, row.count, row.by_type, row.start, row.end);
+  sum(row.destination, row.from_seq, row.to_seq, row.rev, row.value, row.reason, row.count, row.by_type, row.start, row.end, row.row);
 
 export type StandingTables = ReturnType<typeof openStandingTables>;
 
@@ -64,23 +66,23 @@ export function openStandingTables(db: Connection) {
   const replays = db.prepare<[number], Summed<{ readonly from_seq: number; readonly to_seq: number; readonly released: number }>>("SELECT from_seq, to_seq, released, crc FROM replay WHERE destination = ? ORDER BY from_seq");
   const dropReplays = db.prepare<[number]>("DELETE FROM replay WHERE destination = ?");
   const putReplay = db.prepare<[number, number, number, number, number]>("INSERT INTO replay (destination, from_seq, to_seq, released, crc) VALUES (?, ?, ?, ?, ?)");
-  const LOST = "destination, from_seq, to_seq, rev, value, reason, count, by_type, start, end, crc";
+  const LOST = "destination, from_seq, to_seq, rev, value, reason, count, by_type, start, end, row, crc";
   const lost = db.prepare<[number, number], Summed<LostRow>>(`SELECT ${LOST} FROM lost WHERE destination = ? AND from_seq = ?`);
   const lostOfClass = db.prepare<[number, number], Summed<LostRow>>(`SELECT ${LOST} FROM lost WHERE destination = ? AND value = ? ORDER BY from_seq DESC LIMIT 1`);
-  const putLost = db.prepare<[number, number, number, number, number, string, number, string, number, number, number]>(`INSERT OR REPLACE INTO lost (${LOST}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+  const putLost = db.prepare<[number, number, number, number, number, string, number, string, number, number, number, number]>(`INSERT OR REPLACE INTO lost (${LOST}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
   const forgetLost = db.prepare<[number, number]>("DELETE FROM lost WHERE to_seq < ? AND destination = ?");
   const swept = db.prepare<[], Summed<{ readonly destination: number; readonly value: number; readonly from_seq: number; readonly to_seq: number }>>("SELECT destination, value, from_seq, to_seq, crc FROM swept");
   const putSwept = db.prepare<[number, number, number, number, number]>("INSERT OR REPLACE INTO swept (destination, value, from_seq, to_seq, crc) VALUES (?, ?, ?, ?, ?)");
   const passed = db.prepare<[number], Summed<Passed>>("SELECT at, through, crc FROM passed WHERE destination = ? ORDER BY at");
   const putPassed = db.prepare<[number, number, number, number]>("INSERT OR REPLACE INTO passed (destination, at, through, crc) VALUES (?, ?, ?, ?)");
-  const forgetPassed = db.prepare<[number, number]>("DELETE FROM passed WHERE destination = ? AND at < ?");
+  const dropPassed = db.prepare<[number]>("DELETE FROM passed WHERE destination = ?");
 
   const told = (row: Summed<LostRow> | undefined): ToldLoss | undefined => {
     if (!row) return undefined;
     checked(row, lostSum(row), "lost");
     return {
       destination: row.destination, from: row.from_seq, to: row.to_seq, rev: row.rev, value: row.value, reason: row.reason as Loss["reason"],
-      count: row.count, byType: JSON.parse(row.by_type) as ToldLoss["byType"], start: unixMs(row.start), end: unixMs(row.end),
+      count: row.count, byType: JSON.parse(row.by_type) as ToldLoss["byType"], start: unixMs(row.start), end: unixMs(row.end), row: row.row,
     };
   };
   return {
@@ -105,9 +107,9 @@ export function openStandingTables(db: Connection) {
     putTold(loss: ToldLoss): void {
       const row: LostRow = {
         destination: loss.destination, from_seq: loss.from, to_seq: loss.to, rev: loss.rev, value: loss.value, reason: loss.reason,
-        count: loss.count, by_type: JSON.stringify(loss.byType), start: loss.start, end: loss.end,
+        count: loss.count, by_type: JSON.stringify(loss.byType), start: loss.start, end: loss.end, row: loss.row,
       };
-      putLost.run(row.destination, row.from_seq, row.to_seq, row.rev, row.value, row.reason, row.count, row.by_type, row.start, row.end, lostSum(row));
+      putLost.run(row.destination, row.from_seq, row.to_seq, row.rev, row.value, row.reason, row.count, row.by_type, row.start, row.end, row.row, lostSum(row));
     },
     /** Losses whose rows are all gone: nothing can be added to them or sent again. */
     forgetTold: (destination: number, before: number): void => void forgetLost.run(before, destination),
@@ -117,7 +119,9 @@ export function openStandingTables(db: Connection) {
     }),
     putSwept: ({ destination, value, from, to }: Swept): void => void putSwept.run(destination, value, from, to, sum(destination, value, from, to)),
     passed: (destination: number): readonly Passed[] => passed.all(destination).map((row) => checked(row, sum(destination, row.at, row.through), "passed")),
-    putPassed: (destination: number, { at, through }: Passed): void => void putPassed.run(destination, at, through, sum(destination, at, through)),
-    forgetPassed: (destination: number, before: number): void => void forgetPassed.run(destination, before),
+    replacePassed(destination: number, marks: readonly Passed[]): void {
+      dropPassed.run(destination);
+      for (const { at, through } of marks) putPassed.run(destination, at, through, sum(destination, at, through));
+    },
   };
 }

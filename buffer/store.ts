@@ -5,22 +5,26 @@
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { InvariantError, type StoreError } from "../agent/contract/errors.ts";
-import type { Answer, Checkpoint, DeadLetter, LedgerRow, Outcome, OutboxStatus, StoredRecord } from "../agent/contract/outbox.ts";
+import type { Answer, Checkpoint, DeadLetter, DroppedCount, LedgerRow, Outcome, OutboxStatus, StoredRecord } from "../agent/contract/outbox.ts";
 import { openBooks, type Books } from "./books.ts";
-import type { Chain } from "./chain.ts";
+import { ROW_BYTES, type Chain } from "./chain.ts";
 import { openChains } from "./chains.ts";
 import { openConnection, DATABASE_NAME } from "./connection.ts";
 import { Deliveries } from "./deliveries.ts";
 import { checkpointsOf } from "./held.ts";
-import type { Ledger, PreparedRow } from "./ledger.ts";
+import type { Ledger, PreparedRow, ReadRow } from "./ledger.ts";
 import { carryLog, logState, LogSync } from "./log-sync.ts";
 import { tellLoss, type Teller } from "./losses.ts";
 import type { StoreOptions } from "./options.ts";
 import { markDamaged, replaceRunning, type Held } from "./quarantine.ts";
 import { refusedRanges } from "./refusals.ts";
 import { confirmRows, deadLetters, oldestWaitingAt, purgeDead, releaseDead, replayCount, replayRows } from "./requests.ts";
-import { DEFAULT_BUDGET_BYTES, Retention } from "./retention.ts";
+import { Healing } from "./healing.ts";
+import { Retention } from "./retention.ts";
+import { Room } from "./room.ts";
 import { PAGE_BYTES } from "./schema.ts";
+import { openSpace, type Space } from "./space.ts";
+import type { Parts } from "./eviction.ts";
 import { faulty, storeError } from "./store-error.ts";
 
 interface Group {
@@ -30,6 +34,9 @@ interface Group {
   last: number;
 }
 
+const DEFAULT_HEAL_WINDOW_MS = 72 * 3_600_000;
+/** Newest rows from which the mean size of a row is taken when the buffer is opened. */
+const SAMPLE_ROWS = 100;
 const CARRY_PAGES = 1_000;
 /** Under load the log grows to this many times the above before a commit has to wait for it to be carried. */
 const CARRY_LATEST = 4;
@@ -39,7 +46,10 @@ export class Store {
   readonly #lock: { release(): void };
   readonly #path: string;
   readonly #retention: Retention;
+  readonly #room: Room;
+  readonly #healing: Healing;
   #books: Books;
+  #space: Space;
   #sync: LogSync;
   readonly #chains: readonly Chain[];
   readonly #byName: ReadonlyMap<string, Chain>;
@@ -57,15 +67,25 @@ export class Store {
     this.#lock = lock;
     this.#path = join(options.dataDir, DATABASE_NAME);
     this.#retention = new Retention(options);
+    this.#room = new Room(options, PAGE_BYTES);
+    this.#healing = new Healing(options.healWindowMs ?? DEFAULT_HEAL_WINDOW_MS);
     this.#deliveries = new Deliveries((seq, chain) => this.#noteDamage(seq, chain));
-    ({ books: this.#books, sync: this.#sync } = this.#connect());
-    this.#chains = this.#ledger.transaction(() => openChains(this.#ledger, this.#books.tables, options.destinations));
-    this.#sync.syncNow();
-    const configured = new Set(options.destinations.map(({ name }) => name));
-    this.#byName = new Map(this.#chains.filter(({ name }) => configured.has(name)).map((chain) => [chain.name, chain]));
-    this.#syncedSeq = this.#ledger.lastSeq;
+    ({ books: this.#books, space: this.#space, sync: this.#sync } = this.#connect());
+    try {
+      this.#chains = this.#ledger.transaction(() => openChains(this.#ledger, this.#books.tables, options.destinations));
+      this.#sync.syncNow();
+      const configured = new Set(options.destinations.map(({ name }) => name));
+      this.#byName = new Map(this.#chains.filter(({ name }) => configured.has(name)).map((chain) => [chain.name, chain]));
+      this.#syncedSeq = this.#ledger.lastSeq;
+      this.#healing.load(this.#books.standing, this.#configured, options.clock.now().unixMs);
+      for (const chain of this.#configured) chain.meanBytes = meanBytes(this.#books.rows.read(chain, Math.max(0, chain.lastDue.seq - SAMPLE_ROWS), chain.lastDue.seq, SAMPLE_ROWS), chain.meanBytes);
+    } catch (cause) {
+      this.#disconnect(false); // What is damaged is set aside next.
+      throw cause;
+    }
   }
 
+  get #configured(): readonly Chain[] { return [...this.#byName.values()]; }
   get #ledger(): Ledger { return this.#books.ledger; }
   get epoch(): string { return this.#ledger.epoch; }
   get syncedSeq(): number { return this.#syncedSeq; }
@@ -103,20 +123,23 @@ export class Store {
           for (const checkpoint of checkpointsOf(queued)) checkpoints.set(checkpoint.key, checkpoint);
         }
         for (const checkpoint of checkpoints.values()) this.#ledger.saveCheckpoint(checkpoint);
+        this.#noteDrops();
         for (const { chain, reason, from, to, loss } of ranges) {
           this.#books.tables.putDead({ destination: chain.id, from, to, reason, at: this.#options.clock.now().unixMs });
-          if (loss) this.#append(tellLoss(this.#teller(), chain, loss));
+          if (loss) tellLoss(this.#teller(), chain, loss);
         }
+        this.#healing.note(this.#books.standing, this.#configured, this.#options.clock.now().unixMs);
         this.#saveCursors();
       });
     } catch (cause) {
       for (const chain of this.#chains) chain.reload(this.#ledger.lastSeq);
       throw cause;
     }
-    this.#deliveries.refusals = [];
+    this.#deliveries.written();
     for (const chain of this.#chains) chain.saved();
     // Cursors alone need no sync: losing them only sends again.
     if (checkpoints.size > 0 || this.#ledger.lastSeq > this.#syncedSeq) this.#isUnsynced = true;
+    if (this.#room.keep(this.#parts())) this.#isUnsynced = true;
   }
 
   /** What was written before the call is on the medium when this resolves. */
@@ -156,13 +179,19 @@ export class Store {
   }
   release(destination: string, fromSeq: number): Answer {
     return this.#answer(destination, (chain) => {
-      const answer = releaseDead(this.#books, chain, fromSeq, { teller: this.#teller(), append: (row) => this.#append(row), save: () => this.#saveCursors() });
-      if (answer.ok) this.#isUnsynced = true;
+      const answer = releaseDead(this.#books, chain, fromSeq, { teller: this.#teller(), save: () => this.#saveCursors(), all: this.#chains });
+      if (!answer.ok) return answer;
+      for (const one of this.#chains) one.saved();
+      this.#isUnsynced = true;
       return answer;
     });
   }
   purge(destination: string, fromSeq: number): Answer {
     return this.#answer(destination, (chain) => purgeDead(this.#books, chain, fromSeq));
+  }
+
+  dropped(day: string): readonly DroppedCount[] {
+    return this.#use(() => this.#books.drops.on(day));
   }
 
   status(): OutboxStatus {
@@ -175,7 +204,7 @@ export class Store {
         confirmedThrough: chain.confirmedThrough, isConfirming: chain.isConfirming, replaying: replayCount(chain),
         oldestWaitingAt: this.#use(() => oldestWaitingAt(this.#books, chain, this.#syncedSeq)),
       })),
-      budgetBytes: this.#options.budgetBytes ?? DEFAULT_BUDGET_BYTES, freeBytes: null, condition: { state: "ok" },
+      budgetBytes: this.#room.limitBytes, freeBytes: this.#room.freeBytes, condition: { state: "ok" },
       fault: this.#fault,
     };
   }
@@ -187,12 +216,16 @@ export class Store {
     const pages = frames - carried;
     const enough = this.#options.carryPages ?? CARRY_PAGES;
     if (pages >= (isIdle ? enough : CARRY_LATEST * enough)) carryLog(this.#ledger.db);
-    this.#retention.slice(this.#ledger, [...this.#byName.values()], () => this.#saveCursors());
+    this.#retention.slice(this.#parts(), this.#room.isHalfFull(this.#space));
+    if (isIdle) this.#room.keepBallast();
   }
 
   /** After a write that found no room: gives up rows that every destination has had. False when there is none. */
   makeRoom(): boolean {
-    return this.#isConnected && this.#retention.makeRoom(this.#ledger, [...this.#byName.values()], () => this.#saveCursors());
+    if (!this.#isConnected) return false;
+    const isMade = this.#room.make(this.#parts());
+    if (isMade) this.#isUnsynced = true;
+    return isMade;
   }
 
   /** Notes a failure and returns it as the error to reject with. */
@@ -217,14 +250,15 @@ export class Store {
     }
   }
 
-  #connect(): { books: Books; sync: LogSync } {
+  #connect(): { books: Books; space: Space; sync: LogSync } {
     const db = openConnection(this.#path);
-    db.pragma(`max_page_count = ${Math.floor((this.#options.budgetBytes ?? DEFAULT_BUDGET_BYTES) / PAGE_BYTES)}`); // A cap at which DELETE still works.
     try {
       db.pragma("wal_checkpoint(TRUNCATE)"); // Also a sync of all that was found: what is read from now on is stored.
-      const books = openBooks(db);
+      const books = openBooks(db, this.#options.dayOf);
       books.ledger.transaction(() => books.ledger.setMeta("open", "1")); // The log must exist before it can be opened for syncing.
-      const opened = { books, sync: new LogSync(db, books.ledger.epoch) };
+      const space = openSpace(db);
+      this.#room.look(space, true);
+      const opened = { books, space, sync: new LogSync(db, books.ledger.epoch) };
       opened.sync.syncNow();
       this.#isConnected = true;
       return opened;
@@ -266,7 +300,7 @@ export class Store {
 
   #reopen(): void {
     if (this.#isConnected) this.#disconnect(false);
-    ({ books: this.#books, sync: this.#sync } = this.#connect());
+    ({ books: this.#books, space: this.#space, sync: this.#sync } = this.#connect());
     for (const chain of this.#chains) chain.reload(this.#ledger.lastSeq, this.#books.tables, this.#books.standing);
     if (this.#ledger.lastSeq < this.#syncedSeq || !this.#ledger.tailIsWhole())
       throw faulty("corrupt", `after an I/O error the database ${this.#path} holds rows up to ${this.#ledger.lastSeq} of ${this.#syncedSeq} stored, or damaged ones`);
@@ -275,16 +309,35 @@ export class Store {
     this.#options.log.warn({ file: this.#path }, "the buffer was opened again after an I/O error");
   }
 
-  #append(row: PreparedRow): void {
+  #append(row: PreparedRow): number {
     const seq = this.#ledger.append(row);
-    for (const chain of this.#chains) chain.extend(seq, row.type);
+    for (const chain of this.#chains) chain.extend(seq, row.type, row.body.length);
+    return seq;
+  }
+  /** For receipts: what is refused now, and what was refused once and is taken after all. */
+  #noteDrops(): void {
+    const now = this.#options.clock.now().unixMs;
+    for (const { chain, seq, lossReason, isAgain } of this.#deliveries.refusals) if (!isAgain) this.#books.drops.note(chain.id, { cause: lossReason, seqs: [seq], now });
+    for (const { chain, seq } of this.#deliveries.regained) this.#books.drops.note(chain.id, { cause: "refused", seqs: [seq], now, by: -1 });
   }
   #saveCursors(): void {
     for (const chain of this.#chains) if (chain.isDirty) chain.save();
   }
 
   #teller(): Teller {
-    return { standing: this.#books.standing, describe: this.#options.describeLoss, epoch: this.epoch, now: this.#options.clock.now().unixMs };
+    const { ledger, standing } = this.#books;
+    return {
+      ledger, standing, describe: this.#options.describeLoss, epoch: this.epoch, now: this.#options.clock.now().unixMs, append: (row) => this.#append(row),
+      isUnseen: (seq) => this.#configured.every((chain) => chain.sentThrough < seq),
+    };
+  }
+  #parts(): Parts {
+    const now = this.#options.clock.now().unixMs;
+    return {
+      books: this.#books, space: this.#space, chains: this.#configured, known: this.#chains, teller: this.#teller(), syncedSeq: this.#syncedSeq,
+      healed: (chain) => this.#healing.through(chain, now),
+      refused: (chain) => new Set(this.#deliveries.refusals.filter((refusal) => refusal.chain === chain).map(({ seq }) => seq)),
+    };
   }
   #noteDamage(seq: number, chain: Chain): void {
     this.#damagedRows++;
@@ -310,4 +363,9 @@ export class Store {
       throw this.fail(cause, "cannot read the buffer");
     }
   }
+}
+
+function meanBytes(rows: Iterable<readonly [unknown, ReadRow]>, otherwise: number): number {
+  const sizes = [...rows].flatMap(([, row]) => ("damaged" in row ? [] : [row.body.length + ROW_BYTES]));
+  return sizes.length === 0 ? otherwise : sizes.reduce((sum, size) => sum + size, 0) / sizes.length;
 }

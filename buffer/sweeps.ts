@@ -6,6 +6,8 @@ import type { Ledger } from "./ledger.ts";
 import type { StandingTables, Swept } from "./standing-tables.ts";
 
 export const EVERYONE = 0;
+/** In place of a value class: rows went because nobody needed them. */
+export const NO_CLASS = 0;
 
 export class Sweeps {
   readonly #ledger: Ledger;

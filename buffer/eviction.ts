@@ -1,0 +1,178 @@
+/**
+ * One slice of giving up rows for want of room: which of a thousand go, whom they are lost to, and the loss records that
+ * say so, in one transaction. buffer/room.ts decides when, and in what order.
+ */
+import { unixMs, type UnixMs } from "../agent/contract/time.ts";
+import type { RecordType } from "../agent/contract/record.ts";
+import type { Books } from "./books.ts";
+import type { Chain } from "./chain.ts";
+import { claimsOf, type Claim } from "./claims.ts";
+import type { Loss } from "./loss.ts";
+import { tellLoss, type Teller, type UntoldLoss } from "./losses.ts";
+import { typeOfCode } from "./schema.ts";
+import type { Peeked, Space } from "./space.ts";
+import { EVERYONE, NO_CLASS } from "./sweeps.ts";
+import { valueOfCode } from "./value.ts";
+
+export const SLICE_ROWS = 1_000;
+
+/** What a sweep takes. `had`: rows nobody needs any more, whatever their value; `young`: also those a broker acknowledged lately. */
+export type Sweep =
+  | { readonly take: "had"; readonly young: boolean }
+  | { readonly take: "value"; readonly value: number }
+  | { readonly take: "alone"; readonly value: number; readonly chain: Chain };
+
+export interface Parts {
+  readonly books: Books;
+  readonly space: Space;
+  /** Configured destinations. */
+  readonly chains: readonly Chain[];
+  /** Every destination ever known. */
+  readonly known: readonly Chain[];
+  readonly teller: Teller;
+  /** Rows after it may not go: they have not been reported stored. */
+  readonly syncedSeq: number;
+  readonly healed: (chain: Chain) => number;
+  readonly refused: (chain: Chain) => ReadonlySet<number>;
+}
+export interface Swept {
+  /** Last row looked at; null: there was none. */
+  readonly to: number | null;
+  readonly removed: number;
+  /** Rows given up, over all destinations. */
+  readonly lost: number;
+}
+interface Judged extends Peeked {
+  readonly value: number;
+  readonly claims: readonly Claim[];
+  readonly goes: boolean;
+}
+
+/** Rows after `after` up to `through`, at most a slice. Throws; then nothing of it was done. */
+export function sweepSlice(parts: Parts, sweep: Sweep, after: number, through: number): Swept {
+  const { books, space, chains } = parts;
+  const peeked = space.peek(after, through, SLICE_ROWS);
+  const end = peeked.at(-1)?.seq;
+  if (end === undefined) return { to: null, removed: 0, lost: 0 };
+  const claims = chains.map((chain) => claimsOf(books, chain, { after, to: end }, { healed: parts.healed(chain), refused: parts.refused(chain) }));
+  const judged = judge(sweep, chains, peeked.map((row) => {
+    const value = valueOfCode(row.type);
+    return { ...row, value, claims: claims.map((claim) => claim(row.seq, value)) };
+  }));
+  const to = judged.at(-1)?.seq;
+  if (to === undefined) return { to: null, removed: 0, lost: 0 };
+  const going = new Set(judged.filter(({ goes }) => goes).map(({ seq }) => seq));
+  const losses = chains.map((chain, index) => lossesOf(books, chain, sweep, judged, index));
+  carryOut(parts, sweep, { after, to, judged, going, losses });
+  return { to, removed: going.size, lost: losses.reduce((sum, { rows }) => sum + rows.length, 0) };
+}
+
+function judge(sweep: Sweep, chains: readonly Chain[], rows: readonly Omit<Judged, "goes">[]): readonly Judged[] {
+  if (sweep.take === "had") {
+    const mayGo = (claim: Claim): boolean => claim === "undue" || claim === "covered" || claim === "had" || (sweep.young && claim === "young");
+    return rows.map((row) => ({ ...row, goes: row.claims.every(mayGo) }));
+  }
+  const ofValue = (row: Omit<Judged, "goes">): boolean => row.value === sweep.value;
+  if (sweep.take === "value") return rows.map((row) => ({ ...row, goes: ofValue(row) && !row.claims.includes("held") }));
+  const own = chains.indexOf(sweep.chain);
+  // Its span may not cover a row that its cursor has yet to pass.
+  const stop = rows.findIndex((row) => ofValue(row) && row.claims[own] === "held");
+  return (stop === -1 ? rows : rows.slice(0, stop)).map((row) =>
+    ({ ...row, goes: ofValue(row) && row.claims.every((claim, index) => claim === "undue" || claim === "covered" || (index === own && claim === "needed")) }));
+}
+
+interface Lost {
+  readonly rows: readonly Judged[];
+  readonly told: readonly UntoldLoss[];
+}
+const NOTHING: Lost = { rows: [], told: [] };
+
+/** Whom the slice costs what: runs of lost rows of one class without another row of it between, the first going on from the last one told. */
+function lossesOf({ standing }: Books, chain: Chain, sweep: Sweep, judged: readonly Judged[], index: number): Lost {
+  if (sweep.take === "had" || (sweep.take === "alone" && sweep.chain !== chain)) return NOTHING;
+  const reason: Loss["reason"] = sweep.take === "alone" ? "destination_limit" : "buffer_full";
+  const last = standing.lastTold(chain.id, sweep.value);
+  const goesOn = last?.reason === reason && last.count > 0 && chain.doneTo <= last.to;
+  let run: UntoldLoss | null = goesOn ? last : null;
+  const [rows, told]: [Judged[], UntoldLoss[]] = [[], []];
+  let isGrown = false;
+  const close = (): void => {
+    if (run && isGrown) told.push(run);
+    run = null;
+    isGrown = false;
+  };
+  for (const row of judged) {
+    const claim = row.claims[index];
+    if (row.value !== sweep.value || claim === undefined || claim === "undue") continue;
+    if (claim !== "needed" || !(row.goes || sweep.take === "alone")) {
+      close();
+      continue;
+    }
+    const type = typeOfCode(row.type);
+    if (!type) continue;
+    run = grown(run ?? { reason, from: row.seq, to: row.seq, value: sweep.value, count: 0, byType: {}, start: unixMs(row.start), end: unixMs(row.start) }, row, type);
+    isGrown = true;
+    rows.push(row);
+  }
+  close();
+  return { rows, told };
+}
+const grown = (run: UntoldLoss, { seq, start }: Peeked, type: RecordType): UntoldLoss => ({
+  ...run, to: seq, count: run.count + 1, byType: { ...run.byType, [type]: (run.byType[type] ?? 0) + 1 }, end: unixMs(Math.max(run.end, start)),
+});
+
+interface Plan {
+  readonly after: number;
+  readonly to: number;
+  readonly judged: readonly Judged[];
+  readonly going: ReadonlySet<number>;
+  readonly losses: readonly Lost[];
+}
+
+/** For receipts. Rows refused before and sent again by hand were counted then. */
+function noteDrops({ drops }: Books, chain: Chain | undefined, { rows, told }: Lost, now: UnixMs): void {
+  const cause = told[0]?.reason;
+  if (!chain || cause === undefined) return;
+  drops.note(chain.id, { cause, seqs: rows.map(({ seq }) => seq).filter((seq) => chain.replays.of(seq)?.released !== true), now });
+}
+
+function carryOut({ books, space, chains, known, teller }: Parts, sweep: Sweep, { after, to, judged, going, losses }: Plan): void {
+  const isIdle = going.size === 0 && losses.every(({ rows }) => rows.length === 0);
+  if (isIdle && sweep.take === "had") return;
+  const { ledger, tables, sweeps, drops } = books;
+  const restore = chains.map((chain) => chain.mark());
+  try {
+    ledger.transaction(() => {
+      ledger.setMeta("last", String(ledger.lastSeq)); // An emptied table must not start its numbers again.
+      for (const [index, { rows, told }] of losses.entries()) noteDrops(books, chains[index], { rows, told }, teller.now);
+      for (const [index, { rows }] of losses.entries()) {
+        const chain = chains[index];
+        if (chain) drops.note(chain.id, { cause: sweep.take === "alone" ? "destination_limit" : "buffer_full", seqs: rows.map(({ seq }) => seq), now: teller.now });
+      }
+      if (going.size > 0) space.remove(after, to, judged, going);
+      for (const chain of known) if (chain.isListed(after, to)) for (const seq of going) tables.dropDue(chain.id, seq);
+      if (sweep.take === "value") sweeps.extend(EVERYONE, sweep.value, after + 1, to);
+      else if (going.size > 0) sweeps.extend(EVERYONE, NO_CLASS, after + 1, to);
+      if (sweep.take === "alone") sweeps.extend(sweep.chain.id, sweep.value, after + 1, to);
+      for (const [index, { rows, told }] of losses.entries()) {
+        const chain = chains[index];
+        if (!chain) continue;
+        for (const { seq } of rows) {
+          chain.giveUp(seq);
+          if (sweep.take === "alone" && chain.isListed(seq - 1, seq)) tables.dropDue(chain.id, seq);
+        }
+        for (const loss of told) tellLoss(teller, chain, loss);
+      }
+      for (const chain of chains) if (chain.isDirty) chain.save();
+    });
+  } catch (cause) {
+    for (const back of restore) back();
+    sweeps.reload();
+    for (const chain of known) chain.reload(ledger.lastSeq);
+    throw cause;
+  }
+  for (const chain of chains) {
+    chain.saved();
+    chain.advance(books.rows);
+  }
+}
