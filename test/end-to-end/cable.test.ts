@@ -77,7 +77,16 @@ const closedGap = (watching: Watching): boolean => gaps(watching).some(({ status
 /** What was recorded for the time after SEEN. */
 const after = (watching: Watching, type: string): Record<string, unknown>[] => watching.running.last(type).filter(({ start }) => (secondOf(start) ?? 0) >= SEEN);
 
-describe("the cable pulled for longer than refill_hold", () => {
+/** The machine's agent was restarted too: of the hole it knows nothing, and all it has is what is so now. */
+async function backWithoutMemory({ agent, blank, says }: HandMachine, now: Says): Promise<void> {
+  agent.restart("2", { block: false });
+  blank(BACK - 10);
+  says(BACK, { ...IDLE, pcount: 11, ...now });
+  await agent.plugCable();
+}
+const lastSaid = ({ before }: Pulled): Says => Object.assign({}, ...before.map(([, says]) => says)) as Says;
+
+describe("the cable pulled for longer than refill_hold, and nothing that could be served after", () => {
   it.each(PULLED)("$state: one gap with its bounds, unknown between, and nothing idle", async (pulled) => {
     const { machine, watching } = await begin();
     await using _machine = machine;
@@ -92,14 +101,13 @@ describe("the cable pulled for longer than refill_hold", () => {
     await watching.running.until(() => gaps(watching).length === 1, "the gap is recorded");
     expect(watching.states().at(-1)).toBe(`UNKNOWN ${SEEN} …`);
 
-    // Nothing changed meanwhile: the machine's agent shows the same observations as before.
-    machine.passes(BACK);
-    await machine.agent.plugCable();
+    // Nothing changed meanwhile: the machine's agent shows the same values as before.
+    await backWithoutMemory(machine, lastSaid(pulled));
     await watching.running.until(() => closedGap(watching), "the gap ends");
     machine.passes(BACK + 300);
     await watching.caughtUp(machine);
 
-    expect(gaps(watching)).toMatchObject([{ status: "closed", kind: "gap", reason: "link-down", start: instant(SEEN), end: instant(BACK), lastGoodAt: expect.any(String) as string }]);
+    expect(gaps(watching)).toMatchObject([{ status: "closed", kind: "gap", reason: "source-restarted", start: instant(SEEN), end: instant(BACK), lastGoodAt: expect.any(String) as string }]);
     expect(watching.states().slice(-2)).toEqual([`UNKNOWN ${SEEN} ${BACK}`, `${pulled.shows} ${BACK} …`]);
     expectTiled(watching);
     expect(reopened(watching)).toEqual([]);
@@ -116,9 +124,7 @@ describe("the cable pulled for longer than refill_hold", () => {
     await watching.running.until(() => watching.running.last("cycle").length === 2, "the cycle ends");
     expect(watching.running.last("cycle").at(-1)).toMatchObject({ start: instant(100), end: instant(SEEN), outcome: "unknown", endedBy: "source_lost", partsDelta: 0 });
     // Back in another program: not the same cycle, and its beginning was not seen.
-    machine.passes(BACK);
-    machine.says(BACK, { exec: "ACTIVE", prog: "O2002" });
-    await machine.agent.plugCable();
+    await backWithoutMemory(machine, { exec: "ACTIVE", prog: "O2002" });
     await watching.running.until(() => closedGap(watching), "the gap ends");
     machine.says(BACK + 100, { exec: "PROGRAM_COMPLETED" });
     machine.passes(BACK + 200);
@@ -135,8 +141,7 @@ describe("the cable pulled for longer than refill_hold", () => {
     await pull(machine, watching);
     await watching.clock.advance((HOLD_S + 10) * 1_000);
     await watching.running.until(() => watching.running.last("downtime")[0]?.["status"] === "closed", "the downtime ends");
-    machine.passes(BACK);
-    await machine.agent.plugCable();
+    await backWithoutMemory(machine, {});
     await watching.running.until(() => closedGap(watching), "the gap ends");
     machine.passes(BACK + 300);
     await watching.running.until(() => watching.running.last("downtime").length === 2, "the next downtime is open");
@@ -253,8 +258,7 @@ describe("a source that is not there", () => {
       await second.running.until(() => second.running.last("connection").length === 1 && second.running.last("cycle").length === 1, "gap and cycle are recorded");
       expect(gaps(second)).toMatchObject([{ status: "open", reason: "agent-stopped", start: instant(SEEN) }]);
       expect(second.running.last("cycle").at(-1)).toMatchObject({ start: instant(100), end: instant(SEEN), outcome: "unknown", endedBy: "source_lost" });
-      machine.passes(BACK);
-      await machine.agent.plugCable();
+      await backWithoutMemory(machine, lastSaid(PULLED[1] as Pulled));
       await second.running.until(() => closedGap(second), "the gap ends");
       expect(after(second, "state").map(({ state, start, end }) => [state, secondOf(start), secondOf(end)])).toEqual([["UNKNOWN", SEEN, BACK], ["RUNNING", BACK, null]]);
       expect(reopened(second)).toEqual([]);
