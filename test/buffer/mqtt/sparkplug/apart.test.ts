@@ -114,7 +114,7 @@ test("bdSeq: counts on in memory, and says so, where the disk fails; what is kep
   for (const text of ["", "abc", "-1", "256", "1e2", "12 34"]) {
     const keep = memoryKeep();
     await keep.write("sparkplug-bdseq-bridge", text);
-    expect(await new BirthNumber("bridge", { keep, log: ports.log }).next(), text).toBe(0);
+    expect([text, await new BirthNumber("bridge", { keep, log: ports.log }).next()]).toEqual([text, 0]);
   }
   const keep = memoryKeep();
   const named = new BirthNumber("ERP-Brücke/1", { keep, log: ports.log });

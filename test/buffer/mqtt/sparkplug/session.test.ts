@@ -229,6 +229,17 @@ describeNeeding(["mosquitto"], "a Sparkplug session at a real broker", () => {
     await other.until(() => String(other.status()["message"]).includes("takes packets of 300 bytes"), "told");
   }, 40_000);
 
+  test("no template is published, so none has to be defined [topics-nbirth-templates] [payloads-template-definition-nbirth-only] [payloads-template-definition-nbirth]", async () => {
+    await using broker = await startMosquitto();
+    await using host = await startHost(broker.port);
+    await using rig = startRig(broker.port);
+    rig.health("up");
+    await host.until(() => host.of("DBIRTH").length === 1, "births");
+    const datatypes = new Set(host.seen.flatMap(({ metrics }) => metrics.map(({ datatype }) => datatype ?? 0)));
+    expect([...datatypes].sort((a, b) => a - b)).toEqual([3, 4, 10, 11, 12, 13, 16]);
+    await rig.stop();
+  });
+
   test("payload and metric times are ours in UTC, from the agent's clock [payloads-timestamp-in-UTC] [payloads-metric-timestamp-in-UTC]", async () => {
     await using broker = await startMosquitto();
     await using host = await startHost(broker.port);

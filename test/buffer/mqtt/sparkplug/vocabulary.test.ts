@@ -88,7 +88,7 @@ machines: [${machines.map((machine) => `{id: "${machine}", sources: [{type: mtco
   test("ids are checked before anything is published [intro-group-id-string] [intro-group-id-chars] [intro-edge-node-id-string] [intro-edge-node-id-chars] [intro-device-id-string] [intro-device-id-chars] [topic-structure-namespace-valid-group-id] [topic-structure-namespace-valid-edge-node-id] [topic-structure-namespace-valid-device-id] [topic-structure-namespace-unique-device-id] [case-sensitivity-sparkplug-ids]", () => {
     expect(loadedFrom(yaml("{group: Plant 1, node: Zelle 7, primary_host: scada-1, devices: {VMC-3: Fräse 3}}")).destinations[0]?.config).toMatchObject({ sparkplug: { rebirth_interval: 5_000, history: 1_000 } });
     for (const bad of ["{group: a/b}", "{group: 'a+'}", "{group: 'a#'}", "{group: ''}", "{node: cell-7}", "{group: P, node: 'x/y'}", "{group: P, primary_host: '#'}", "{group: P, devices: {VMC-3: 'a/b'}}", "{group: P, history: -1}", "{group: P, rebirth_interval: 0s}"])
-      expect(() => loadedFrom(yaml(bad)), bad).toThrow();
+      expect(() => loadedFrom(yaml(bad))).toThrow(/sparkplug/);
     expect(() => loadedFrom(yaml("{group: STATE}"))).toThrow(/host applications' topic/);
     expect(() => loadedFrom(yaml("{group: P, devices: {VMC-4: x}}"))).toThrow(/no machine here/);
     expect(() => loadedFrom(yaml("{group: P, devices: {VMC-3: lathe-1}}"))).toThrow(/only in case/);
