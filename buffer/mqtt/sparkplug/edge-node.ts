@@ -95,8 +95,9 @@ export class EdgeNode {
     return encodePayload({ timestamp, metrics: [{ name: BDSEQ, timestamp, datatype: "Int64", showsDatatype: true, value: bdSeq }] });
   }
 
-  /** A message on one of `topics.commands`. */
-  command(topic: string, payload: Uint8Array): void {
+  /** A message on one of `topics.commands`. `isRetained`: it lay at the broker, and nobody asks for it now. */
+  command({ topic, payload, isRetained }: { readonly topic: string; readonly payload: Uint8Array; readonly isRetained: boolean }): void {
+    if (isRetained) return this.#refuse(topic, "it is retained, so nobody knows when it was meant");
     const metrics = this.#decoded(topic, payload);
     if (metrics === null) return;
     const asked = topic === this.topics.commands[0] ? metrics.filter(({ name, isTrue }) => name === REBIRTH && isTrue).length : 0;

@@ -9,7 +9,7 @@
 import type { Board, Latest, LiveOutput, Retained } from "../../../agent/contract/destination.ts";
 import { LinkError } from "../../../agent/contract/errors.ts";
 import type { Ports } from "../../../agent/contract/ports.ts";
-import type { Connection } from "../connection.ts";
+import type { Connection, Incoming } from "../connection.ts";
 import type { BirthNumber } from "./birth-number.ts";
 import type { EdgeNode } from "./edge-node.ts";
 import type { SparkplugParts } from "./live.ts";
@@ -41,7 +41,9 @@ class SparkplugOutput implements LiveOutput {
   readonly #parts: OutputParts;
   readonly #host = new PrimaryHost();
   #link: "connecting" | "up" | "down" | "stopped" = "connecting";
+  /** Why it is not up; and what the log was told last. */
   #problem: string | null = null;
+  #logged: string | null = null;
   #hostView: HostView;
   #bdSeq: number | null = null;
   #turn = 0;
@@ -69,9 +71,9 @@ class SparkplugOutput implements LiveOutput {
       const lost = await this.#session(signal).catch((error: unknown) => asLinkError(error));
       if (signal.aborted) break;
       this.#link = "down";
-      if (this.#problem !== lost.message) ports.log.warn({ fault: lost.fault, reason: lost.message }, "Sparkplug link lost: records are not touched by it");
-      this.#problem = lost.message;
-      if (ports.network.now().monoMs - beganMs >= STEADY_MS) waitMs = FIRST_RETRY_MS;
+      if (ports.network.now().monoMs - beganMs >= STEADY_MS) [waitMs, this.#logged] = [FIRST_RETRY_MS, null];
+      if (this.#logged !== lost.message) ports.log.warn({ fault: lost.fault, reason: lost.message }, "Sparkplug link lost: records are not touched by it");
+      this.#problem = this.#logged = lost.message;
       const leastMs = typeof lost.retry === "object" ? lost.retry.afterMs : 0;
       await ports.network.sleep(Math.max(leastMs, waitMs * (0.5 + ports.random() / 2)), signal).catch(() => undefined); // An abort ends the wait.
       waitMs = Math.min(MAXIMUM_RETRY_MS, waitMs * 2);
@@ -100,6 +102,7 @@ class SparkplugOutput implements LiveOutput {
       if (refusal !== null) return refusal;
       if (primaryHost === undefined) this.#guarded(() => node.birth());
       this.#link = "up";
+      this.#problem = null;
       ports.log.info({ bdSeq, primaryHost: this.#hostView }, "Sparkplug link up");
       return await ended;
     } finally {
@@ -115,7 +118,7 @@ class SparkplugOutput implements LiveOutput {
     const deadline = ports.network.deadline(SUBSCRIBE_MS, new AbortController().signal);
     const codes = await new Promise<readonly number[] | null>((resolve) => {
       deadline.signal.addEventListener("abort", () => resolve(null), { once: true });
-      connection.subscribe(filters, ({ topic, payload }) => this.#guarded(() => this.#message(topic, payload)), resolve, true);
+      connection.subscribe(filters, (message) => this.#guarded(() => this.#message(message)), resolve, true);
     });
     deadline.clear();
     if (codes === null) return new LinkError("timeout", "backoff", "The broker does not answer the Sparkplug subscriptions.");
@@ -123,13 +126,12 @@ class SparkplugOutput implements LiveOutput {
     return refused.length === 0 ? null : new LinkError("refused", { afterMs: OUR_FAULT_RETRY_MS }, `The broker refuses the subscription to ${refused.join(", ")}: check its access rules.`);
   }
 
-  #message(topic: string, payload: Uint8Array): void {
+  #message({ topic, payload, retained }: Incoming): void {
     const { node, primaryHost } = this.#parts;
-    if (primaryHost === undefined || topic !== `spBv1.0/STATE/${primaryHost}`) return node.command(topic, payload);
+    if (primaryHost === undefined || topic !== `spBv1.0/STATE/${primaryHost}`) return node.command({ topic, payload, isRetained: retained });
     switch (this.#host.take(payload)) {
       case "online":
         this.#hostView = "online";
-        this.#problem = null;
         return node.birth();
       case "offline": return this.#hostGone(primaryHost);
       case "stale": case "malformed": return;

@@ -73,6 +73,15 @@ describeNeeding(["mosquitto"], "commands at a real broker", () => {
     expect(rig.ports.lines.filter(({ sentence }) => sentence.startsWith("a Sparkplug command is refused")).length).toBe(1);
   });
 
+  test("a rebirth that lies retained at the broker is nobody's wish now", async () => {
+    await using broker = await startMosquitto();
+    await using host = await startHost(broker.port);
+    await host.client.publishAsync(topic("NCMD"), Buffer.from(encodeByOracle({ metrics: [{ ...REBIRTH[0] }] })), { retain: true });
+    await using rig = startRig(broker.port);
+    await rig.until(() => count(rig, "refusedCommands") === 1, "refused");
+    expect(rig.status()).toMatchObject({ phase: "born", rebirths: 0 });
+  });
+
   test("a packet of more than we take ends this link and no other, and it comes back", async () => {
     await using broker = await startMosquitto();
     await using host = await startHost(broker.port);

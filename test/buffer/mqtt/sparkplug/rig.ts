@@ -8,7 +8,7 @@ import { destinationAt } from "../../../support/delivering.ts";
 import { memoryKeep, testPorts, type TestPorts } from "../../../support/ports.ts";
 
 export const GROUP = "Plant1";
-export const NODE = "cell-7";
+const NODE = "cell-7";
 export const topic = (type: string, device?: string): string => `spBv1.0/${GROUP}/${type}/${NODE}${device === undefined ? "" : `/${device}`}`;
 
 export interface Rig extends AsyncDisposable {
