@@ -59,13 +59,19 @@ machines:
       says(IDLE);
       await until(() => host.of("DBIRTH").length >= 2, "the machine is back");
 
+      machine.pullCable("cut");
+      await until(() => host.of("DDEATH").length === 2, "the cable is pulled");
+      await machine.plugCable();
+      await until(() => host.of("DBIRTH").length >= 3, "the cable is back");
+      await until(() => [...host.of("DBIRTH").slice(2), ...host.of("DDATA")].some((one) => one.seq !== null && host.seen.indexOf(one) > host.seen.indexOf(host.of("DDEATH")[1] ?? one) && one.metric("State")?.value === "READY"), "and its state with it");
+
       const killed = once(agent, "exit");
       agent.kill("SIGKILL");
       await killed;
       await until(() => host.of("NDEATH").length === 1, "the will");
       expect(host.of("NDEATH")[0]?.metric("bdSeq")?.value).toBe(0);
       agent = start();
-      await until(() => host.of("NBIRTH").length === 2 && host.of("DBIRTH").length >= 3, "born again");
+      await until(() => host.of("NBIRTH").length === 2 && host.of("DBIRTH").length >= 4, "born again");
       expect(host.of("NBIRTH")[1]?.metric("bdSeq")?.value).toBe(1);
       expect(await readFile(join(folder, "data/kept/sparkplug-bdseq-bridge"), "utf8")).toBe("1\n");
 
