@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { DATABASE_NAME, lockDirectory } from "./connection.ts";
 import { migrate } from "./migrate.ts";
 import type { StoreOptions } from "./options.ts";
-import { prepareDatabase } from "./quarantine.ts";
+import { isDamage, markDamaged, prepareDatabase } from "./quarantine.ts";
 import { Store } from "./store.ts";
 import { storeError } from "./store-error.ts";
 
@@ -15,12 +15,24 @@ export interface OpenedStore {
 
 export function openStore(options: StoreOptions): OpenedStore {
   const lock = lockDirectory(options.dataDir);
+  const path = join(options.dataDir, DATABASE_NAME);
   try {
-    const { wasLeftOpen } = prepareDatabase(options);
-    migrate(options);
-    return { store: new Store(options, lock), wasLeftOpen };
+    try {
+      return prepared(options, lock);
+    } catch (cause) {
+      if (!isDamage(cause)) throw cause;
+      // Damage where the first look does not go: as if it had been found there.
+      markDamaged(options, cause instanceof Error ? cause.message : String(cause));
+      return prepared(options, lock);
+    }
   } catch (cause) {
     lock.release();
-    throw storeError(cause, "cannot open the buffer", join(options.dataDir, DATABASE_NAME));
+    throw storeError(cause, "cannot open the buffer", path);
   }
+}
+
+function prepared(options: StoreOptions, lock: { release(): void }): OpenedStore {
+  const { wasLeftOpen } = prepareDatabase(options);
+  migrate(options);
+  return { store: new Store(options, lock), wasLeftOpen };
 }

@@ -48,7 +48,7 @@ export function prepareDatabase(options: StoreOptions): { readonly wasLeftOpen: 
   if (!existsSync(path)) {
     const replaced = prepareMissing(options, path);
     rmSync(mark, { force: true });
-    return { wasLeftOpen: false, replaced };
+    if (replaced !== null) return { wasLeftOpen: false, replaced };
   }
   rmSync(path + NEXT_SUFFIX, { force: true });
   const { damage, wasLeftOpen } = inspect(path);
@@ -80,6 +80,9 @@ export function markDamaged({ dataDir, log }: StoreOptions, damage: string): voi
   }
 }
 
+/** True for what a damaged file answers; a table that is not there is damage too. */
+export const isDamage = (cause: unknown): boolean => faultOf(cause) === "corrupt" || (cause instanceof Error && "code" in cause && cause.code === "SQLITE_ERROR");
+
 /** What is wrong with the file, in words, or null. Looks at the head and the newest rows only: the backlog may be long. */
 function inspect(path: string): { readonly damage: string | null; readonly wasLeftOpen: boolean } {
   let db: Connection | null = null;
@@ -94,9 +97,7 @@ function inspect(path: string): { readonly damage: string | null; readonly wasLe
     const ledger = new Ledger(db);
     return { damage: tailDamage(ledger, storedThrough(path, ledger.epoch)), wasLeftOpen: ledger.meta("open") === "1" };
   } catch (cause) {
-    // An SQL error here is a table that is not there: damage too. Whatever else it is passes on.
-    const isDamage = faultOf(cause) === "corrupt" || (cause instanceof Error && "code" in cause && cause.code === "SQLITE_ERROR");
-    if (!isDamage) throw cause;
+    if (!isDamage(cause)) throw cause;
     return { damage: cause instanceof Error ? cause.message : String(cause), wasLeftOpen: true };
   } finally {
     db?.close();
@@ -129,6 +130,8 @@ function replaceDamaged(options: StoreOptions, path: string, damage: string): Re
   let db: Connection | null = null;
   try {
     const source = db = new Database(path, { readonly: true, fileMustExist: true });
+    source.unsafeMode(true);
+    source.pragma("writable_schema = ON"); // Nothing is written; but so SQLite also reads a file that is shorter than its header says.
     return replace(options, { damage, held: [], save: (target) => salvage(source, target, { ...options, through: null }), release: () => source.close() });
   } catch (cause) {
     if (db !== null || faultOf(cause) === "full") throw cause;

@@ -10,6 +10,8 @@ import type { Clock } from "../agent/contract/time.ts";
 import { openChainTables } from "./chain-tables.ts";
 import type { Connection } from "./connection.ts";
 import { Ledger, type PreparedRow, type ReadRow } from "./ledger.ts";
+import { openStandingTables } from "./standing-tables.ts";
+import { Sweeps } from "./sweeps.ts";
 import { storedThrough } from "./tail-mark.ts";
 
 /** Together with writing them, well within the 10 s after which the agent is back in service. */
@@ -53,8 +55,9 @@ export function salvage(db: Connection, target: Target, options: SalvageOptions)
   const last = options.through ?? Math.max(storedThrough(db.name, epoch ?? ""), end ?? lastReachable(db));
   const ledger = readable(() => new Ledger(db, { epoch: epoch ?? "unknown", lastSeq: last }));
   if (!ledger) return { ...NOTHING, epoch };
+  readable(() => new Sweeps(ledger, openStandingTables(db))); // The ledger then misses none of what was given up.
   const checkpoints = saveCheckpoints(ledger, target);
-  const first = readable(() => ledger.firstSeq) ?? 1;
+  const first = readable(() => firstOf(db)) ?? 1;
   const from = Math.max(first, (readable(() => settledThrough(db, options.destinations, last)) ?? 0) + 1);
   const { rows, lost } = carryRows(ledger, target, { from, last, clock: options.clock });
   const isEndKnown = options.through !== null && end !== null;
@@ -74,6 +77,11 @@ function readable<T>(read: () => T): T | undefined {
 function lastOf(db: Connection): number {
   const inTable = db.prepare<[], number | null>("SELECT max(seq) FROM record").pluck().get() ?? 0;
   return Math.max(inTable, Number(db.prepare<[], string>("SELECT value FROM meta WHERE key = 'last'").pluck().get() ?? 0));
+}
+/** Rows before it went when they were no longer needed. */
+function firstOf(db: Connection): number {
+  const inTable = db.prepare<[], number | null>("SELECT min(seq) FROM record").pluck().get();
+  return inTable ?? Number(db.prepare<[], string>("SELECT value FROM meta WHERE key = 'last'").pluck().get() ?? 0) + 1;
 }
 /** The newest page cannot be read: the highest number that a search still comes to. */
 function lastReachable(db: Connection): number {
@@ -135,12 +143,18 @@ function carryRows(ledger: Ledger, target: Target, { from, last, clock }: Span):
 /** Rows from `from` to `to`, inclusive; those on pages that cannot be read come back damaged. */
 function* readAround(ledger: Ledger, from: number, to: number): Generator<ReadRow> {
   const rows = readable(() => [...ledger.read(from - 1, to, to - from + 1)]);
-  if (rows) return yield* rows;
-  if (from === to) return yield { seq: from, damaged: true };
-  const middle = Math.floor((from + to) / 2);
-  yield* readAround(ledger, from, middle);
-  yield* readAround(ledger, middle + 1, to);
+  if (rows && isInOrder(rows, from, to)) yield* rows;
+  else if (from === to) yield { seq: from, damaged: true };
+  else {
+    const middle = Math.floor((from + to) / 2);
+    yield* readAround(ledger, from, middle);
+    yield* readAround(ledger, middle + 1, to);
+  }
 }
+
+/** A damaged page can also give rows that were not asked for. */
+const isInOrder = (rows: readonly ReadRow[], from: number, to: number): boolean =>
+  rows.every(({ seq }, index) => seq >= from && seq <= to && seq > (rows[index - 1]?.seq ?? from - 1));
 
 /** One open-ended range ends them, and stands for all there are too many of. */
 function bounded(lost: readonly LostRange[]): readonly LostRange[] {
