@@ -50,7 +50,7 @@ class SqliteOutbox implements Outbox {
   readonly #writer: Writer;
   readonly #waiting = new Waiting();
   readonly #wear: WearGauge;
-  #outcomes: { readonly destination: string; readonly outcome: Outcome }[] = [];
+  readonly #outcomes: { readonly destination: string; readonly outcome: Outcome }[] = [];
   #lastStatus: ReturnType<Store["status"]>;
   readonly #stopCheck = new AbortController();
   #ended: StoreError | null = null;
@@ -129,6 +129,9 @@ class SqliteOutbox implements Outbox {
   }
   purge(destination: string, fromSeq: number): Answer {
     return this.#change(() => this.#store.purge(destination, fromSeq));
+  }
+  dropped(day: string): ReturnType<Outbox["dropped"]> {
+    return this.#read([], () => this.#store.dropped(day));
   }
   history(after: number, limit: number): ReturnType<Outbox["history"]> {
     return this.#read([], () => this.#store.history(after, limit));

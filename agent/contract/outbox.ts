@@ -1,6 +1,6 @@
 /** The buffer on disk, as the rest of the agent sees it. One writer, one connection, one transaction per group. */
 import type { StoreError, StoreFault } from "./errors.ts";
-import type { RecordType, NewRecord } from "./record.ts";
+import type { Body, RecordType, NewRecord } from "./record.ts";
 import type { UnixMs } from "./time.ts";
 
 /** Detector state and source position of one machine, opaque to the buffer: saved with the records they produced. */
@@ -67,6 +67,15 @@ export interface DeadLetter {
   readonly toSeq: number;
   readonly reason: string;
   readonly at: UnixMs;
+}
+
+/** Rows given up or refused, of those learned on one day of the site. */
+export interface DroppedCount {
+  readonly destination: string;
+  /** Null: of rows that are gone nobody can tell whose they were. */
+  readonly machine: string | null;
+  readonly cause: Body<"loss">["reason"];
+  readonly count: number;
 }
 
 export interface DestinationBacklog {
@@ -164,6 +173,8 @@ export interface Outbox {
    * be others', or under way already, so it does not resolve for them a second time); rejects when the signal aborts.
    */
   arrival(after: number, signal: AbortSignal): Promise<void>;
+  /** What was dropped of the records learned on `day` (YYYY-MM-DD in the site's zone), loss records and receipts left out. Kept for 30 days. */
+  dropped(day: string): readonly DroppedCount[];
   /** The ledger itself, after `after`, oldest first; what is gone or unreadable is left out. */
   history(after: number, limit: number): readonly LedgerRow[];
   status(): OutboxStatus;

@@ -1,5 +1,6 @@
 /** A machine's checkpoint as text: pipeline state, source cursor and open records, and the hole, with the versions that can read them. */
 import type { Cursor } from "../contract/observation.ts";
+import type { DayTally } from "./day-book.ts";
 import type { Hole } from "./hole.ts";
 import type { PipelineState } from "./pipeline.ts";
 import type { Standing } from "./revise.ts";
@@ -20,12 +21,12 @@ export type Decoded<Content> =
 
 const encode = (content: object, detectorVersion: number): string => JSON.stringify({ format: FORMAT, detector: detectorVersion, ...content });
 
-/** The text is ours and checked by the buffer's checksum; what may differ is the version that wrote it. */
-function decode<Content>(json: string | null, detectorVersion: number): Decoded<Content> {
+/** The text is ours and checked by the buffer's checksum; what may differ is the version that wrote it; null: whichever it was. */
+function decode<Content>(json: string | null, detectorVersion: number | null): Decoded<Content> {
   if (json === null) return { found: "none" };
   try {
     const saved = JSON.parse(json) as { readonly format: unknown; readonly detector: unknown } & Content;
-    if (saved.format !== FORMAT || saved.detector !== detectorVersion)
+    if (detectorVersion !== null && (saved.format !== FORMAT || saved.detector !== detectorVersion))
       return { found: "unusable", reason: `written by another version (format ${String(saved.format)}, detectors ${String(saved.detector)})` };
     return { found: "usable", ...saved };
   } catch (cause) {
@@ -33,8 +34,16 @@ function decode<Content>(json: string | null, detectorVersion: number): Decoded<
   }
 }
 
-export const encodeCheckpoint = <State>({ state, cursor, standing }: Saved<State>, detectorVersion: number): string =>
-  encode({ cursor, state, standing }, detectorVersion);
+/** `tally`: what the day book counted, which stays readable when the rest is not. */
+export const encodeCheckpoint = <State>({ state, cursor, standing }: Saved<State>, tally: DayTally, detectorVersion: number): string =>
+  encode({ cursor, state, standing, tally }, detectorVersion);
+
+/** Null when there is none. */
+export function tallyIn(json: string | null): unknown {
+  if (json === null) return null;
+  const { found, ...read } = decode<{ readonly tally?: unknown }>(json, null);
+  return found === "usable" && "tally" in read ? read.tally : null;
+}
 
 export function decodeCheckpoint<State>(json: string | null, detectorVersion: number): Decoded<Saved<State>> {
   // Versions before holes were served did not write down what stands open.

@@ -7,11 +7,12 @@ import type { Outbox, OutboxStatus } from "../contract/outbox.ts";
 import type { Ports } from "../contract/ports.ts";
 import type { NewRecord } from "../contract/record.ts";
 import type { UnixMs } from "../contract/time.ts";
-import { decodeCheckpoint, decodeHole, encodeCheckpoint, encodeHole, type Saved } from "./checkpoint.ts";
+import { decodeCheckpoint, decodeHole, encodeCheckpoint, encodeHole, tallyIn, type Saved } from "./checkpoint.ts";
+import type { DayBook, Place } from "./day-book.ts";
 import { areLate, isNone, later, NO_HOLE, type Hole } from "./hole.ts";
 
 /** What a machine needs of the outbox. */
-export interface Ledger extends Pick<Outbox, "checkpoint" | "commit"> {
+export interface Ledger extends Pick<Outbox, "epoch" | "checkpoint" | "commit"> {
   status(): Pick<OutboxStatus, "lastSeq">;
 }
 
@@ -22,6 +23,7 @@ export interface StoreParts {
   readonly detectorVersion: number;
   readonly outbox: Ledger;
   readonly ports: Ports;
+  readonly book: DayBook;
   /** Records that are on the disk now. */
   onStored(records: readonly NewRecord[]): void;
 }
@@ -37,14 +39,20 @@ export interface Entry<State> extends Stored<State> {
   readonly through: UnixMs | null;
   /** These records came while the hole was being served, though it may end with them. */
   readonly served: boolean;
+  /** It may wait for others to be written with: nothing but a position that was reached. */
+  readonly isPatient: boolean;
 }
 
 const COMMITS_IN_FLIGHT = 16;
+/** A position alone is not worth a write of its own: a kill before it repeats that much reading. */
+const PATIENCE_MS = 10_000;
 
 export class MachineStore<State> {
   readonly #parts: StoreParts;
   readonly #key: string;
   readonly #inFlight = new Set<Promise<void>>();
+  /** Those of them that hold records. */
+  #tellingInFlight = 0;
   /** As it is in the buffer, or on its way there. */
   #hole: Hole<State> = NO_HOLE;
   #lastSeq: number;
@@ -64,12 +72,15 @@ export class MachineStore<State> {
   }
 
   get hasFailed(): boolean { return this.#failure !== null; }
-  get isIdle(): boolean { return this.#inFlight.size === 0; }
+  /** No record is on its way to the disk. */
+  get isIdle(): boolean { return this.#tellingInFlight === 0; }
   get sinceCommitMs(): number { return this.#parts.ports.network.now().monoMs - this.#lastCommitMono; }
 
   load(): Stored<State> {
-    const { outbox, detectorVersion, ports: { log } } = this.#parts;
-    const found = decodeCheckpoint<State>(outbox.checkpoint(this.#key), detectorVersion);
+    const { outbox, detectorVersion, book, ports: { log } } = this.#parts;
+    const json = outbox.checkpoint(this.#key);
+    const found = decodeCheckpoint<State>(json, detectorVersion);
+    book.load({ tally: tallyIn(json), book: outbox.checkpoint(book.key), late: found.found === "usable" ? found.state.stamp.late : 0 }, this.#place);
     const kept = decodeHole<State>(outbox.checkpoint(this.#holeKey), detectorVersion);
     this.exists = found.found !== "none";
     this.#hole = kept.found === "usable" ? kept.hole : NO_HOLE;
@@ -79,19 +90,24 @@ export class MachineStore<State> {
     return found.found === "usable" ? { saved: found, hole: this.#hole } : { saved: null, hole: NO_HOLE };
   }
 
-  commit({ saved, hole, records, through, served }: Entry<State>): void {
-    const { machine, context, detectorVersion, outbox, ports } = this.#parts;
+  commit({ saved, hole, records, through, served, isPatient }: Entry<State>): void {
+    const { machine, context, detectorVersion, outbox, ports, book } = this.#parts;
+    const observedAt = ports.clock.now().unixMs;
+    const { tally, also } = book.count({ at: observedAt, records, late: saved.state.stamp.late, ...this.#place });
     const { shiftMs } = saved.state.stamp;
     const holeJson = isNone(hole) ? null : encodeHole(hole, detectorVersion);
     const isChanged = hole !== this.#hole;
     this.exists = true;
     this.#hole = hole;
     this.#lastCommitMono = ports.network.now().monoMs;
+    const isTelling = records.length > 0;
+    if (isTelling) this.#tellingInFlight += 1;
     const done: Promise<void> = outbox.commit({
       // Promised by this run, or by the one that was in the hole before it.
-      machine, context, records, observedAt: ports.clock.now().unixMs, late: areLate(records, later(this.complete?.time ?? null, hole.promised), served),
-      checkpoint: { key: this.#key, json: encodeCheckpoint(saved, detectorVersion) },
-      ...(isChanged && { alsoCheckpoints: [{ key: this.#holeKey, json: holeJson }] }),
+      machine, context, records, observedAt, late: areLate(records, later(this.complete?.time ?? null, hole.promised), served),
+      checkpoint: { key: this.#key, json: encodeCheckpoint(saved, tally, detectorVersion) },
+      alsoCheckpoints: [...also, ...(isChanged ? [{ key: this.#holeKey, json: holeJson }] : [])],
+      ...(isPatient && { patienceMs: PATIENCE_MS }),
       ...(shiftMs !== null && shiftMs !== 0 && { clock: "shifted" as const }),
     }).then((seq) => {
       if (records.length > 0) this.#lastSeq = seq;
@@ -99,7 +115,10 @@ export class MachineStore<State> {
       this.#parts.onStored(records);
     }, (cause: unknown) => {
       this.#failure ??= cause;
-    }).finally(() => this.#inFlight.delete(done));
+    }).finally(() => {
+      this.#inFlight.delete(done);
+      if (isTelling) this.#tellingInFlight -= 1;
+    });
     this.#inFlight.add(done);
   }
 
@@ -123,6 +142,8 @@ export class MachineStore<State> {
     return this.#failure instanceof Error ? this.#failure : new Error("the buffer failed", { cause: this.#failure });
   }
 
+  /** From where on what is committed now will lie. */
+  get #place(): Place { return { epoch: this.#parts.outbox.epoch, lastSeq: this.#lastSeq }; }
   get #holeKey(): string { return `${this.#key}/hole`; }
 }
 

@@ -19,6 +19,7 @@ import type { Link } from "../contract/source.ts";
 import { rfc3339, type UnixMs } from "../contract/time.ts";
 import type { MachineSettings, SourceSettings } from "../config/model.ts";
 import type { WritableBoard } from "./board.ts";
+import type { DayBook } from "./day-book.ts";
 import { closed, givenUp, holeFrom, isBeyondBound, isServed, NO_HOLE, reopened, told, type Hole } from "./hole.ts";
 import { LiveValues } from "./machine-live.ts";
 import { MachineStore, type Ledger } from "./machine-store.ts";
@@ -33,6 +34,8 @@ export interface MachineParts<State> {
   readonly detector: Detector<State>;
   readonly outbox: Ledger;
   readonly board: WritableBoard;
+  /** What is counted of it for its receipts. */
+  readonly book: DayBook;
   readonly ports: Ports;
 }
 
@@ -80,12 +83,12 @@ export class Machine<State> {
   #stumbledAt: string | null = null;
 
   constructor(parts: MachineParts<State>) {
-    const { settings, source, context, outbox, ports, detector, board } = parts;
+    const { settings, source, context, outbox, ports, detector, board, book } = parts;
     this.id = settings.id;
     this.#parts = parts;
     this.#pipeline = createPipeline(settings, source, detector);
     this.#live = new LiveValues(settings.id, board);
-    this.#store = new MachineStore({ machine: settings.id, context, detectorVersion: detector.version, outbox, ports, onStored: (records) => {
+    this.#store = new MachineStore({ machine: settings.id, context, detectorVersion: detector.version, outbox, ports, book, onStored: (records) => {
       this.#live.stored(records);
       this.#showLive();
     } });
@@ -115,6 +118,7 @@ export class Machine<State> {
     this.#lastBatchAt = arrival.received.unixMs;
     const first = !this.#store.exists;
     this.#uncommittedReadings += batch.items.length;
+    this.#parts.book.read(batch.items.filter(({ kind }) => kind === "reading").length);
     this.#conclude(findings);
     await this.#store.room(first);
     await this.#throwFailure();
@@ -142,6 +146,11 @@ export class Machine<State> {
       phase: this.#phase, link: this.#link, peer: this.#peer, caughtUp: this.#caughtUp, clockOffsetMs: this.#state.stamp.offsetMs,
       lateReadings: this.#state.stamp.late, holeSince: this.#hole.since, complete: this.#store.complete, lastBatchAt: this.#lastBatchAt,
     };
+  }
+
+  /** A day is over by the agent's clock: its counts are stored, though the machine says nothing. */
+  endDay(): void {
+    if (this.#phase !== "stopped" && this.#store.exists && !this.#store.hasFailed) this.#commit([]);
   }
 
   /** Commits what is in hand and stops the timers. */
@@ -253,7 +262,7 @@ export class Machine<State> {
     const all = [...before, ...records, ...(this.#caughtUp ? this.#closeHole() : [])];
     this.#boundHole();
     const isOwed = this.#uncommittedReadings >= CHECKPOINT_READINGS || this.#store.sinceCommitMs >= (this.#uncommittedReadings > 0 ? CHECKPOINT_MS : IDLE_CHECKPOINT_MS);
-    if (all.length > 0 || !this.#store.exists || isOwed || known !== this.#hole) this.#commit(all, served);
+    if (all.length > 0 || !this.#store.exists || isOwed || known !== this.#hole) this.#commit(all, served, all.length === 0 && this.#store.exists && known === this.#hole);
     else if (this.#store.isIdle) this.#store.announce(through);
     this.#showLive();
   }
@@ -264,11 +273,11 @@ export class Machine<State> {
     this.#hole = givenUp(this.#hole);
   }
 
-  #commit(records: readonly NewRecord[], served = isServed(this.#hole)): void {
+  #commit(records: readonly NewRecord[], served = isServed(this.#hole), isPatient = false): void {
     this.#uncommittedReadings = 0;
     this.#store.commit({
       saved: { state: this.#state, cursor: this.#cursor, standing: this.#standing }, hole: this.#hole,
-      records, through: this.#pipeline.completeThrough(this.#state), served,
+      records, through: this.#pipeline.completeThrough(this.#state), served, isPatient,
     });
   }
 

@@ -6,6 +6,7 @@ import type { Books } from "../books.ts";
 import { Chain } from "../chain.ts";
 import { openChainTables } from "../chain-tables.ts";
 import type { Connection } from "../connection.ts";
+import { openDrops, utcDay } from "../drops.ts";
 import { Ledger } from "../ledger.ts";
 import { Rows } from "../rows.ts";
 import { openStandingTables } from "../standing-tables.ts";
@@ -25,7 +26,7 @@ export function openLook(db: Connection): Look {
   const [tables, standing] = [openChainTables(db), openStandingTables(db)];
   const sweeps = new Sweeps(ledger, standing);
   const chains = tables.cursors().map((row) => new Chain(tables, standing, row, ledger.lastSeq));
-  return { ledger, tables, standing, sweeps, rows: new Rows(ledger, tables, sweeps), chains };
+  return { ledger, tables, standing, sweeps, rows: new Rows(ledger, tables, sweeps), drops: openDrops(db, utcDay), chains };
 }
 
 /** Rows after `after`, unreadable ones among them. */

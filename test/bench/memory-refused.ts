@@ -9,6 +9,7 @@ import type { Clock } from "../../agent/contract/time.ts";
 import { createBoard } from "../../agent/runtime/board.ts";
 import { contextOf } from "../../agent/runtime/agent.ts";
 import { systemClock } from "../../agent/runtime/clock.ts";
+import { DayBook } from "../../agent/runtime/day-book.ts";
 import { Machine } from "../../agent/runtime/machine.ts";
 import { supervise } from "../../agent/runtime/supervise.ts";
 import { createLog } from "../../agent/config/log.ts";
@@ -36,7 +37,7 @@ const { outbox, detector } = assemble(configuration, { ...ports, network: real }
 const [settings] = configuration.machines;
 const [source] = settings?.sources ?? [];
 if (!settings || !source) throw new Error("the configuration has no machine");
-const machine = new Machine({ settings, source, context: JSON.stringify(contextOf(configuration.agent, settings)), detector, outbox, board: createBoard(), ports });
+const machine = new Machine({ settings, source, context: JSON.stringify(contextOf(configuration.agent, settings)), detector, outbox, board: createBoard(), book: new DayBook({ machine: settings.id, timezone: "UTC", destinations: [] }), ports });
 
 const stopping = new AbortController();
 const samplesMB: number[] = [];

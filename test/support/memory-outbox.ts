@@ -67,6 +67,7 @@ export function memoryOutbox(epoch = "epoch-1"): MemoryOutbox {
       return { ok: true, rows: found.length };
     },
     deadLetters: () => [],
+    dropped: () => [],
     release: () => ({ ok: false, reason: "there is no such range" }),
     purge: () => ({ ok: false, reason: "there is no such range" }),
     history: (after, limit) => rows.filter(({ seq }) => seq > after).slice(0, limit),

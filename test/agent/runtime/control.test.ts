@@ -105,7 +105,7 @@ describe("the control verbs", () => {
   });
 
   it.each([
-    [{ verb: "shutdown" }, /unknown verb "shutdown"; there are status, buffer\.replay/],
+    [{ verb: "shutdown" }, /unknown verb "shutdown"; there are status, buffer\.status, buffer\.replay/],
     [{ verb: "__proto__" }, /unknown verb/], [{ verb: "constructor" }, /unknown verb/],
     [{ verb: "status", now: true }, /unknown key "now"/],
     [{ verb: "buffer.replay", destination: "bridge" }, /"from" is missing/],

@@ -4,6 +4,7 @@
  * does. The buffer keeps what was synced; a kill takes the rest.
  */
 import { createBoard } from "../../../agent/runtime/board.ts";
+import { DayBook } from "../../../agent/runtime/day-book.ts";
 import { Machine, type MachineStatus } from "../../../agent/runtime/machine.ts";
 import type { Ledger } from "../../../agent/runtime/machine-store.ts";
 import type { MachineSettings, SourceSettings } from "../../../agent/config/model.ts";
@@ -63,6 +64,7 @@ class HandClock implements Clock {
 
 /** Commits are in hand until synced: at once, or while `lags` when told, or when the next one waits. */
 class HandLedger implements Ledger {
+  readonly epoch = "epoch-1";
   readonly rows: Row[] = [];
   readonly #checkpoints = new Map<string, string>();
   #inHand: { readonly commit: Commit; readonly resolve: (seq: number) => void }[] = [];
@@ -112,6 +114,9 @@ export interface RunOptions {
   readonly timePolicy?: SourceSettings["time"];
   /** The source's clock less ours. */
   readonly offsetMs?: number;
+  readonly holdMs?: number;
+  /** The source has no positions: each session begins with what is so now. */
+  readonly forgets?: boolean;
 }
 
 export class Run {
@@ -172,7 +177,7 @@ export class Run {
     for (let given = 0; given < atMost && this.#session !== null; given += 1) {
       const from: number = this.#session;
       const to = Math.min(this.#said, from + size);
-      await this.#take({ items: this.#options.readings.slice(from, to), cursor: this.#cursorAt(to), caughtUp: to === this.#said, sourceNow: unixMs(this.#now) });
+      await this.#take({ items: this.#options.readings.slice(from, to), ...this.#at(to), caughtUp: to === this.#said, sourceNow: unixMs(this.#now) });
       this.#session = to;
       if (to === this.#said) return;
     }
@@ -202,7 +207,7 @@ export class Run {
     this.#machine = this.#start();
   }
 
-  /** The machine's agent restarts: another instance, and nothing of before. */
+  /** The machine's agent restarts: another instance, and nothing of before. What is so it says anew, in the readings that follow. */
   sourceRestarts(): void {
     this.#instance = String(Number(this.#instance) + 1);
     this.#base = this.#said;
@@ -217,18 +222,18 @@ export class Run {
 
   #start(): Machine<MachineDetectState> {
     const { rules, timePolicy = "source" } = this.#options;
-    const source: SourceSettings = { kind: "by-hand", name: "by-hand", config: null, time: timePolicy, clockToleranceMs: 5_000, refillHoldMs: HOLD_MS, line: 1 };
+    const source: SourceSettings = { kind: "by-hand", name: "by-hand", config: null, time: timePolicy, clockToleranceMs: 5_000, refillHoldMs: this.#options.holdMs ?? HOLD_MS, line: 1 };
     const settings: MachineSettings = { id: rules.machine, rules, sources: [source], line: 1 };
     this.#board = createBoard();
-    return new Machine({ settings, source, context: "{}", detector: machineDetector, outbox: this.ledger, board: this.#board, ports: this.ports });
+    return new Machine({ settings, source, context: "{}", detector: machineDetector, outbox: this.ledger, board: this.#board, book: new DayBook({ machine: settings.id, timezone: "UTC", destinations: [] }), ports: this.ports });
   }
 
   async #connect(): Promise<void> {
     const cursor = this.#machine.cursor();
     this.#machine.onLink({ state: "up", peer: "by hand" });
     if (cursor === null) {
-      this.#session = this.#oldest;
-      await this.#take({ items: [], cursor: this.#cursorAt(this.#oldest), caughtUp: false, sourceNow: unixMs(this.#now) });
+      this.#session = this.#options.forgets === true ? this.#said : this.#oldest;
+      await this.#take({ items: this.#lastValues(0, this.#session), ...this.#at(this.#session), caughtUp: this.#options.forgets === true, sourceNow: unixMs(this.#now) });
       return;
     }
     const next = Number(cursor["next"]);
@@ -246,22 +251,27 @@ export class Run {
     const first = this.#oldest;
     const to = readings[first]?.sourceTime ?? unixMs(this.#now);
     const seen = cursor["seen"];
-    const last = new Map<string, Reading>();
-    for (const one of readings.slice(this.#base, first)) last.set(`${one.signal}|${one.item ?? ""}|${one.path ?? ""}`, one);
-    const initial = [...last.values()].map((one): Reading => ({ ...one, initial: true }));
     this.#session = first;
     await this.#take({
       items: [
         { kind: "gap", reason: overrun ? "position-jump" : "source-restarted", ...(typeof seen === "number" && { from: unixMs(seen), ...(to >= seen && { to }) }), ...(overrun && { missing: first - Number(cursor["next"]) }) },
-        ...initial,
+        ...this.#lastValues(this.#base, first),
       ],
-      cursor: this.#cursorAt(first), caughtUp: false, sourceNow: unixMs(this.#now),
+      ...this.#at(first), caughtUp: false, sourceNow: unixMs(this.#now),
     });
   }
 
-  #cursorAt(next: number): Cursor {
+  /** What was so before reading `end`, of those from `begin` on. */
+  #lastValues(begin: number, end: number): readonly Reading[] {
+    const last = new Map<string, Reading>();
+    for (const one of this.#options.readings.slice(begin, end)) last.set(`${one.signal}|${one.item ?? ""}|${one.path ?? ""}`, one);
+    return [...last.values()].map((one): Reading => ({ ...one, initial: true }));
+  }
+
+  #at(next: number): { readonly cursor?: Cursor } {
+    if (this.#options.forgets === true) return {};
     const caughtUp = next === this.#said;
-    return { instance: this.#instance, next, seen: caughtUp ? this.#now : (this.#options.readings[next - 1]?.sourceTime ?? null) };
+    return { cursor: { instance: this.#instance, next, seen: caughtUp ? this.#now : (this.#options.readings[next - 1]?.sourceTime ?? null) } };
   }
 
   async #take(batch: Batch): Promise<void> {
