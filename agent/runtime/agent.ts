@@ -9,6 +9,7 @@ import type { Outbox } from "../contract/outbox.ts";
 import type { Log, Ports } from "../contract/ports.ts";
 import type { RecordContext } from "../contract/record.ts";
 import type { Driver, Link } from "../contract/source.ts";
+import { RELEASED } from "../version.ts";
 import type { AgentSettings, Configuration, DestinationSettings, MachineSettings, SourceSettings } from "../config/model.ts";
 import { createBoard, retainedOf, type WritableBoard } from "./board.ts";
 import type { ClockTrust } from "./clock-trust.ts";
@@ -153,7 +154,7 @@ async function within(ports: Ports, work: Promise<unknown>): Promise<void> {
 }
 
 export function identityOf(agent: AgentSettings, parts: { readonly version: string; readonly ports: Ports }, epoch: string): AgentIdentity {
-  return { ...levels(agent), id: agent.id, version: parts.version, bootId: parts.ports.clock.now().boot, epoch };
+  return { ...levels(agent), id: agent.id, version: parts.version, bootId: parts.ports.clock.now().boot, epoch, releasedAt: RELEASED };
 }
 
 const levels = (agent: AgentSettings): { readonly enterprise?: string; readonly site?: string; readonly area?: string; readonly cell?: string } => ({
