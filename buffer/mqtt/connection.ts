@@ -8,7 +8,7 @@
 import { MqttClient, type IClientOptions, type IConnackPacket, type Packet } from "mqtt";
 import { LinkError } from "../../agent/contract/errors.ts";
 import type { Clock } from "../../agent/contract/time.ts";
-import type { Certificate } from "./certificate.ts";
+import { dateProblem, type Certificate } from "./certificate.ts";
 import { dismissed, isBareClose, LONG_BACKOFF, lostBy, refusedBy, type Loss } from "./link-errors.ts";
 import { limitPackets } from "./packet-limit.ts";
 import { Publisher } from "./publisher.ts";
@@ -127,9 +127,11 @@ function handshake(wire: Wire, options: ConnectionOptions, signal: AbortSignal):
     const isLost = (): boolean => loss !== null;
 
     const onError = (cause: Error): void => {
-      if (!connected) fail(refusedBy(where, cause));
-      else fail(lostBy(where, cause), { how: isBareClose(cause) ? "closed" : "else" });
+      const dates = dateProblem(wire.certificates, options.network.now().unixMs, options.address.releasedAt);
+      if (!connected) fail(refusedBy({ where, dates }, cause));
+      else fail(lostBy({ where, dates }, cause), { how: isBareClose(cause) ? "closed" : "else" });
     };
+    stream.on("error", onError); // mqtt.js tells of some of them only.
     limitPackets(stream, LARGEST_INCOMING_BYTES, onError);
     client.on("error", onError);
     client.on("disconnect", (packet) => fail(...dismissed(where, packet.reasonCode ?? 0)));

@@ -24,18 +24,28 @@ export class OptionRefused extends LinkError {
 
 export const isBareClose = (cause: Error): boolean => "code" in cause && (cause.code === "ECONNRESET" || cause.code === "EPIPE");
 
-export function lostBy(where: string, cause: Error): LinkError {
+/** `dates`: what is wrong with the dates of the certificates, in words; null when nothing is. */
+interface Place {
+  readonly where: string;
+  readonly dates: string | null;
+}
+
+export function lostBy({ where, dates }: Place, cause: Error): LinkError {
   if (cause.message === "Keepalive timeout") return new LinkError("timeout", "backoff", `The broker at ${where} has gone silent: no answer to a ping.`, { cause });
   const code = "code" in cause ? cause.code : null;
-  if (typeof code === "string" && /SSL.*ALERT/.test(code)) return new LinkError("refused", LONG_BACKOFF, `The broker at ${where} does not accept our certificate (tls.cert): ${cause.message}. Is it signed by an authority that the broker knows, and still valid?`, { cause });
-  if (typeof code === "number" || code === null) return new LinkError("protocol", "backoff", `The link to the broker at ${where} broke: ${cause.message}`, { cause });
-  return new LinkError("lost", "backoff", `The link to the broker at ${where} broke: ${cause.message}`, { cause });
+  if (typeof code === "string" && /SSL.*ALERT/.test(code)) {
+    const alert = /alert [a-z ]+/.exec(cause.message)?.[0] ?? code;
+    return new LinkError("refused", LONG_BACKOFF, `The broker at ${where} does not accept our certificate (tls.cert): ${dates ?? `${alert}. Is it signed by an authority that the broker knows?`}`, { cause });
+  }
+  const isOfTheNetwork = typeof code === "string" && !code.startsWith("WS_");
+  return new LinkError(isOfTheNetwork ? "lost" : "protocol", "backoff", `The link to the broker at ${where} broke: ${cause.message}`, { cause });
 }
 
 /** CONNACK with a code, or no CONNACK at all. */
-export function refusedBy(where: string, cause: Error): LinkError {
+export function refusedBy(place: Place, cause: Error): LinkError {
+  const { where } = place;
   if (!("code" in cause) || typeof cause.code !== "number") {
-    if ("code" in cause && typeof cause.code === "string") return lostBy(where, cause);
+    if ("code" in cause && typeof cause.code === "string") return lostBy(place, cause);
     return new LinkError("protocol", "backoff", `The broker at ${where} gave no proper answer to CONNECT: ${cause.message}`, { cause });
   }
   const { next, text } = connectRefusal(cause.code);

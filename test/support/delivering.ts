@@ -10,7 +10,7 @@ import { SAMPLE_CONTEXT } from "./sample-records.ts";
 import { memoryKeep, testPorts } from "./ports.ts";
 import { unixMs } from "../../agent/contract/time.ts";
 
-export const IDENTITY: AgentIdentity = { id: "cell-7", site: "lyon", area: "machining", cell: "cell-7", version: "0.1.0", bootId: "boot-1", epoch: "epoch-1" };
+export const IDENTITY: AgentIdentity = { id: "cell-7", site: "lyon", area: "machining", cell: "cell-7", version: "0.1.0", bootId: "boot-1", epoch: "epoch-1", releasedAt: unixMs(Date.UTC(2026, 0, 1)) };
 export const MACHINE_PATH = "cellgate/v1/lyon/machining/cell-7/vmc-3";
 export const AGENT_PATH = "cellgate/v1/lyon/machining/cell-7/_agent/cell-7";
 
