@@ -1,9 +1,7 @@
 /**
- * The whole agent as a process, a simulated machine, a real Mosquitto and a Sparkplug host: birth, data, the machine's
+ * The whole built agent as a process, a simulated machine, a real Mosquitto and a Sparkplug host: birth, data, the machine's
  * death, the agent's own when it is killed (-9) and when it is stopped, with the records arriving all the while.
  */
-import { spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,11 +10,11 @@ import { systemClock } from "../../../../agent/runtime/clock.ts";
 import { startMTConnectAgent } from "../../../../agent/simulate/mtconnect/agent.ts";
 import { shiftModel } from "../../../../agent/simulate/mtconnect/feeds/shift.ts";
 import { startMosquitto, subscribe } from "../../../support/broker.ts";
+import { builtBundle, runBundle } from "../../../support/bundle.ts";
 import { describeNeeding } from "../../../support/needs.ts";
 import { startHost } from "./host.ts";
 
 const IDLE = { avail: "AVAILABLE", estop: "ARMED", power: "ON", mode: "AUTOMATIC", exec: "READY", prog: "O1001", pcount: 10, syscond: "NORMAL", logic: "NORMAL", motion: "NORMAL" };
-const root = join(import.meta.dirname, "../../../..");
 
 describeNeeding(["mosquitto"], "the agent as a Sparkplug edge node", () => {
   test("birth, data and every death, from the machine to the host", async () => {
@@ -34,13 +32,9 @@ destinations:
 machines:
   - {id: VMC-3, cycle: {counter_join: 0s}, sources: [{type: mtconnect, url: "${machine.url}", time: source}]}
 `);
-    let log = "";
-    const start = (): ChildProcess => {
-      const child = spawn(process.execPath, ["agent/start.ts", "run", "--config", config], { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
-      for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => { log = (log + chunk.toString()).slice(-20_000); });
-      return child;
-    };
-    const until = (condition: () => boolean, what: string): Promise<void> => host.until(condition, what, 15_000).catch((cause: unknown) => { throw new Error(`${String(cause)}\n${log}`, { cause }); });
+    const bundle = await builtBundle();
+    const start = () => runBundle(bundle, ["run", "--config", config], { STATE_DIRECTORY: folder });
+    const until = (condition: () => boolean, what: string): Promise<void> => host.until(condition, what, 15_000).catch((cause: unknown) => { throw new Error(`${String(cause)}\n${agent.out()}${agent.err()}`, { cause }); });
     says(IDLE);
     let agent = start();
     try {
@@ -65,9 +59,7 @@ machines:
       await until(() => host.of("DBIRTH").length >= 3, "the cable is back");
       await until(() => [...host.of("DBIRTH").slice(2), ...host.of("DDATA")].some((one) => one.seq !== null && host.seen.indexOf(one) > host.seen.indexOf(host.of("DDEATH")[1] ?? one) && one.metric("State")?.value === "READY"), "and its state with it");
 
-      const killed = once(agent, "exit");
-      agent.kill("SIGKILL");
-      await killed;
+      await agent.kill("SIGKILL");
       await until(() => host.of("NDEATH").length === 1, "the will");
       expect(host.of("NDEATH")[0]?.metric("bdSeq")?.value).toBe(0);
       agent = start();
@@ -75,9 +67,7 @@ machines:
       expect(host.of("NBIRTH")[1]?.metric("bdSeq")?.value).toBe(1);
       expect(await readFile(join(folder, "data/kept/sparkplug-bdseq-bridge"), "utf8")).toBe("1\n");
 
-      const stopped = once(agent, "exit");
-      agent.kill("SIGTERM");
-      expect((await stopped)[0]).toBe(0);
+      expect((await agent.kill("SIGTERM")).code).toBe(0);
       await until(() => host.of("NDEATH").length >= 2, "the goodbye");
       const types = new Set(ledger.received.filter(({ topic }) => topic.includes("/rec/")).map(({ topic }) => topic.split("/").at(-1)));
       expect(["cycle", "state"].filter((type) => !types.has(type))).toEqual([]);
@@ -85,7 +75,7 @@ machines:
       expect(heartbeats.some((text) => text.includes("\"kind\":\"sparkplug\"") && text.includes("\"phase\":\"born\""))).toBe(true);
       expect(machine.stats.writes).toBe(0);
     } finally {
-      agent.kill("SIGKILL");
+      await agent.kill("SIGKILL");
       await machine.close();
       await rm(folder, { recursive: true, force: true });
     }
