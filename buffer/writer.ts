@@ -8,26 +8,20 @@
  * open, verify the newest rows, take what survived as written, write the rest from memory, sync. Nothing is reported
  * before that sync has returned. A damaged or displaced file is replaced instead (buffer/quarantine.ts).
  */
-import { StoreError } from "../agent/contract/errors.ts";
+import { InvariantError, StoreError } from "../agent/contract/errors.ts";
 import type { StoreCondition } from "../agent/contract/outbox.ts";
-import type { LogFields } from "../agent/contract/ports.ts";
 import { bytesOf, checkpointsOf, CommitQueue, HOLD_BYTES, HOLD_ROWS, newestCheckpoint, rowsOf, type Queued } from "./held.ts";
 import type { StoreOptions } from "./options.ts";
 import type { Store } from "./store.ts";
 import { faultOf, faulty, isOfTheDisk } from "./store-error.ts";
 import { Trouble } from "./trouble.ts";
+import { describe, WriteTimer } from "./write-timer.ts";
 
 /** A group is written before its time when it holds this many: bounds memory and the length of one transaction. */
 const GROUP_ROWS = 500;
 const GROUP_BYTES = 1024 * 1024;
 /** Patient commits wait until there are this many: half of what a machine may have under way, so that none is held up by it. */
 const PATIENT_COMMITS = 8;
-/** How long acknowledgements wait for a commit to ride with before the cursors are written alone: what a kill repeats. */
-const CURSOR_MS = 10_000;
-/** From this many on they wait only so long. */
-const CURSOR_ROWS = 500;
-const FULL_CURSOR_MS = 250;
-
 export interface WriterEvents {
   /** Rows up to the store's `syncedSeq` may be read. */
   synced(): void;
@@ -42,7 +36,7 @@ export interface WriterEvents {
 export class Writer {
   readonly #store: Store;
   readonly #options: StoreOptions;
-  readonly #groupMs: number;
+  readonly #timer: WriteTimer;
   readonly #events: WriterEvents;
   readonly #queue = new CommitQueue();
   /** Written to the log, not yet covered by a sync. */
@@ -53,13 +47,6 @@ export class Writer {
   #isSyncing = false;
   #isRecovering = false;
   #isClosing = false;
-  #cancelWrite: (() => void) | null = null;
-  /** When `#cancelWrite`'s write is to come. */
-  #writeAtMs = Infinity;
-  #isWriteDue = false;
-  #cancelCursors: (() => void) | null = null;
-  #settledRows = 0;
-  #lastWriteMs = -Infinity;
   readonly #idle: (() => void)[] = [];
   /** Keys of checkpoints whose last commit was refused; bounded by the machines. */
   readonly #refused = new Set<string>();
@@ -67,7 +54,7 @@ export class Writer {
   constructor(store: Store, options: StoreOptions, groupMs: number, events: WriterEvents) {
     this.#store = store;
     this.#options = options;
-    this.#groupMs = groupMs;
+    this.#timer = new WriteTimer(options, groupMs, () => this.#write());
     this.#events = events;
   }
 
@@ -76,12 +63,7 @@ export class Writer {
     const keys = checkpointsOf(queued).map(({ key }) => key);
     const refused = keys.find((key) => this.#refused.has(key));
     if (refused !== undefined) throw faulty("io", `a commit of ${refused} failed before this one: its checkpoint must be read again first`);
-    const held = this.#unreported();
-    if (this.#trouble !== null && (rowsOf(held) + queued.rows.length > HOLD_ROWS || bytesOf(held) + queued.bytes > HOLD_BYTES)) {
-      for (const key of keys) this.#refused.add(key);
-      const { fault, message } = this.#trouble.error;
-      throw new StoreError(fault, `${rowsOf(held)} records wait in memory and no more are taken: ${message}`);
-    }
+    if (this.#trouble !== null) this.#assertRoom(queued, this.#trouble.error);
     this.#queue.add(queued);
     this.schedule();
   }
@@ -100,31 +82,14 @@ export class Writer {
   /** Something is to be written. */
   schedule(): void {
     if (this.#trouble !== null) return;
-    if (this.#queue.rows >= GROUP_ROWS || this.#queue.bytes >= GROUP_BYTES) return this.#writeSoon();
-    if (this.#isWriteDue) return;
+    if (this.#queue.rows >= GROUP_ROWS || this.#queue.bytes >= GROUP_BYTES) return this.#timer.soon();
     // Whoever may not wait takes those that may along.
     const isPatient = this.#queue.length > 0 && this.#queue.length < PATIENT_COMMITS && !this.#store.hasRefusals && !this.#store.isUnsynced;
-    const dueMs = Math.max(this.#lastWriteMs + this.#groupMs, isPatient ? this.#queue.dueMs : -Infinity);
-    if (this.#cancelWrite !== null && this.#writeAtMs <= dueMs) return;
-    this.#cancelWrite?.();
-    this.#cancelWrite = null;
-    const wait = dueMs - this.#options.clock.now().monoMs;
-    if (wait <= 0) return this.#writeSoon();
-    this.#writeAtMs = dueMs;
-    this.#cancelWrite = this.#writeAfter(wait);
+    this.#timer.by(isPatient ? this.#queue.dueMs : -Infinity);
   }
-  /** Cursors moved, by some `rows` (default: what should not be lost): written with the next commit, or alone after a while. */
-  scheduleCursors(rows = CURSOR_ROWS): void {
-    if (!this.#store.hasMovedCursors) return;
-    const [before, after] = [this.#settledRows, this.#settledRows + rows];
-    this.#settledRows = after;
-    const isFull = before < CURSOR_ROWS && after >= CURSOR_ROWS;
-    if (this.#cancelCursors !== null && !isFull) return;
-    this.#cancelCursors?.();
-    this.#cancelCursors = this.#options.clock.after(after >= CURSOR_ROWS ? FULL_CURSOR_MS : CURSOR_MS, () => {
-      this.#cancelCursors = null;
-      if (!this.#isClosing && this.#store.hasMovedCursors) this.#write();
-    });
+  /** Cursors may have moved, by some `rows` (default: what should not be lost). */
+  scheduleCursors(rows?: number): void {
+    if (this.#store.hasMovedCursors) this.#timer.cursors(rows);
   }
 
   /** The disk failed outside a write of ours: a read, say. */
@@ -135,8 +100,7 @@ export class Writer {
   /** Writes and syncs what is in hand; what the disk does not take by now is rejected. */
   async close(): Promise<void> {
     this.#isClosing = true;
-    this.#cancelWrite?.();
-    this.#cancelCursors?.();
+    this.#timer.end();
     this.#trouble?.end();
     await this.#settled();
     if (this.#trouble !== null) await this.#recover();
@@ -157,38 +121,14 @@ export class Writer {
     while (this.#isSyncing || this.#isRecovering) await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
-  /** A sleep, not a timer of `clock.after`: a commit in hand keeps the process alive. */
-  #writeAfter(wait: number): () => void {
-    const cancel = new AbortController();
-    this.#options.clock.sleep(wait, cancel.signal).then(
-      () => {
-        this.#cancelWrite = null;
-        this.#write();
-      },
-      () => undefined, // Cancelled: it was written before its time, or the outbox closed.
-    ).catch((cause: unknown) => {
-      this.#options.log.error(describe(cause), "the buffer failed outside a commit");
-    });
-    return () => {
-      cancel.abort();
-    };
-  }
-  /** After what runs now, so that commits made together are written together. */
-  #writeSoon(): void {
-    if (this.#isWriteDue) return;
-    this.#isWriteDue = true;
-    queueMicrotask(() => {
-      this.#isWriteDue = false;
-      if (!this.#isClosing) this.#write();
-    });
+  #assertRoom({ rows, bytes, checkpoint, alsoCheckpoints }: Queued, { fault, message }: StoreError): void {
+    const held = this.#unreported();
+    if (rowsOf(held) + rows.length <= HOLD_ROWS && bytesOf(held) + bytes <= HOLD_BYTES) return;
+    for (const { key } of checkpointsOf({ checkpoint, alsoCheckpoints })) this.#refused.add(key);
+    throw new StoreError(fault, `${rowsOf(held)} records wait in memory and no more are taken: ${message}`);
   }
 
   #write(): void {
-    this.#cancelWrite?.();
-    this.#cancelWrite = null;
-    this.#cancelCursors?.();
-    this.#cancelCursors = null;
-    this.#settledRows = 0;
     if (this.#trouble !== null) return;
     try {
       this.#writeAll();
@@ -199,7 +139,7 @@ export class Writer {
   }
   /** Throws what the disk says. A commit that cannot be written for another reason is rejected, and what stands on it. */
   #writeAll(): void {
-    this.#lastWriteMs = this.#options.clock.now().monoMs;
+    this.#timer.began();
     do {
       const group = this.#queue.take();
       try {
@@ -210,7 +150,8 @@ export class Writer {
           this.#queue.putBack(group);
           throw cause;
         }
-        this.#refuse(group, this.#store.fail(cause, "cannot write to the buffer"));
+        this.#options.log.error(describe(cause), "records that cannot be written are refused: please report this");
+        this.#refuse(group, cause instanceof InvariantError ? cause : new InvariantError(`records could not be written: ${String(cause)}`, { cause }));
       }
     } while (!this.#queue.isEmpty);
   }
@@ -263,7 +204,7 @@ export class Writer {
   #tidy(): void {
     if (this.#isClosing || this.#trouble !== null) return;
     try {
-      this.#store.tidy(this.#queue.isEmpty || (this.#cancelWrite !== null && !this.#isWriteDue));
+      this.#store.tidy(this.#queue.isEmpty || this.#timer.isHeld);
     } catch (cause) {
       this.#fail(cause, "cannot tidy the buffer");
     }
@@ -328,5 +269,3 @@ export class Writer {
     for (const { reject } of left) reject(error);
   }
 }
-
-const describe = (cause: unknown): LogFields => ({ error: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause) });
