@@ -97,6 +97,7 @@ export class MachineStore<State> {
     const { shiftMs } = saved.state.stamp;
     const holeJson = isNone(hole) ? null : encodeHole(hole, detectorVersion);
     const isChanged = hole !== this.#hole;
+    const { promised } = this.#hole;
     this.exists = true;
     this.#hole = hole;
     this.#lastCommitMono = ports.network.now().monoMs;
@@ -104,7 +105,7 @@ export class MachineStore<State> {
     if (isTelling) this.#tellingInFlight += 1;
     const done: Promise<void> = outbox.commit({
       // Promised by this run, or by the one that was in the hole before it.
-      machine, context, records, observedAt, late: areLate(records, later(this.complete?.time ?? null, hole.promised), served),
+      machine, context, records, observedAt, late: areLate(records, later(this.complete?.time ?? null, promised), served),
       checkpoint: { key: this.#key, json: encodeCheckpoint(saved, tally, detectorVersion) },
       alsoCheckpoints: [...also, ...(isChanged ? [{ key: this.#holeKey, json: holeJson }] : [])],
       ...(isPatient && { patienceMs: PATIENCE_MS }),

@@ -206,8 +206,8 @@ export class Machine<State> {
     const reason = this.#phase === "starting" && this.#store.exists ? "agent-stopped" : "link-down";
     const settled = this.#closeHole();
     const [next, findings] = this.#pipeline.gap(this.#state, at, reason);
-    // A source without a position cannot be asked for what was missed.
-    if (this.#store.exists && this.#cursor !== null)
+    // A source without a position cannot be asked for what was missed, nor can we where what was before is lost already.
+    if (this.#store.exists && this.#cursor !== null && !this.#state.stamp.blind)
       this.#hole = holeFrom(this.#hole, at, { state: this.#state, cursor: this.#cursor, standing: this.#standing, live: this.#live.all() });
     this.#state = next;
     this.#phase = "blind";

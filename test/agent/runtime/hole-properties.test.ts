@@ -58,7 +58,7 @@ const day = fc.array(fc.tuple(pause, said), { minLength: 5, maxLength: 60 }).map
 type Fate =
   | { readonly what: "read"; readonly count: number; readonly size: number; readonly wait: number }
   | { readonly what: "part"; readonly size: number; readonly batches: number }
-  | { readonly what: "cut" | "kill" | "stop" | "sync" }
+  | { readonly what: "cut" | "kill" | "stop" | "sync" | "restart" }
   | { readonly what: "away"; readonly count: number; readonly wait: number }
   | { readonly what: "lag"; readonly lags: boolean };
 const count = fc.integer({ min: 0, max: 12 });
@@ -87,6 +87,8 @@ async function suffer(run: Run, one: Fate): Promise<void> {
       return run.kill();
     case "stop":
       return run.stop();
+    case "restart":
+      return run.sourceRestarts();
     case "sync":
       return run.ledger.sync();
     case "lag":
@@ -114,8 +116,8 @@ async function ends(run: Run): Promise<void> {
   await run.stop();
 }
 
-function differences(whole: Run, run: Run): string[] {
-  const [one, other] = [held(whole.ledger.rows), held(run.ledger.rows)];
+function differences(whole: Run, run: Run, which: { readonly withConnections?: boolean } = {}): string[] {
+  const [one, other] = [held(whole.ledger.rows, which), held(run.ledger.rows, which)];
   return [
     ...[...one].flatMap(([id, text]) => (other.get(id) === text ? [] : [`different: ${text}\n      and not: ${other.get(id) ?? "nothing"}`])),
     ...[...other].flatMap(([id, text]) => (one.has(id) ? [] : [`only with holes: ${text}`])),
@@ -142,6 +144,22 @@ describe("a machine whose source keeps everything", () => {
       for (const one of fates) await suffer(run, one);
       await ends(run);
       const wrong = [...faults(run), ...differences(whole, run), ...(run.status.holeSince === null ? [] : ["the hole is still there"])];
+      if (wrong.length > 0) throw new Error(wrong.slice(0, 3).join("\n"));
+    }))).toBeUndefined();
+  });
+});
+
+describe("a machine whose source keeps little, or starts anew", () => {
+  const REPEATED: Fate = { what: "restart" };
+  const withRestarts: fc.Arbitrary<Fate> = fc.oneof({ weight: 12, arbitrary: fate.filter(({ what }) => what !== "kill" && what !== "stop") }, { weight: 1, arbitrary: fc.constant(REPEATED) });
+  test("however long it was away: the records of an agent that would have waited for it, gaps and all", { timeout: 120_000 }, async () => {
+    expect(await failing(fc.asyncProperty(day, rules, fc.array(withRestarts, { minLength: 2, maxLength: 25 }), fc.integer({ min: 3, max: 40 }), async (readings, by, fates, bufferSize) => {
+      const [patient, run] = await Promise.all([begun({ readings, rules: by, bufferSize, holdMs: 400 * DAY_MS }), begun({ readings, rules: by, bufferSize })]);
+      for (const one of [patient, run]) {
+        for (const befalls of fates) await suffer(one, befalls);
+        await ends(one);
+      }
+      const wrong = [...faults(run), ...differences(patient, run, { withConnections: true })];
       if (wrong.length > 0) throw new Error(wrong.slice(0, 3).join("\n"));
     }))).toBeUndefined();
   });

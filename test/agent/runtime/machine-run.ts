@@ -198,12 +198,14 @@ export class Run {
     this.#machine = this.#start();
   }
 
-  async stop(): Promise<void> {
+  /** An orderly stop, and a start after what `meanwhile` happens to the machine. */
+  async stop(meanwhile = (): void => undefined): Promise<void> {
     this.ledger.lags = false;
     this.ledger.sync();
     await this.#machine.stop();
     this.#clock.forget();
     this.#session = null;
+    meanwhile();
     this.#machine = this.#start();
   }
 
