@@ -29,6 +29,8 @@ export interface Script {
   readonly delayMs?: number;
   /** SUBACK reason codes; "silent" never answers, "die" closes. Default: all granted. */
   readonly subscribe?: (filters: readonly string[], connection: number) => readonly number[] | "silent" | "die";
+  /** Given the body of each CONNECT. */
+  readonly onConnect?: (body: Buffer) => void;
   /** Other properties of CONNACK, as bytes. MQTT 5 only. */
   readonly properties?: readonly number[];
 }
@@ -86,6 +88,7 @@ export async function startScriptedBroker(script: Script): Promise<ScriptedBroke
     const connect = (body: Buffer): void => {
       level = body[6] ?? 0; // 2 + "MQTT", then the protocol level.
       levels.set(socket, level);
+      script.onConnect?.(Buffer.from(body));
       const code = script.connack?.(connection, level) ?? 0;
       if (code === "silent") return;
       if (code === "close") return void socket.destroy();
