@@ -139,6 +139,9 @@ export class Store {
     for (const chain of this.#chains) chain.saved();
     // Cursors alone need no sync: losing them only sends again.
     if (checkpoints.size > 0 || this.#ledger.lastSeq > this.#syncedSeq) this.#isUnsynced = true;
+  }
+  /** After a write: gives up rows where the room runs out. Apart from it, because what was written stays written when this throws. */
+  keepRoom(): void {
     if (this.#room.keep(this.#parts())) this.#isUnsynced = true;
   }
 
@@ -146,7 +149,12 @@ export class Store {
   async sync(): Promise<void> {
     const covered = this.#ledger.lastSeq;
     this.#isUnsynced = false;
-    await this.#sync.sync();
+    try {
+      await this.#sync.sync();
+    } catch (cause) {
+      this.#needsReopen = true; // Whatever the error: what the kernel holds may be neither written nor marked for writing any more.
+      throw cause;
+    }
     if (covered > this.#syncedSeq) this.#sync.stored(covered);
     this.#syncedSeq = Math.max(this.#syncedSeq, covered);
     if (!this.#needsReopen && !this.#isCorrupt && this.#damagedRows === 0) this.#fault = null;

@@ -143,8 +143,7 @@ export class Writer {
     do {
       const group = this.#queue.take();
       try {
-        this.#writeGroup(group);
-        this.#written = this.#written.length === 0 ? group : [...this.#written, ...group];
+        this.#withRoom(() => this.#store.write(group));
       } catch (cause) {
         if (isOfTheDisk(cause)) {
           this.#queue.putBack(group);
@@ -152,15 +151,19 @@ export class Writer {
         }
         this.#options.log.error(describe(cause), "records that cannot be written are refused: please report this");
         this.#refuse(group, cause instanceof InvariantError ? cause : new InvariantError(`records could not be written: ${String(cause)}`, { cause }));
+        continue;
       }
+      this.#written = this.#written.length === 0 ? group : [...this.#written, ...group];
+      this.#withRoom(() => this.#store.keepRoom());
     } while (!this.#queue.isEmpty);
   }
-  #writeGroup(group: readonly Queued[]): void {
+  /** What finds the disk full is done once more where room can be made; what is still too much then waits. */
+  #withRoom(write: () => void): void {
     try {
-      this.#store.write(group);
+      write();
     } catch (cause) {
       if (faultOf(cause) !== "full" || !this.#store.makeRoom()) throw cause;
-      this.#store.write(group); // Once: what is still too much then waits.
+      write();
     }
   }
   #refuse(group: readonly Queued[], error: Error): void {
