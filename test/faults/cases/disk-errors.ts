@@ -16,9 +16,10 @@ import { DESTINATIONS, toldThrough } from "../support/work.ts";
 
 const { EIO, ENOSPC, EROFS } = constants.errno;
 const ERRORS = [["EIO", EIO], ["ENOSPC", ENOSPC], ["EROFS", EROFS]] as const;
-const TIMES = [1, 12];
+/** Once, and everything for so long. */
+const FOR_MS = [0, 250];
 const FACTS = 8;
-/** Each run takes every so manyth of all (k, error, times). */
+/** Each run takes every so manyth of all (k, error, time). */
 const SHARES = { short: 61, long: 25 };
 const LIFE_MS = 20_000;
 /** Larger groups and no pause would merge what we mean to separate. */
@@ -33,12 +34,12 @@ async function callsOf(run: Run): Promise<number> {
   return Number(readFileSync(count, "utf8"));
 }
 
-async function failing(parent: Run, at: number, [name, errno]: readonly [string, number], times: number): Promise<Tally> {
-  const what = `${times} calls from ${at} on fail with ${name}`;
-  const folder = join(parent.folder, `${at}-${name}-${times}`);
+async function failing(parent: Run, at: number, [name, errno]: readonly [string, number], ms: number): Promise<Tally> {
+  const what = `call ${at} ${ms > 0 ? `and all for ${ms} ms ` : ""}fails with ${name}`;
+  const folder = join(parent.folder, `${at}-${name}-${ms}`);
   mkdirSync(folder);
   const count = join(folder, "calls");
-  const env = { LD_PRELOAD: await shim("failing-disk"), DISK_COUNT: count, DISK_FAIL_AT: String(at), DISK_FAIL_TIMES: String(times), DISK_FAIL_ERRNO: String(errno) };
+  const env = { LD_PRELOAD: await shim("failing-disk"), DISK_COUNT: count, DISK_FAIL_AT: String(at), DISK_FAIL_MS: String(ms), DISK_FAIL_ERRNO: String(errno) };
   const first = await life(folder, { connection: "failing", seed: parent.seed, facts: FACTS, options: OPTIONS, env, longestMs: LIFE_MS });
   const { wrong, told, backMs } = await recovered(folder, { connection: "after", seed: parent.seed, facts: FACTS, longestMs: LIFE_MS });
   const also = [
@@ -52,18 +53,18 @@ async function failing(parent: Run, at: number, [name, errno]: readonly [string,
 
 export const diskErrors: FaultCase = {
   name: "disk-errors",
-  what: "the buffer alone, its k-th write or sync failing, for every k: EIO, ENOSPC, EROFS, once and 12 times in a row",
+  what: "the buffer alone, its k-th write or sync failing, for every k: EIO, ENOSPC, EROFS, once and for a while",
   needs: ["gcc"],
   runs: { short: 1, long: SHARES.long },
   longestMs: 900_000,
   async run(run) {
     const calls = await callsOf(run);
-    const all = Array.from({ length: calls }, (_, index) => index + 1).flatMap((at) => ERRORS.flatMap((error) => TIMES.map((times) => ({ at, error, times }))));
+    const all = Array.from({ length: calls }, (_, index) => index + 1).flatMap((at) => ERRORS.flatMap((error) => FOR_MS.map((ms) => ({ at, error, ms }))));
     const share = SHARES[run.length];
     // A short run draws by its seed which ones; the runs of a long one together take all.
     const offset = run.length === "long" ? run.index : Math.floor(run.random() * share);
     const tallies: Tally[] = [];
-    for (const { at, error, times } of all.filter((_, index) => index % share === offset)) tallies.push(await failing(run, at, error, times));
+    for (const { at, error, ms } of all.filter((_, index) => index % share === offset)) tallies.push(await failing(run, at, error, ms));
     return added(tallies);
   },
 };

@@ -2,7 +2,7 @@
  * Preloaded into a process under test: a disk that fails. Counts what is done to files whose path holds "cellgate.db"
  * (writes, truncations, syncs), in the order of the calls, and fails some of them; and makes syncs slow.
  *   DISK_FAIL_AT      number of the first call to fail, from 1; absent: none
- *   DISK_FAIL_TIMES   how many from there on (default 1)
+ *   DISK_FAIL_MS      all calls fail from there on for so long (default 0: that one alone)
  *   DISK_FAIL_ERRNO   with what (a number)
  *   DISK_FAIL_ONLY    "write" or "sync": counts only those; default both
  *   DISK_COUNT        file that gets the number of calls so far (decimal, rewritten), and a line "failed" for each failed call in DISK_COUNT.failed
@@ -19,9 +19,17 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
+#include <time.h>
 #include <unistd.h>
 
 static _Atomic long calls;
+static _Atomic long failing_until_ms;
+
+static long now_ms(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
 
 static long number_of(const char *name, long otherwise) {
   const char *text = getenv(name);
@@ -56,7 +64,9 @@ static int fails(int fd, const char *kind) {
   snprintf(text, sizeof text, "%ld", number);
   put("", O_TRUNC, text);
   long first = number_of("DISK_FAIL_AT", 0);
-  if (first == 0 || number < first || number >= first + number_of("DISK_FAIL_TIMES", 1)) return 0;
+  if (first == 0 || number < first) return 0;
+  if (number == first) atomic_store(&failing_until_ms, now_ms() + number_of("DISK_FAIL_MS", 0));
+  else if (now_ms() >= atomic_load(&failing_until_ms)) return 0;
   snprintf(text, sizeof text, "%ld %s\n", number, kind);
   put(".failed", O_APPEND, text);
   errno = (int)number_of("DISK_FAIL_ERRNO", EIO);

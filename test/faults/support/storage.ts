@@ -58,8 +58,8 @@ export async function life(folder: string, { killAfterMs, longestMs = LONGEST_MS
 }
 
 /** The last life of a run: no fault any more, some facts more, everything delivered. Says what was wrong with it. */
-export async function recovered(folder: string, options: LifeOptions): Promise<{ readonly wrong: readonly string[]; readonly told: Readonly<Record<string, number>>; readonly backMs: number }> {
+export async function recovered(folder: string, options: LifeOptions): Promise<{ readonly wrong: readonly string[]; readonly told: Readonly<Record<string, number>>; readonly backMs: number; readonly words: string }> {
   const last = await life(folder, options);
   const wrong = last.told !== null && last.closed && last.code === 0 ? [] : [`the life after the faults ended with ${last.signal ?? String(last.code)}: ${last.words}`];
-  return { wrong, told: last.told ?? {}, backMs: last.workingMs ?? Infinity };
+  return { wrong, told: last.told ?? {}, backMs: last.workingMs ?? Infinity, words: last.words };
 }
