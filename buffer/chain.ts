@@ -170,8 +170,18 @@ export class Chain {
     this.#ahead.set(due.prev, due);
     this.#aheadSeqs.add(seq);
     this.ackedTo = Math.max(this.ackedTo, seq);
+    this.replays.take(seq); // Asked for again before it was sent at all.
     this.advance(kept);
     return true;
+  }
+  /** At open: settled ahead of the cursor, as the disk says elsewhere. */
+  remember(seq: number): void {
+    const due = this.isSettled(seq) ? undefined : this.place(seq);
+    if (!due) return;
+    this.#ahead.set(due.prev, due);
+    this.#aheadSeqs.add(seq);
+    this.ackedTo = Math.max(this.ackedTo, seq);
+    this.refusedTo = Math.max(this.refusedTo, seq);
   }
   /** Moves `through` over what is settled or given up. */
   advance(kept: KeptRows): void {

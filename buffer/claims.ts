@@ -1,6 +1,8 @@
 /** What a destination still wants of rows, for a slice of the ledger: asked before any of them goes. */
+import type { RecordType } from "../agent/contract/record.ts";
 import type { Books } from "./books.ts";
 import { ALL, type Chain } from "./chain.ts";
+import { coveredBy } from "./losses.ts";
 
 /**
  * undue: never meant for it. covered: given up for it before, a loss record says so. had: done with. young: only its broker
@@ -8,7 +10,7 @@ import { ALL, type Chain } from "./chain.ts";
  * held: acknowledged before a row that is not; its cursor must pass it first.
  */
 export type Claim = "undue" | "covered" | "had" | "young" | "needed" | "held";
-export type Claims = (seq: number, value: number) => Claim;
+export type Claims = (seq: number, type: RecordType | undefined) => Claim;
 
 export interface Slice {
   readonly after: number;
@@ -16,17 +18,21 @@ export interface Slice {
 }
 
 /** `healed`: up to there its broker has had rows long enough. `refused`: rows refused and not yet on the disk. */
-export function claimsOf({ tables, rows }: Books, chain: Chain, { after, to }: Slice, { healed, refused }: { readonly healed: number; readonly refused: ReadonlySet<number> }): Claims {
+export function claimsOf({ tables, standing }: Books, chain: Chain, { after, to }: Slice, { healed, refused }: { readonly healed: number; readonly refused: ReadonlySet<number> }): Claims {
   const isDue = dueTest(chain, after, to, () => new Set(tables.dueBetween(chain.id, after, to)));
   const dead = tables.deadBetween(chain.id, after + 1, to);
+  const told = standing.toldOver(chain.id, after + 1, to);
+  // Refused: also what a person has purged from the dead letters.
+  const [isToldRefused, isToldLost] = [coveredBy(told.filter(({ value }) => value === 0)), coveredBy(told.filter(({ value }) => value > 0))];
   const confirmed = chain.confirmedThrough ?? 0;
-  return (seq, value) => {
+  return (seq, type) => {
     if (!isDue(seq)) return "undue";
-    if (!chain.isSettled(seq)) return rows.isGivenUp(chain, seq, value) ? "covered" : "needed";
+    if (type !== undefined && isToldLost(seq, type)) return "covered";
+    if (!chain.isSettled(seq)) return "needed";
     if (seq > chain.through) return "held";
-    if (rows.isGivenUp(chain, seq, value)) return "covered";
+    if (refused.has(seq) || dead.some((range) => range.from <= seq && seq <= range.to) || (type !== undefined && isToldRefused(seq, type))) return "had";
     if (chain.replays.of(seq)) return "needed";
-    if (seq <= confirmed || refused.has(seq) || dead.some((range) => range.from <= seq && seq <= range.to)) return "had";
+    if (seq <= confirmed) return "had";
     return chain.isConfirming ? "needed" : seq <= healed ? "had" : "young";
   };
 }

@@ -56,8 +56,8 @@ export function sweepSlice(parts: Parts, sweep: Sweep, after: number, through: n
   if (end === undefined) return { to: null, removed: 0, lost: 0 };
   const claims = chains.map((chain) => claimsOf(books, chain, { after, to: end }, { healed: parts.healed(chain), refused: parts.refused(chain) }));
   const judged = judge(sweep, chains, peeked.map((row) => {
-    const value = valueOfCode(row.type);
-    return { ...row, value, claims: claims.map((claim) => claim(row.seq, value)) };
+    const type = typeOfCode(row.type);
+    return { ...row, value: valueOfCode(row.type), claims: claims.map((claim) => claim(row.seq, type)) };
   }));
   const to = judged.at(-1)?.seq;
   if (to === undefined) return { to: null, removed: 0, lost: 0 };
@@ -94,6 +94,8 @@ function lossesOf({ standing }: Books, chain: Chain, sweep: Sweep, judged: reado
   const last = standing.lastTold(chain.id, sweep.value);
   const goesOn = last?.reason === reason && last.count > 0 && chain.doneTo <= last.to;
   let run: UntoldLoss | null = goesOn ? last : null;
+  // Rows refused in between may be gone already: what told of them must not be told again.
+  const others = standing.toldBetween(chain.id, run?.to ?? judged[0]?.seq ?? 0, judged.at(-1)?.seq ?? 0);
   const [rows, told]: [Judged[], UntoldLoss[]] = [[], []];
   let isGrown = false;
   const close = (): void => {
@@ -110,6 +112,8 @@ function lossesOf({ standing }: Books, chain: Chain, sweep: Sweep, judged: reado
     }
     const type = typeOfCode(row.type);
     if (!type) continue;
+    const end = run?.to;
+    if (end !== undefined && others.some((from) => from > end && from < row.seq)) close();
     run = grown(run ?? { reason, from: row.seq, to: row.seq, value: sweep.value, count: 0, byType: {}, start: unixMs(row.start), end: unixMs(row.start) }, row, type);
     isGrown = true;
     rows.push(row);
@@ -139,16 +143,12 @@ function noteDrops({ drops }: Books, chain: Chain | undefined, { rows, told }: L
 function carryOut({ books, space, chains, known, teller }: Parts, sweep: Sweep, { after, to, judged, going, losses }: Plan): void {
   const isIdle = going.size === 0 && losses.every(({ rows }) => rows.length === 0);
   if (isIdle && sweep.take === "had") return;
-  const { ledger, tables, sweeps, drops } = books;
+  const { ledger, tables, sweeps } = books;
   const restore = chains.map((chain) => chain.mark());
   try {
     ledger.transaction(() => {
       ledger.setMeta("last", String(ledger.lastSeq)); // An emptied table must not start its numbers again.
       for (const [index, { rows, told }] of losses.entries()) noteDrops(books, chains[index], { rows, told }, teller.now);
-      for (const [index, { rows }] of losses.entries()) {
-        const chain = chains[index];
-        if (chain) drops.note(chain.id, { cause: sweep.take === "alone" ? "destination_limit" : "buffer_full", seqs: rows.map(({ seq }) => seq), now: teller.now });
-      }
       if (going.size > 0) space.remove(after, to, judged, going);
       for (const chain of known) if (chain.isListed(after, to)) for (const seq of going) tables.dropDue(chain.id, seq);
       if (sweep.take === "value") sweeps.extend(EVERYONE, sweep.value, after + 1, to);

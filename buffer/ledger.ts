@@ -107,12 +107,20 @@ const prepareStatements = (db: Connection) => ({
   dropCheckpoint: db.prepare<[string]>("DELETE FROM checkpoint WHERE key = ?"),
 });
 
+/** A file of the older layout has no such table, and nothing given up. */
+function storedAbsent(db: Connection): Ledger["absent"] {
+  if (db.prepare("SELECT 1 FROM sqlite_master WHERE name = 'swept'").get() === undefined) return null;
+  const ask = (what: string): number | null | undefined => db.prepare<[], number | null>(`SELECT ${what} FROM swept WHERE destination = 0`).pluck().get();
+  const [from, to] = [ask("min(from_seq)"), ask("max(to_seq)")];
+  return typeof from === "number" && typeof to === "number" ? { from, to } : null;
+}
+
 export class Ledger {
   readonly db: Connection;
   readonly epoch: string;
   readonly #statements: ReturnType<typeof prepareStatements>;
   /** Between these numbers rows were given up: one that is not there is no damage. */
-  absent: { readonly from: number; readonly to: number } | null = null;
+  absent: { readonly from: number; readonly to: number } | null;
   readonly #machines: Dictionary;
   readonly #contexts: Dictionary;
   #lastSeq: number;
@@ -124,6 +132,7 @@ export class Ledger {
   constructor(db: Connection, known?: { readonly epoch: string; readonly lastSeq: number }) {
     this.db = db;
     this.#statements = prepareStatements(db);
+    this.absent = storedAbsent(db);
     this.#machines = dictionary(db, "machine", "name");
     this.#contexts = dictionary(db, "context", "json");
     const epoch = known?.epoch ?? this.#statements.meta.get("epoch");

@@ -2,6 +2,7 @@
  * Loss records as they have been told: each is told anew, with the next revision, when it grows or proves wrong. One that
  * nobody can have seen yet is written over instead, so that a long outage leaves one record and not a thousand revisions.
  */
+import type { RecordType } from "../agent/contract/record.ts";
 import type { UnixMs } from "../agent/contract/time.ts";
 import type { Chain } from "./chain.ts";
 import type { Ledger, PreparedRow } from "./ledger.ts";
@@ -20,6 +21,12 @@ export interface Teller {
   readonly append: (row: PreparedRow) => number;
   /** True when a row was never handed to any destination. */
   readonly isUnseen: (seq: number) => boolean;
+}
+
+/** Whether one of the losses names a row: of a type it counts, within its numbers. Where types are unknown it names all. */
+export function coveredBy(losses: readonly ToldLoss[]): (seq: number, type: RecordType) => boolean {
+  if (losses.length === 0) return () => false;
+  return (seq, type) => losses.some(({ from, to, byType }) => from <= seq && seq <= to && (byType[type] !== undefined || Object.keys(byType).length === 0));
 }
 
 /** Inside a transaction. */

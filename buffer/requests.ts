@@ -8,7 +8,7 @@ import type { RecordType } from "../agent/contract/record.ts";
 import type { Books } from "./books.ts";
 import type { Chain } from "./chain.ts";
 import type { Dead } from "./chain-tables.ts";
-import { tellLoss, type Teller } from "./losses.ts";
+import { coveredBy, tellLoss, type Teller } from "./losses.ts";
 import { REPLAYS_AT_ONCE } from "./replays.ts";
 
 const no = (reason: string): Answer => ({ ok: false, reason });
@@ -46,19 +46,21 @@ export const replayCount = (chain: Chain): number =>
   chain.replays.all.reduce((sum, { from, to }) => sum + chain.dueThrough(to) - chain.dueThrough(from - 1), 0);
 
 /** Rows asked for again, oldest first. Numbers of a range that cannot be sent are taken out of it; `unreadable` says which were damaged. */
-export function replayingRows({ rows, tables }: Books, chain: Chain, after: number, limit: number, unreadable: (seq: number) => void): readonly StoredRecord[] {
+export function replayingRows({ rows, tables, standing }: Books, chain: Chain, after: number, limit: number, unreadable: (seq: number) => void): readonly StoredRecord[] {
   const records: StoredRecord[] = [];
   for (const range of [...chain.replays.all]) {
     if (range.to <= after) continue;
     if (records.length >= limit) break;
     let [position, read] = [Math.max(after, range.from - 1), 0];
     const wanted = limit - records.length;
-    for (const [due, row] of rows.read(chain, position, range.to, wanted)) {
+    const found = [...rows.read(chain, position, range.to, wanted)];
+    const isTold = range.released ? () => false : coveredBy(standing.toldOver(chain.id, position + 1, found.at(-1)?.[0].seq ?? position));
+    for (const [due, row] of found) {
       read++;
       if (due.seq > position + 1) chain.replays.take(position + 1, due.seq - 1);
       position = due.seq;
       if ("damaged" in row) unreadable(due.seq);
-      else if (!range.released && tables.deadAround(chain.id, due.seq)) chain.replays.take(due.seq);
+      else if (!range.released && (tables.deadAround(chain.id, due.seq) || isTold(due.seq, row.type))) chain.replays.take(due.seq);
       else if (chain.isSettled(due.seq)) records.push({ ...row, prev: due.prev });
     }
     if (read < wanted && position < range.to) chain.replays.take(position + 1, range.to);

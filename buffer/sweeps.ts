@@ -1,6 +1,7 @@
 /**
  * Up to where rows of a value class were given up: for everyone (destination 0; the rows themselves are gone) or for one
- * destination alone (the rows may still be there for others). One span each, from the first to the last given up.
+ * destination alone (the rows may still be there for others). One span each: for everyone from the first to the last given
+ * up, for one destination as much as lies together, which is all that can still lie ahead of its cursor.
  */
 import type { Ledger } from "./ledger.ts";
 import type { StandingTables, Swept } from "./standing-tables.ts";
@@ -33,7 +34,8 @@ export class Sweeps {
   /** Inside a transaction. */
   extend(destination: number, value: number, from: number, to: number): void {
     const old = this.#spans.find((span) => span.destination === destination && span.value === value);
-    const span = { destination, value, from: old ? Math.min(old.from, from) : from, to: Math.max(old?.to ?? 0, to) };
+    const isApart = destination !== EVERYONE && old !== undefined && from > old.to + 1;
+    const span = { destination, value, from: old && !isApart ? Math.min(old.from, from) : from, to: Math.max(old?.to ?? 0, to) };
     this.#tables.putSwept(span);
     this.#set([...this.#spans.filter((one) => one !== old), span]);
   }

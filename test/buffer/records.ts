@@ -1,4 +1,5 @@
 /** Small records, and what an outbox needs around it; without vitest, for child processes too. */
+import { crc32 } from "node:zlib";
 import type { Commit } from "../../agent/contract/outbox.ts";
 import type { Log } from "../../agent/contract/ports.ts";
 import type { NewRecord, RecordType } from "../../agent/contract/record.ts";
@@ -9,7 +10,8 @@ export const CONTEXT = JSON.stringify({ environment: "test", equipment: { site: 
 
 /** Not the agent's id: only as stable as it must be here. */
 export const uuid = (n: number): string => `00000000-0000-5000-8000-${n.toString(16).padStart(12, "0")}`;
-export const describeLoss: DescribeLoss = (loss) => ({ context: "{}", record: lossRecord(loss, uuid(0xf000_0000 + (loss.fromSeq ?? 0)), 0) });
+export const describeLoss: DescribeLoss = (loss) =>
+  ({ context: "{}", record: lossRecord(loss, uuid(2 ** 47 + (crc32(loss.destination ?? "") % 2 ** 14) * 2 ** 32 + (loss.fromSeq ?? 0)), 0) });
 
 /** A record whose body is `body` (any object: the buffer stores texts). */
 export function record(n: number, type: RecordType = "state", body: object = { n }): NewRecord {

@@ -1,9 +1,16 @@
 /**
- * What every outbox must do, shown against a small model: random commits, deliveries, refusals, closes and crashes, with
- * the same answers from both at every step. A crash may forget acknowledgements, never a row that was reported stored.
+ * What every outbox must do, shown against a small model that shares nothing with it: random commits, deliveries,
+ * refusals, confirmations, replays, dead letters, closes and crashes, in a room too small for all of it. What is given up
+ * is the outbox's choice; that it is told, once, is checked:
+ *
+ *   for every destination: due = settled ∪ still to be delivered ∪ covered by exactly one loss record (its last revision)
+ *
+ * and where a bridge confirms, what it has not confirmed is kept or covered. A crash may forget acknowledgements,
+ * confirmations and wishes for repeats, never a row that was reported stored, nor a loss. The model holds what can still
+ * change; rows that have left the outbox, settled or covered, are forgotten by it too.
  */
 import { expect } from "vitest";
-import type { Commit, Outbox } from "../../agent/contract/outbox.ts";
+import type { Commit, DestinationBacklog, LedgerRow, Outbox, StoredRecord } from "../../agent/contract/outbox.ts";
 import type { RecordType } from "../../agent/contract/record.ts";
 
 export interface Subject {
@@ -12,88 +19,330 @@ export interface Subject {
   crash(): Promise<Outbox>;
   reopen(): Promise<Outbox>;
 }
-export interface Filter { readonly name: string; readonly types?: readonly RecordType[] }
-interface Row { readonly seq: number; readonly id: string; readonly type: RecordType; readonly body: string }
-
-/** The outbox in forty lines: arrays and sets. */
-class Model {
-  rows: Row[] = [];
-  checkpoints = new Map<string, string>();
-  readonly settled = new Map<string, Set<number>>();
-  readonly filters: readonly Filter[];
-  constructor(filters: readonly Filter[]) {
-    this.filters = filters;
-    for (const { name } of filters) this.settled.set(name, new Set());
-  }
-  commit({ records, checkpoint }: Commit): number {
-    for (const { id, type, body } of records) this.rows.push({ seq: this.rows.length + 1, id, type, body: JSON.stringify(body) });
-    if (checkpoint?.json) this.checkpoints.set(checkpoint.key, checkpoint.json);
-    return this.rows.length;
-  }
-  due(name: string): readonly (Row & { readonly prev: number })[] {
-    const types = this.filters.find((filter) => filter.name === name)?.types;
-    let prev = 0;
-    return this.rows.filter(({ type }) => !types || type === "loss" || types.includes(type)).map((row) => {
-      const linked = { ...row, prev };
-      prev = row.seq;
-      return linked;
-    });
-  }
-  pending(name: string, after: number, limit: number): readonly (Row & { readonly prev: number })[] {
-    return this.due(name).filter(({ seq }) => seq > after && !this.settled.get(name)?.has(seq)).slice(0, limit);
-  }
-  settle(name: string, seqs: readonly number[]): void {
-    for (const seq of seqs) this.settled.get(name)?.add(seq);
-  }
-  /** After a crash acknowledgements may be forgotten, from some row of the destination's chain on; which, the subject says. */
-  forgetAcknowledgements(name: string, from: number): void {
-    this.settled.set(name, new Set(this.due(name).map(({ seq }) => seq).filter((seq) => seq < from)));
-  }
+export interface ModelDestination {
+  readonly name: string;
+  readonly types?: readonly RecordType[];
+  readonly confirm?: boolean;
 }
-
+/** `picks`: what happens to the first rows that there are. */
+export type Pick = "leave" | "accept" | "refuse";
 export type Step =
   | { readonly kind: "commit"; readonly commits: readonly Commit[] }
-  | { readonly kind: "settle"; readonly destination: number; readonly picks: readonly boolean[] }
-  | { readonly kind: "crash" } | { readonly kind: "reopen" };
+  | { readonly kind: "settle" | "resend"; readonly destination: number; readonly picks: readonly Pick[] }
+  /** `back`: how many rows before the last settled one; below 0: beyond all that was sent. */
+  | { readonly kind: "confirm"; readonly destination: number; readonly back: number; readonly isOtherEpoch: boolean }
+  | { readonly kind: "replay"; readonly destination: number; readonly back: number; readonly rows: number }
+  | { readonly kind: "release" | "purge"; readonly pick: number }
+  | { readonly kind: "crash" | "reopen" };
 
-export async function followModel(subject: Subject, filters: readonly Filter[], steps: readonly Step[]): Promise<void> {
-  const model = new Model(filters);
-  let outbox = subject.outbox;
-  const { epoch } = outbox;
-  for (const step of steps) {
-    if (step.kind === "commit") {
-      const stored = Promise.all(step.commits.map((commit) => outbox.commit(commit)));
-      expect(await stored).toEqual(step.commits.map((commit) => model.commit(commit)));
-    } else if (step.kind === "settle") {
-      const { name } = filters[step.destination % filters.length] ?? { name: "" };
-      const chosen = model.pending(name, 0, step.picks.length).filter((_, i) => step.picks[i]).map(({ seq }) => seq).reverse();
-      outbox.settle(name, { accepted: chosen, rejected: [] });
-      model.settle(name, chosen);
-    } else {
-      outbox = await (step.kind === "crash" ? subject.crash() : subject.reopen());
-      for (const { name } of filters) {
-        const [first] = outbox.pending(name, 0, 1);
-        const [expected] = model.pending(name, 0, 1);
-        // Never past what is not settled; a clean close forgets only what was settled ahead of the cursor.
-        expect(first?.seq ?? Infinity).toBeLessThanOrEqual(expected?.seq ?? Infinity);
-        if (step.kind === "reopen") expect(first?.seq).toBe(expected?.seq);
-        model.forgetAcknowledgements(name, first?.seq ?? Infinity);
-      }
+interface Row { readonly seq: number; readonly id: string; readonly type: RecordType; readonly body: string }
+interface DueRow extends Row { readonly prev: number }
+interface LossTold { readonly row: number; readonly rev: number; readonly destination: string | null; readonly status: string; readonly reason: string; readonly fromSeq: number; readonly toSeq: number; readonly count: number; readonly byType: Readonly<Record<string, number>> }
+
+/** One destination's half of the model. */
+class Side {
+  readonly name: string;
+  readonly confirm: boolean;
+  readonly #types: readonly RecordType[] | undefined;
+  /** Due, and not yet forgotten by the outbox. */
+  due: DueRow[] = [];
+  dueEver = 0;
+  #last = 0;
+  settled = new Set<number>();
+  refused = new Set<number>();
+  /** Taken by hand from the dead letters, not yet sent again. */
+  released = new Set<number>();
+  /** What became of these may not be on the disk yet: a crash makes them released again. */
+  lately = new Set<number>();
+  again = new Set<number>();
+  confirmed: number | null = null;
+
+  constructor({ name, types, confirm }: ModelDestination) {
+    this.name = name;
+    this.confirm = confirm ?? false;
+    this.#types = types;
+  }
+  add(row: Row): void {
+    if (this.#types && row.type !== "loss" && !this.#types.includes(row.type)) return;
+    this.due.push({ ...row, prev: this.#last });
+    this.#last = row.seq;
+    this.dueEver++;
+  }
+  get isConfirming(): boolean { return this.confirm || this.confirmed !== null; }
+  row(seq: number): DueRow | undefined {
+    let [low, high] = [0, this.due.length - 1];
+    while (low <= high) {
+      const middle = (low + high) >> 1;
+      const row = this.due[middle];
+      if (!row || row.seq === seq) return row;
+      if (row.seq < seq) low = middle + 1;
+      else high = middle - 1;
     }
-    agree(outbox, model, epoch);
+    return undefined;
   }
 }
 
-function agree(outbox: Outbox, model: Model, epoch: string): void {
-  expect(outbox.epoch).toBe(epoch);
+export class Model {
+  readonly sides: readonly Side[];
+  readonly checkpoints = new Map<string, string>();
+  readonly losses = new Map<string, LossTold>();
+  readonly #rows = new Map<number, Row>();
+  lastSeq = 0;
+
+  constructor(destinations: readonly ModelDestination[]) {
+    this.sides = destinations.map((destination) => new Side(destination));
+  }
+  side(name: string): Side {
+    const side = this.sides.find((one) => one.name === name);
+    if (!side) throw new Error(`no destination ${name}`);
+    return side;
+  }
+  /** Rows as the outbox numbers them: ours, and between them the loss records it adds. */
+  add(row: Row): void {
+    expect(row.seq).toBe(this.lastSeq + 1);
+    this.lastSeq = row.seq;
+    this.#rows.set(row.seq, row);
+    for (const side of this.sides) side.add(row);
+  }
+  known(seq: number): Row | undefined {
+    return this.#rows.get(seq);
+  }
+  noteLoss({ seq, id, rev, body }: LedgerRow): void {
+    const told: Omit<LossTold, "row" | "rev"> = JSON.parse(body);
+    const before = this.losses.get(id);
+    if (before && (before.rev > rev || (before.rev === rev && before.row > seq))) return;
+    this.losses.set(id, { ...told, row: seq, rev });
+  }
+  covering(name: string, from: number): (row: Row) => readonly LossTold[] {
+    const all = [...this.losses.values()].filter((loss) => loss.destination === name && loss.status !== "void" && loss.toSeq >= from);
+    return ({ seq, type }) => all.filter((loss) => loss.fromSeq <= seq && seq <= loss.toSeq && loss.byType[type] !== undefined);
+  }
+  forget(before: number): void {
+    for (const seq of this.#rows.keys()) {
+      if (seq >= before) break;
+      this.#rows.delete(seq);
+    }
+  }
+}
+
+const EVERYTHING = 1_000_000;
+const CHECK_EVERY = 25;
+
+/** Follows the steps; everything is compared now and then, and at the end. Returns what was seen, so that a test can say it saw enough. */
+export async function followModel(subject: Subject, destinations: readonly ModelDestination[], steps: Iterable<Step>): Promise<{ readonly lost: number; readonly losses: number; readonly voided: number }> {
+  const model = new Model(destinations);
+  const walk: Walk = { model, subject, outbox: subject.outbox, epoch: subject.outbox.epoch, seen: 0 };
+  let n = 0;
+  for (const step of steps) {
+    await take(walk, step);
+    expect(walk.outbox.epoch).toBe(walk.epoch);
+    if (++n % CHECK_EVERY === 0) await agree(walk);
+  }
+  await agree(walk);
+  const told = [...model.losses.values()];
+  return { lost: told.reduce((sum, { count }) => sum + count, 0), losses: told.length, voided: told.filter(({ status }) => status === "void").length };
+}
+
+interface Walk {
+  readonly model: Model;
+  readonly subject: Subject;
+  readonly epoch: string;
+  outbox: Outbox;
+  /** Last row of the ledger that the model knows. */
+  seen: number;
+}
+
+async function take(walk: Walk, step: Step): Promise<void> {
+  const { model, subject } = walk;
+  if (step.kind === "commit") {
+    await Promise.all(step.commits.map((commit) => walk.outbox.commit(commit)));
+    for (const side of model.sides) side.lately.clear();
+    for (const { checkpoint } of step.commits) if (checkpoint?.json) model.checkpoints.set(checkpoint.key, checkpoint.json);
+    learn(walk);
+  } else if (step.kind === "settle" || step.kind === "resend") settle(walk, step);
+  else if (step.kind === "confirm") confirm(walk, step);
+  else if (step.kind === "replay") replay(walk, step);
+  else if (step.kind === "release" || step.kind === "purge") await bury(walk, step);
+  else {
+    if (step.kind === "reopen") learn(walk);
+    walk.outbox = await (step.kind === "crash" ? subject.crash() : subject.reopen());
+    learn(walk);
+    adopt(walk, step.kind === "reopen");
+  }
+}
+
+/** Takes over what the outbox has added to the ledger. */
+function learn(walk: Walk): void {
+  for (const row of walk.outbox.history(walk.seen, EVERYTHING)) {
+    const { seq, id, type, body } = row;
+    // A loss record that nobody had seen may be written over, but never moves.
+    walk.model.add({ seq, id, type, body });
+    if (type === "loss") walk.model.noteLoss(row);
+    walk.seen = seq;
+  }
+}
+
+function settle({ model, outbox }: Walk, step: Step & { readonly kind: "settle" | "resend" }): void {
+  const side = model.sides[step.destination % model.sides.length];
+  if (!side) return;
+  const rows = step.kind === "settle" ? outbox.pending(side.name, 0, step.picks.length) : outbox.replaying(side.name, 0, step.picks.length);
+  check(side, rows, step.kind === "resend");
+  const chosen = rows.flatMap(({ seq }, index) => {
+    const pick = step.picks[index] ?? "leave";
+    return pick === "leave" ? [] : [{ seq, pick }];
+  }).reverse();
+  const of = (pick: Pick): readonly number[] => chosen.filter((one) => one.pick === pick).map(({ seq }) => seq);
+  outbox.settle(side.name, { accepted: of("accept"), rejected: of("refuse").map((seq) => ({ seq, reason: "0x87 not authorized" })) });
+  for (const { seq, pick } of chosen) {
+    side.settled.add(seq);
+    side.again.delete(seq);
+    if (side.released.delete(seq)) side.lately.add(seq);
+    if (pick === "refuse") side.refused.add(seq);
+  }
+}
+/** Every row handed out is due, whole, in its place, in order, and not done with. */
+function check(side: Side, rows: readonly StoredRecord[], isAgain: boolean): void {
+  let before = 0;
+  for (const { seq, id, type, prev, body } of rows) {
+    expect(seq).toBeGreaterThan(before);
+    const due = side.row(seq);
+    expect({ seq, id, type, prev }).toEqual({ seq: due?.seq, id: due?.id, type: due?.type, prev: due?.prev });
+    if (type !== "loss") expect(body).toBe(due?.body);
+    expect(side.settled.has(seq) && !side.released.has(seq), `row ${seq} of ${side.name}`).toBe(isAgain && !side.released.has(seq));
+    before = seq;
+  }
+}
+function confirm({ model, outbox, epoch }: Walk, step: Step & { readonly kind: "confirm" }): void {
+  const side = model.sides[step.destination % model.sides.length];
+  if (!side) return;
+  if (step.isOtherEpoch) return void expect(outbox.confirm(side.name, "another", 1)).toMatchObject({ ok: false, reason: expect.stringContaining("epoch") as string });
+  if (step.back < 0) return void expect(outbox.confirm(side.name, epoch, model.lastSeq - step.back)).toMatchObject({ ok: false });
+  const held = side.due.filter(({ seq }) => side.settled.has(seq));
+  const through = held.at(-1 - step.back)?.seq;
+  // A bridge says so only when it holds everything due up to there: what it refused or was told lost it does not wait for.
+  if (through === undefined || outbox.pending(side.name, 0, 1).some(({ seq }) => seq <= through) || side.released.size > 0) return;
+  expect(outbox.confirm(side.name, epoch, through).ok).toBe(true);
+  side.confirmed = Math.max(side.confirmed ?? 0, through);
+}
+function replay({ model, outbox, epoch }: Walk, step: Step & { readonly kind: "replay" }): void {
+  const side = model.sides[step.destination % model.sides.length];
+  const to = side?.due.filter(({ seq }) => side.settled.has(seq)).at(-1 - step.back)?.seq;
+  if (!side || to === undefined) return;
+  const from = Math.max(1, to - step.rows);
+  if (!outbox.replay(side.name, epoch, from, to).ok) return;
+  const kept = new Set(outbox.history(from - 1, to - from + 1).map(({ seq }) => seq));
+  for (const { seq } of side.due) if (seq >= from && seq <= to && side.settled.has(seq) && kept.has(seq)) side.again.add(seq);
+}
+async function bury(walk: Walk, step: Step & { readonly kind: "release" | "purge" }): Promise<void> {
+  const { model } = walk;
+  const letters = walk.outbox.deadLetters(50);
+  const letter = letters[step.pick % Math.max(1, letters.length)];
+  if (!letter) return;
+  if (step.kind === "purge") return void expect(walk.outbox.purge(letter.destination, letter.fromSeq).ok).toBe(true);
+  const kept = new Set(walk.outbox.history(letter.fromSeq - 1, letter.toSeq - letter.fromSeq + 1).map(({ seq }) => seq));
+  const answer = walk.outbox.release(letter.destination, letter.fromSeq);
+  if (!answer.ok) return;
+  const side = model.side(letter.destination);
+  for (const seq of side.refused) if (seq >= letter.fromSeq && seq <= letter.toSeq && kept.has(seq)) {
+    side.refused.delete(seq);
+    side.released.add(seq);
+  }
+  await walk.outbox.commit({ machine: null, context: "{}", records: [], checkpoint: null, observedAt: 0 as Commit["observedAt"] });
+  learn(walk);
+}
+
+/** After the end of a process: what the outbox still knows of acknowledgements may be less than was said, never more. */
+function adopt({ model, outbox }: Walk, isClean: boolean): void {
+  for (const side of model.sides) {
+    const status = statusOf(outbox, side.name);
+    expect(status.confirmedThrough ?? 0).toBeLessThanOrEqual(side.confirmed ?? 0);
+    if (isClean) expect(status.confirmedThrough).toBe(side.confirmed);
+    side.confirmed = status.confirmedThrough;
+    const [first] = outbox.pending(side.name, 0, 1);
+    const waiting = new Set(outbox.pending(side.name, 0, EVERYTHING).map(({ seq }) => seq));
+    for (const seq of waiting) {
+      side.settled.delete(seq);
+      side.refused.delete(seq);
+    }
+    if (first && !isClean) for (const seq of side.again) if (seq >= first.seq) side.again.delete(seq);
+    const again = new Set(outbox.replaying(side.name, 0, EVERYTHING).map(({ seq }) => seq));
+    for (const seq of again) expect(side.again.has(seq) || side.released.has(seq) || !isClean, `row ${seq} of ${side.name} is sent again unasked, ${marks(side, seq)}`).toBe(true);
+    for (const seq of again) {
+      side.refused.delete(seq);
+      if (side.lately.has(seq)) side.released.add(seq);
+      if (!side.released.has(seq)) side.again.add(seq);
+    }
+    for (const seq of side.again) if (!again.has(seq) || side.released.has(seq)) side.again.delete(seq);
+    side.lately.clear();
+  }
+}
+const statusOf = (outbox: Outbox, name: string): DestinationBacklog => {
+  const status = outbox.status().destinations.find((one) => one.name === name);
+  if (!status) throw new Error(`no status of ${name}`);
+  return status;
+};
+
+/** Compares everything, and lets the model forget what the outbox has forgotten. */
+async function agree(walk: Walk): Promise<void> {
+  const { model, outbox } = walk;
+  // What was refused is on the disk, and named, once a commit after it is.
+  await outbox.commit({ machine: null, context: "{}", records: [], checkpoint: null, observedAt: 0 as Commit["observedAt"] });
+  learn(walk);
+  const kept = outbox.history(0, EVERYTHING);
+  for (const row of kept) {
+    if (row.type === "loss") model.noteLoss(row);
+    else expect(row.body).toBe(model.known(row.seq)?.body);
+  }
   const status = outbox.status();
-  expect([status.lastSeq, status.syncedSeq, status.fault]).toEqual([model.rows.length, model.rows.length, null]);
-  for (const { name } of model.filters) {
-    const rows = outbox.pending(name, 0, 1_000).map(({ seq, prev, id, type, body }) => ({ seq, id, type, body, prev }));
-    expect(rows).toEqual(model.pending(name, 0, 1_000));
-    expect(status.destinations.find((destination) => destination.name === name)?.waiting).toBe(rows.length);
-    const middle = rows[Math.floor(rows.length / 2)]?.seq ?? 0;
-    expect(outbox.pending(name, middle, 3).map(({ seq }) => seq)).toEqual(model.pending(name, middle, 3).map(({ seq }) => seq));
+  expect([status.lastSeq, status.syncedSeq, status.fault]).toEqual([model.lastSeq, model.lastSeq, null]);
+  const first = kept[0]?.seq ?? model.lastSeq + 1;
+  const keptSeqs = new Set(kept.map(({ seq }) => seq));
+  for (const side of model.sides) {
+    side.lately.clear();
+    agreeOn(walk, side, keptSeqs);
   }
   for (const [key, json] of model.checkpoints) expect(outbox.checkpoint(key)).toBe(json);
+  for (const side of model.sides) {
+    side.due = side.due.filter(({ seq }) => seq >= first);
+    for (const set of [side.settled, side.refused, side.again, side.released]) for (const seq of set) if (seq < first) set.delete(seq);
+  }
+  model.forget(first);
+}
+
+function agreeOn({ model, outbox }: Walk, side: Side, kept: ReadonlySet<number>): void {
+  const pending = outbox.pending(side.name, 0, EVERYTHING);
+  check(side, pending, false);
+  const again = outbox.replaying(side.name, 0, EVERYTHING);
+  check(side, again, true);
+  const waiting = new Set(pending.map(({ seq }) => seq));
+  const asked = new Set(again.map(({ seq }) => seq));
+  const covering = model.covering(side.name, side.due[0]?.seq ?? 0);
+  for (const row of side.due) {
+    const told = covering(row);
+    const what = `row ${row.seq} (${row.type}) of ${side.name}, ${marks(side, row.seq)}${kept.has(row.seq) ? " kept" : ""}: ${JSON.stringify(told)}`;
+    expect(told.length, what).toBeLessThanOrEqual(1);
+    const isCovered = told.length === 1;
+    const isSettled = side.settled.has(row.seq) && !side.refused.has(row.seq) && !side.released.has(row.seq);
+    expect(isSettled || isCovered || waiting.has(row.seq) || asked.has(row.seq) || (side.refused.has(row.seq) && row.type === "loss"), `${what} is neither delivered nor kept nor told lost`).toBe(true);
+    if (isSettled && side.isConfirming && row.seq > (side.confirmed ?? 0)) expect(isCovered || kept.has(row.seq), `${what} is neither confirmed nor kept nor told lost`).toBe(true);
+    if (side.again.has(row.seq) && !side.refused.has(row.seq)) expect(isCovered || asked.has(row.seq), `${what} was asked for again and is not kept`).toBe(true);
+  }
+  agreeOnCounts({ model, outbox }, side, { pending: pending.length, released: again.filter(({ seq }) => side.released.has(seq)).length });
+}
+/** For the message of a failure. */
+const marks = (side: Side, seq: number): string =>
+  Object.entries({ settled: side.settled, refused: side.refused, released: side.released, again: side.again }).filter(([, seqs]) => seqs.has(seq)).map(([name]) => name).join(" ");
+
+/** Counts add up: what was due is acknowledged, waits, was refused or was given up, and the loss records count the same. */
+function agreeOnCounts({ model, outbox }: { readonly model: Model; readonly outbox: Outbox }, side: Side, there: { readonly pending: number; readonly released: number }): void {
+  const status = statusOf(outbox, side.name);
+  const counted = (isFor: (loss: LossTold) => boolean): number =>
+    [...model.losses.values()].filter((loss) => loss.destination === side.name && loss.status !== "void" && isFor(loss)).reduce((sum, { count }) => sum + count, 0);
+  expect(status.waiting, `waiting of ${side.name}`).toBe(there.pending + there.released);
+  expect(status.acknowledged + status.waiting + status.rejected + status.lost).toBe(side.dueEver);
+  expect(counted(({ reason }) => reason === "buffer_full" || reason === "destination_limit"), `lost of ${side.name}`).toBe(status.lost);
+  for (const loss of model.losses.values()) {
+    if (loss.destination !== side.name || loss.status === "void") continue;
+    expect(Object.values(loss.byType).reduce((sum, count) => sum + count, 0)).toBe(loss.count);
+  }
 }
