@@ -6,14 +6,12 @@
  * A confirm beyond its rate waits and replaces the one that waited: the newest says it all. Others beyond theirs are refused.
  */
 import { DOWNLINK_KINDS, type Downlink, type DownlinkKind } from "../contract/destination.ts";
+import { DOWNLINK_BODIES, type COMMANDS } from "../contract/downlinks.ts";
 import type { Answer, Outbox } from "../contract/outbox.ts";
 import type { Ports } from "../contract/ports.ts";
-import { decode, inWords, optional, type Shape } from "../contract/shape.ts";
-import { integer, object, oneOf, text } from "../contract/shapes.ts";
+import { decode, inWords, type Shape } from "../contract/shape.ts";
 import { Allowance } from "./pacing.ts";
 
-/** What a `cmd` may ask. heartbeat: heartbeat, health and live values are published now. */
-const COMMANDS = ["heartbeat"] as const;
 export type Commands = Readonly<Record<(typeof COMMANDS)[number], () => void>>;
 
 export interface DownlinkParts {
@@ -39,12 +37,6 @@ const RATES: Readonly<Record<DownlinkKind, { readonly perSecond: number; readonl
 };
 const REFUSALS_KEPT = 5;
 const REASON_LENGTH = 200;
-
-const name = text({ description: "destination by its name in the YAML", maxLength: 256 });
-const epoch = text({ description: "id of the buffer file", maxLength: 64 });
-const CONFIRM = object({ destination: name, epoch, through: integer({ description: "everything due to it through this number is stored", minimum: 0 }) });
-const REPLAY = object({ destination: optional(name), epoch, from: integer({ description: "first number", minimum: 1 }), to: integer({ description: "last number, inclusive", minimum: 1 }) });
-const CMD = object({ verb: oneOf(COMMANDS) });
 
 export class Downlinks {
   readonly #parts: DownlinkParts;
@@ -94,9 +86,9 @@ export class Downlinks {
   #obey(kind: DownlinkKind, message: unknown): Answer {
     const { destination, outbox, commands } = this.#parts;
     switch (kind) {
-      case "confirm": return shaped(CONFIRM, message, (asked) => this.#ours(asked.destination) ?? outbox.confirm(destination, asked.epoch, asked.through));
-      case "replay": return shaped(REPLAY, message, (asked) => this.#ours(asked.destination ?? destination) ?? inOrder(asked) ?? outbox.replay(destination, asked.epoch, asked.from, asked.to));
-      case "cmd": return shaped(CMD, message, ({ verb }) => {
+      case "confirm": return shaped(DOWNLINK_BODIES.confirm, message, (asked) => this.#ours(asked.destination) ?? outbox.confirm(destination, asked.epoch, asked.through));
+      case "replay": return shaped(DOWNLINK_BODIES.replay, message, (asked) => this.#ours(asked.destination ?? destination) ?? inOrder(asked) ?? outbox.replay(destination, asked.epoch, asked.from, asked.to));
+      case "cmd": return shaped(DOWNLINK_BODIES.cmd, message, ({ verb }) => {
         commands[verb]();
         return { ok: true, rows: 0 };
       });

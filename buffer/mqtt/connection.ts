@@ -9,7 +9,7 @@ import { MqttClient, type IClientOptions, type IConnackPacket, type Packet } fro
 import { LinkError } from "../../agent/contract/errors.ts";
 import type { Clock } from "../../agent/contract/time.ts";
 import { dateProblem, type Certificate } from "./certificate.ts";
-import { dismissed, isBareClose, LONG_BACKOFF, lostBy, refusedBy, type Loss } from "./link-errors.ts";
+import { dismissed, isReset, LONG_BACKOFF, lostBy, refusedBy, type Loss } from "./link-errors.ts";
 import { limitPackets } from "./packet-limit.ts";
 import { Publisher } from "./publisher.ts";
 import type { Next } from "./reason-codes.ts";
@@ -129,7 +129,7 @@ function handshake(wire: Wire, options: ConnectionOptions, signal: AbortSignal):
     const onError = (cause: Error): void => {
       const dates = dateProblem(wire.certificates, options.network.now().unixMs, options.address.releasedAt);
       if (!connected) fail(refusedBy({ where, dates }, cause));
-      else fail(lostBy({ where, dates }, cause), { how: isBareClose(cause) ? "closed" : "else" });
+      else fail(lostBy({ where, dates }, cause), { how: isReset(cause) ? "reset" : "else" });
     };
     stream.on("error", onError); // mqtt.js tells of some of them only.
     limitPackets(stream, LARGEST_INCOMING_BYTES, onError);

@@ -1,7 +1,8 @@
 /**
  * Two clients with one client id put each other out in turn, for ever. Three times within a minute is that and no
  * accident: then we say so and stay away for minutes, so that at least one of them works. MQTT 5 names it (0x8E); over
- * 3.1.1 it shows as a bare close soon after CONNACK with nothing of ours in flight.
+ * 3.1.1 it shows as a close without a word (and without a reset, which is the network) soon after CONNACK, with nothing of
+ * ours in flight.
  */
 import { LinkError } from "../../agent/contract/errors.ts";
 import type { Ports } from "../../agent/contract/ports.ts";

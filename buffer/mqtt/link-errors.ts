@@ -5,10 +5,10 @@ import { connectRefusal, dismissal, type Next } from "./reason-codes.ts";
 /** For refusals that only a person can cure: not hammered, never given up. */
 export const LONG_BACKOFF: Retry = { afterMs: 30_000 };
 
-/** closed: without a word. told: DISCONNECT with a reason code. else: silence, a broken network, a packet out of order, us. */
+/** closed: without a word. reset: the same, broken off. told: DISCONNECT with a reason code. else: silence, a broken network, a packet out of order, us. */
 export interface Loss {
   readonly error: LinkError;
-  readonly how: "closed" | "told" | "else";
+  readonly how: "closed" | "reset" | "told" | "else";
   readonly code: number | null;
   readonly next: Next;
 }
@@ -22,7 +22,7 @@ export class OptionRefused extends LinkError {
   }
 }
 
-export const isBareClose = (cause: Error): boolean => "code" in cause && (cause.code === "ECONNRESET" || cause.code === "EPIPE");
+export const isReset = (cause: Error): boolean => "code" in cause && (cause.code === "ECONNRESET" || cause.code === "EPIPE");
 
 /** `dates`: what is wrong with the dates of the certificates, in words; null when nothing is. */
 interface Place {

@@ -11,7 +11,7 @@
 export type Verdict = "accepted" | "refused" | "retry" | "stop";
 /**
  * What a refused or ended link does next. soon: again after the ordinary back-off. person: at least 30 s, because only a
- * person can cure it. version, retain: again at once without it. slower: throttled. window: half of it. taken: another
+ * person can cure it. version, retain: again at once without it. slower: the same, and throttled. window: half of it. taken: another
  * client came with our id. message: it is about what we sent, which then goes alone to see which one it is.
  */
 export type Next = "soon" | "person" | "version" | "retain" | "slower" | "window" | "taken" | "message";
@@ -32,6 +32,7 @@ export const NO_SUBSCRIBERS = 0x10;
 export const QUOTA_EXCEEDED = 0x97;
 
 const RIGHTS = "Check username, password and the broker's access rules.";
+const QUOTA = "A rate_limit would keep us under the broker's quota.";
 const OTHER_PLACE = "We go nowhere by ourselves: put the other broker's address under url.";
 
 const CODES: Readonly<Record<number, Code>> = {
@@ -61,8 +62,8 @@ const CODES: Readonly<Record<number, Code>> = {
   0x93: { words: "receive maximum exceeded", disconnect: "window" },
   0x94: { words: "topic alias invalid", disconnect: "soon" },
   0x95: { words: "packet too large", connack: "person", disconnect: "message" },
-  0x96: { words: "message rate too high", disconnect: "slower", remedy: "We send more slowly from now on; a rate_limit would keep us under the broker's quota." },
-  0x97: { words: "quota exceeded", puback: "stop", suback: "denied", connack: "slower", disconnect: "slower", remedy: "We send more slowly from now on; a rate_limit would keep us under the broker's quota." },
+  0x96: { words: "message rate too high", disconnect: "slower", remedy: QUOTA },
+  0x97: { words: "quota exceeded", puback: "stop", suback: "denied", connack: "soon", disconnect: "slower", remedy: QUOTA },
   0x98: { words: "administrative action", disconnect: "person", remedy: "Somebody at the broker ended the connection." },
   0x99: { words: "payload format invalid", puback: "refused", connack: "person", disconnect: "message" },
   0x9a: { words: "retain not supported", connack: "retain", disconnect: "message" },

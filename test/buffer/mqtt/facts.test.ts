@@ -151,9 +151,8 @@ describe("facts of mqtt.js, rows of the sheet", () => {
 
   it("rows 14 and 15: an incoming message is handed on in its turn and acknowledged, and may make us publish without waiting", async () => {
     await using broker = await startScriptedBroker({});
-    let delivery: Delivery | undefined;
-    delivery = await destinationAt(broker.port).connect(forever, (kind) => {
-      delivery?.retain([{ scope: "health", machine: "VMC-3", payload: { heard: kind } }]);
+    const delivery: Delivery = await destinationAt(broker.port).connect(forever, (kind) => {
+      delivery.retain([{ scope: "health", machine: "VMC-3", payload: { heard: kind } }]);
     });
     await until(() => broker.subscriptions.length === 3);
     for (let n = 0; n < 20; n++) await broker.say(`${AGENT_PATH}/cmd`, "{}");

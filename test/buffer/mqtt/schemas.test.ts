@@ -8,12 +8,13 @@ import { decode, type Shape } from "../../../agent/contract/shape.ts";
 import { startAedes, subscribe } from "../../support/broker.ts";
 import { delivering, destinationAt, eventOf, IDENTITY, put, testBoard } from "../../support/delivering.ts";
 import { memoryOutbox } from "../../support/memory-outbox.ts";
+import { startScriptedBroker } from "../../support/scripted-broker.ts";
 import { SAMPLES } from "../../support/sample-records.ts";
 import { offlineHeartbeat } from "../../../buffer/mqtt/destination.ts";
 
 interface Document {
   readonly channels: Readonly<Record<string, { readonly address: string; readonly messages: Readonly<Record<string, { readonly $ref: string }>> }>>;
-  readonly operations: Readonly<Record<string, { readonly channel: { readonly $ref: string }; readonly bindings: { readonly mqtt: { readonly qos: number; readonly retain: boolean } } }>>;
+  readonly operations: Readonly<Record<string, { readonly action: string; readonly channel: { readonly $ref: string }; readonly bindings: { readonly mqtt: { readonly qos: number; readonly retain?: boolean } } }>>;
   readonly components: { readonly messages: Readonly<Record<string, { readonly payload: object }>>; readonly schemas: Readonly<Record<string, object>> };
 }
 const document = asyncApiDocument() as Document;
@@ -58,8 +59,16 @@ describe("what is published, and what the documents say of it", () => {
         expect({ topic, errors: validate.errors }).toEqual({ topic, errors: null });
       }
     }
-    expect(used).toEqual(new Set(Object.keys(document.channels)));
+    expect(used).toEqual(new Set(Object.keys(document.channels).filter((name) => !COMES_TO_US.includes(name))));
     expect(subscriber.received.filter(({ text }) => eventOf(text)["late"] === true)).toHaveLength(1);
+  });
+
+  it("what we subscribe to is what the document says we take", async () => {
+    await using broker = await startScriptedBroker({});
+    const delivery = await destinationAt(broker.port).connect(new AbortController().signal, () => undefined);
+    while (broker.subscriptions.length < COMES_TO_US.length) await new Promise((resolve) => setTimeout(resolve, 5));
+    await delivery.close();
+    expect(broker.subscriptions.map((topic) => Object.entries(document.channels).filter(([name, { address }]) => COMES_TO_US.includes(name) && matches(address, topic)).map(([name]) => name))).toEqual(COMES_TO_US.map((kind) => [kind]));
   });
 
   it("a record's data fits its own schema, and nothing else does", () => {
@@ -78,16 +87,17 @@ describe("what is published, and what the documents say of it", () => {
     }
   });
 
-  it("every reference leads somewhere, every channel is sent to once, records unretained and current values retained", () => {
+  it("every reference leads somewhere, every channel is used once, records unretained and current values retained", () => {
     const references = JSON.stringify(document).match(/"\$ref":"#[^"]+"/g) ?? [];
     for (const reference of references) expect({ reference, found: resolve(reference.slice(8, -1)) !== undefined }).toEqual({ reference, found: true });
     const operations = Object.values(document.operations);
     expect(operations.map(({ channel }) => channel.$ref).toSorted()).toEqual(Object.keys(document.channels).map((name) => `#/channels/${name}`).toSorted());
-    for (const { channel, bindings } of operations) expect(bindings.mqtt).toMatchObject({ qos: 1, retain: !/ecord/.test(channel.$ref) });
+    for (const { action, channel, bindings } of operations) expect({ action, qos: bindings.mqtt.qos, retain: bindings.mqtt.retain ?? false }).toEqual(COMES_TO_US.some((kind) => channel.$ref.endsWith(`/${kind}`)) ? { action: "receive", qos: 1, retain: false } : { action: "send", qos: 1, retain: !/ecord/.test(channel.$ref) });
     for (const { address } of Object.values(document.channels)) expect(address.split("/").length - 1).toBeLessThanOrEqual(7);
   });
 });
 
+const COMES_TO_US: readonly string[] = ["confirm", "replay", "cmd"];
 const CONTEXT = { environment: "test", equipment: { machine: null }, erp: null, tz: "Europe/Paris" } as const;
 const LATE = { machine: "VMC-3", context: JSON.stringify(CONTEXT), checkpoint: null, observedAt: SAMPLES.state.start, late: true } as const;
 const resolve = (reference: string): unknown =>
