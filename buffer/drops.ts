@@ -56,7 +56,9 @@ export function openDrops(db: Connection, dayOf: (at: UnixMs) => string) {
         sums.set(`${day}|${machine}`, sum);
       }
       for (const { day, machine, count } of sums.values()) add({ destination, day, machine, cause }, count);
-      forget.run(dayOf(unixMs(now - KEPT_MS)));
+      // By the rows' own time: a demo's days are not ours.
+      const newest = Math.max(...[...there.values()].map(({ observed }) => observed), 0);
+      if (newest > KEPT_MS) forget.run(dayOf(unixMs(newest - KEPT_MS)));
     },
     on: (day: string): readonly DroppedCount[] => ofDay.all(day).filter((row) => checked(row).count > 0)
       .map(({ name, whose, cause, count }) => ({ destination: name, machine: whose, cause: cause as Loss["reason"], count })),

@@ -8,6 +8,7 @@ import { checkAlarm, checkInterval, checkReferences } from "./check-intervals.ts
 import { checkCycles } from "./check-cycles.ts";
 import { checkDowntimes } from "./check-downtimes.ts";
 import { checkParts } from "./check-parts.ts";
+import { checkReceipts } from "./check-receipts.ts";
 import { checkGaps, checkStates } from "./check-states.ts";
 import { checkSummary } from "./check-summaries.ts";
 import { decodeLine } from "./decode.ts";
@@ -54,6 +55,7 @@ export async function auditRecords(lines: AsyncIterable<string>): Promise<AuditR
     checkReferences(fact, (id) => ledger.has(id), collected);
   }
   chain.conclude(only(facts, "loss"));
+  checkReceipts(only(facts, "receipt"), chain, collected);
   const machines = Map.groupBy(facts.filter(({ machine }) => machine !== null), ({ machine }) => machine ?? "");
   for (const of of machines.values()) checkMachine(of, collected);
   const { findings, counts } = collected;

@@ -3,12 +3,15 @@
  * it that was due. A row that `prev` names and nobody brought is missing, unless a loss record covers it.
  */
 import type { Place } from "./decode.ts";
+import type { RecordType } from "../contract/record.ts";
 import type { Fact, LossFact } from "./fact.ts";
 import type { Findings } from "./finding.ts";
 import { subject } from "./ledger.ts";
 
 interface Row {
   readonly prev: number;
+  readonly machine: string | null;
+  readonly type: RecordType;
   readonly key: string;
 }
 
@@ -24,10 +27,17 @@ export class Chain {
     this.#epochs.set(epoch, rows);
     const key = `${fact.id}:${fact.rev}`;
     const before = rows.get(seq);
-    if (!before) rows.set(seq, { prev, key });
+    if (!before) rows.set(seq, { prev, key, machine: fact.machine, type: fact.type });
     else if (before.key !== key) this.#findings.add("chain", subject(fact), `row ${seq} of ${epoch} is ${before.key} and ${key}`);
     else if (before.prev !== prev) this.#findings.add("chain", subject(fact), `row ${seq} of ${epoch} names both ${before.prev} and ${prev} as the row before`);
     if (prev >= seq) this.#findings.add("chain", subject(fact), `row ${seq} of ${epoch} names ${prev} as the row before`);
+  }
+
+  /** How many rows of a machine are here with numbers from `from` to `to`, receipts left out. */
+  held(machine: string | null, { epoch, from, to }: { readonly epoch: string; readonly from: number; readonly to: number }): number {
+    let count = 0;
+    for (const [seq, row] of this.#epochs.get(epoch) ?? []) if (seq >= from && seq <= to && row.machine === machine && row.type !== "receipt") count += 1;
+    return count;
   }
 
   conclude(losses: readonly LossFact[]): void {

@@ -93,5 +93,12 @@ const READERS: Readonly<Record<string, (data: Row) => object>> = {
     }),
     coverage: orNull(amount, data, "coverage"),
   }),
+  receipt: (data) => ({
+    type: "receipt", date: text(data, "date"), tz: text(data, "tz"), made: amounts(data, "made"), gapMs: whole(row(data, "gaps"), "ms"), gapCount: whole(row(data, "gaps"), "count"),
+    ranges: rows(data, "ranges").map((one) => ({ epoch: text(one, "epoch"), from: whole(one, "fromSeq"), to: whole(one, "toSeq") })),
+    destinations: rows(data, "destinations").map((one) => ({
+      name: text(one, "name"), due: whole(one, "due"), delivered: whole(one, "delivered"), confirmed: orNull(whole, one, "confirmed"), waiting: whole(one, "waiting"), dropped: amounts(one, "dropped"),
+    })),
+  }),
   loss: (data) => ({ type: "loss", lostEpoch: text(data, "lostEpoch"), fromSeq: orNull(whole, data, "fromSeq"), toSeq: orNull(whole, data, "toSeq") }),
 };

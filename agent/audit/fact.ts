@@ -87,5 +87,19 @@ export interface LossFact extends Common {
   readonly fromSeq: number | null;
   readonly toSeq: number | null;
 }
-export type Fact = StateFact | CycleFact | CountFact | DowntimeFact | AlarmFact | ConnectionFact | SummaryFact | LossFact;
+export interface ReceiptFact extends Common {
+  readonly type: "receipt";
+  /** Of the site: YYYY-MM-DD. */
+  readonly date: string;
+  readonly tz: string;
+  readonly made: Readonly<Record<string, number>>;
+  readonly ranges: readonly { readonly epoch: string; readonly from: number; readonly to: number }[];
+  readonly destinations: readonly {
+    readonly name: string; readonly due: number; readonly delivered: number; readonly confirmed: number | null; readonly waiting: number;
+    readonly dropped: Readonly<Record<string, number>>;
+  }[];
+  readonly gapCount: number;
+  readonly gapMs: number;
+}
+export type Fact = StateFact | CycleFact | CountFact | DowntimeFact | AlarmFact | ConnectionFact | SummaryFact | LossFact | ReceiptFact;
 export type FactOf<T extends RecordType> = Extract<Fact, { readonly type: T }>;

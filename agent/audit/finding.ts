@@ -27,6 +27,9 @@ export const RULES = {
   "summary-sum": "times per state and per category add up to the window, counts to their total, ratios to their terms",
   "summary-states": "a summary's state times are those of the states in its window",
   "summary-counts": "a summary counts what ended in its window",
+  "receipt-sum": "a receipt adds up: what was due was delivered, waits or was dropped; no more was due than was made, none confirmed that was not delivered",
+  "receipt-key": "there is one receipt for each machine and day, of the site's midnight to midnight",
+  "receipt-rows": "of the numbers a receipt names, a machine has no more records than the receipt says were made",
   reference: "a record that another one names is there",
   chain: "every row is there: seq names one record, prev the row before, and what is missing has a loss record",
 } as const;

@@ -72,8 +72,8 @@ export interface Issued {
   readonly said: string;
   /** The day is done with. */
   readonly isLast: boolean;
-  /** Last number of the day. */
-  readonly to: number;
+  /** First and last number of the day in the file that is in use. */
+  readonly range: { readonly from: number; readonly to: number };
 }
 
 /** The site's day that an instant lies in, YYYY-MM-DD. */
@@ -137,10 +137,10 @@ export class DayBook {
     return { tally: this.#today, also: this.#isChanged ? [this.#stored()] : [] };
   }
   /** A receipt is published: the checkpoint to store with it. */
-  issued(day: number, { rev, said, isLast, to }: Issued): Checkpoint {
+  issued(day: number, { rev, said, isLast, range: { from, to } }: Issued): Checkpoint {
     this.#days = this.#days.flatMap((one) => {
       if (one.tally.day !== day) return [one];
-      const ranges = one.tally.ranges.map((range) => (range.to === null ? { ...range, to } : range));
+      const ranges = one.tally.ranges.map((range) => (range.to === null ? { ...range, from: Math.max(range.from, from), to } : range));
       return isLast ? [] : [{ tally: { ...one.tally, ranges }, rev, said }];
     });
     const oldest = this.#days[0]?.tally.day ?? this.#today?.day ?? day;

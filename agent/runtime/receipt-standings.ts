@@ -36,64 +36,86 @@ const PAUSE_MS = 5;
 
 type Counts = ReadonlyMap<string, number>;
 type Row = Pick<LedgerRow, "seq" | "machine" | "type" | "observedAt">;
+/** Numbers of an older file that were not saved into this one; `from` and `to` null: not known. */
+interface Unsaved {
+  readonly epoch: string;
+  readonly from: number | null;
+  readonly to: number | null;
+}
+interface Reading<R extends Row> {
+  readonly parts: StandingParts;
+  readonly rows: DayRows;
+  readonly signal: AbortSignal;
+  readonly read: (after: number) => readonly R[];
+}
 
-export async function standings(parts: StandingParts, rows: DayRows, signal: AbortSignal): Promise<Standings> {
+/** `isOverFiles`: some of the day was committed to a buffer file that is no more. */
+export async function standings(parts: StandingParts, rows: DayRows & { readonly isOverFiles: boolean }, signal: AbortSignal): Promise<Standings> {
   const { outbox, destinations } = parts;
+  const history = (after: number): readonly LedgerRow[] => outbox.history(after, SLICE);
   const drops = outbox.dropped(dateOf(rows.day));
-  const kept = await counted(parts, rows, signal, (after) => outbox.history(after, SLICE));
+  const unsaved: Unsaved[] = [];
+  if (rows.isOverFiles) await eachRow({ parts, rows, signal, read: history }, ({ type, body }) => {
+    if (type === "loss") unsaved.push(...unsavedIn(body));
+  });
   const found = new Map<string, { readonly waiting: Counts; readonly beyond: Counts | null }>();
   for (const { name, types } of destinations) {
     const { isConfirming = false, confirmedThrough = null } = outbox.status().destinations.find((one) => one.name === name) ?? {};
-    const isDue = ({ type }: Row): boolean => types === null || types.includes(type);
     found.set(name, {
-      waiting: await counted(parts, rows, signal, (after) => outbox.pending(name, after, SLICE)),
-      beyond: isConfirming ? await counted(parts, { ...rows, from: Math.max(rows.from, (confirmedThrough ?? 0) + 1) }, signal, (after) => outbox.history(after, SLICE), isDue) : null,
+      waiting: await counted({ parts, rows, signal, read: (after) => outbox.pending(name, after, SLICE) }, null),
+      beyond: isConfirming ? await counted({ parts, rows: { ...rows, from: Math.max(rows.from, (confirmedThrough ?? 0) + 1) }, signal, read: history }, types) : null,
     });
   }
-  const unsaved = lostWithFile(outbox);
   return (machine, tally) => destinations.flatMap(({ name }) => {
     const due = tally.due[name];
     const one = found.get(name);
     if (due === undefined || one === undefined) return [];
     const waiting = Math.min(due, one.waiting.get(machine) ?? 0);
     const dropped: Record<string, number> = {};
-    for (const { cause, count, ...drop } of drops) if (drop.destination === name && drop.machine === machine) dropped[cause] = count;
-    const gone = unsaved(tally, name, kept.get(machine) ?? 0);
-    if (gone > 0) dropped["buffer_corrupt"] = (dropped["buffer_corrupt"] ?? 0) + gone;
-    const delivered = due - waiting - Object.values(dropped).reduce((sum, count) => sum + count, 0);
-    const confirmed = one.beyond === null ? null : Math.max(0, delivered - Math.max(0, (one.beyond.get(machine) ?? 0) - waiting));
-    return [{ name, due, delivered, confirmed, waiting, dropped }];
+    let left = due - waiting;
+    const drop = (cause: string, count: number): void => {
+      const taken = Math.min(left, count);
+      if (taken > 0) dropped[cause] = (dropped[cause] ?? 0) + taken;
+      left -= Math.max(0, taken);
+    };
+    // What cannot be told apart may be any machine's: it counts as dropped for each, since nobody can say that it arrived.
+    for (const { cause, count, ...own } of drops) if (own.destination === name && (own.machine === machine || own.machine === null)) drop(cause, count);
+    drop("buffer_corrupt", Math.min(tally.before?.due[name] ?? 0, lostWithFile(tally, unsaved, outbox.epoch)));
+    const confirmed = one.beyond === null ? null : Math.max(0, left - Math.max(0, (one.beyond.get(machine) ?? 0) - waiting));
+    return [{ name, due, delivered: left, confirmed, waiting, dropped }];
   });
 }
 
-/** Rows of the day by machine, receipts left out. */
-async function counted({ ports, timezone }: StandingParts, { day, from, to }: DayRows, signal: AbortSignal, read: (after: number) => readonly Row[], isDue: (row: Row) => boolean = () => true): Promise<Counts> {
-  const counts = new Map<string, number>();
+async function eachRow<R extends Row>({ parts, rows: { from, to }, signal, read }: Reading<R>, take: (row: R) => void): Promise<void> {
   for (let after = from - 1; after < to;) {
     const slice = read(after);
     for (const row of slice) {
       after = row.seq;
-      if (row.seq <= to && row.machine !== null && row.type !== "receipt" && isDue(row) && localDay(timezone, row.observedAt) === day) counts.set(row.machine, (counts.get(row.machine) ?? 0) + 1);
+      if (row.seq <= to) take(row);
     }
     if (slice.length < SLICE) break;
-    await ports.network.sleep(PAUSE_MS, signal);
+    await parts.ports.network.sleep(PAUSE_MS, signal);
   }
+}
+
+/** Rows of the day by machine, receipts left out. `types`: only these; null: all. */
+async function counted(reading: Reading<Row>, types: readonly RecordType[] | null): Promise<Counts> {
+  const counts = new Map<string, number>();
+  await eachRow(reading, ({ machine, type, observedAt }) => {
+    if (machine !== null && type !== "receipt" && (types === null || types.includes(type)) && localDay(reading.parts.timezone, observedAt) === reading.rows.day) counts.set(machine, (counts.get(machine) ?? 0) + 1);
+  });
   return counts;
 }
 
-/**
- * Rows that were due from a file that is no more: neither delivered everywhere before (the loss record says from which
- * number on), nor saved into the new one. At most so many: which machine's they were nobody can tell any more.
- */
-function lostWithFile(outbox: Outbox): (tally: DayTally, destination: string, kept: number) => number {
-  const losses = outbox.history(0, SLICE).flatMap(({ type, body }) => (type === "loss" ? [JSON.parse(body) as { readonly reason: string; readonly lostEpoch: string; readonly fromSeq: number | null }] : []));
-  return ({ before, made, ranges }, destination, kept) => {
-    const old = ranges.findLast(({ epoch }) => epoch !== outbox.epoch);
-    if (before === null || old === undefined) return 0;
-    const sum = (counts: Readonly<Record<string, number>>): number => Object.values(counts).reduce((total, count) => total + count, 0);
-    const saved = Math.max(0, kept - (sum(made) - sum(before.made)));
-    const from = losses.find(({ reason, lostEpoch }) => reason === "buffer_corrupt" && lostEpoch === old.epoch)?.fromSeq ?? old.from;
-    const open = Math.max(0, (old.to ?? old.from) - Math.max(from, old.from) + 1);
-    return Math.max(0, Math.min(before.due[destination] ?? 0, open) - saved);
-  };
+function unsavedIn(body: string): readonly Unsaved[] {
+  const { reason, lostEpoch, fromSeq, toSeq } = JSON.parse(body) as { readonly reason: string; readonly lostEpoch: string; readonly fromSeq: number | null; readonly toSeq: number | null };
+  return reason === "buffer_corrupt" ? [{ epoch: lostEpoch, from: fromSeq, to: toSeq }] : [];
+}
+
+/** Rows of the day that went with an older file, at most: which machine's they were nobody can tell any more. */
+function lostWithFile({ ranges }: DayTally, unsaved: readonly Unsaved[], epoch: string): number {
+  return ranges.filter((range) => range.epoch !== epoch).reduce((sum, { epoch: old, from, to }) => {
+    const last = to ?? from;
+    return sum + unsaved.filter((one) => one.epoch === old).reduce((rows, one) => rows + Math.max(0, Math.min(one.to ?? last, last) - Math.max(one.from ?? from, from) + 1), 0);
+  }, 0);
 }

@@ -63,21 +63,35 @@ export async function writeReceipts(parts: ReceiptParts, signal: AbortSignal): P
     const span = spanOf(timezone, day);
     if (now < span.end + DELAY_MS) continue;
     const of = machines.flatMap((machine) => machine.book.closed.filter(({ tally }) => tally.day === day).map((closed) => ({ machine, closed })));
-    const from = Math.min(...of.map(({ closed }) => closed.tally.ranges.find(({ epoch }) => epoch === outbox.epoch)?.from ?? Infinity));
-    const to = Math.max(from - 1, firstSince(outbox, outbox.status().lastSeq, span.end) - 1);
-    const isLast = now >= span.end + LATEST_MS || isSettled(outbox, to);
+    const range = rangeOf(outbox, of.map(({ closed }) => closed), span);
+    const isLast = now >= span.end + LATEST_MS || isSettled(outbox, range.to);
     const due = of.filter(({ closed }) => closed.rev === 0 || isLast);
     if (due.length === 0) continue;
-    const found = await standings(parts, { day, from, to }, signal);
-    for (const { machine, closed } of due) await issue(parts, { machine, closed, span, found, to, isLast });
+    const found = await standings(parts, { day, ...range, isOverFiles: of.some(({ closed }) => closed.tally.before !== null) }, signal);
+    for (const { machine, closed } of due) await issue(parts, { machine, closed, span, found, range, isLast });
   }
 }
 
+interface Range {
+  readonly from: number;
+  /** Inclusive. */
+  readonly to: number;
+}
 interface Span {
   readonly start: UnixMs;
   readonly end: UnixMs;
 }
 const spanOf = (timezone: string, day: number): Span => ({ start: wallInstant(timezone, day, 0), end: wallInstant(timezone, day + 1, 0) });
+
+/** Numbers of the day in the file that is in use; as first told, since rows around its ends may go. */
+function rangeOf(outbox: Outbox, days: readonly ClosedDay[], span: Span): Range {
+  const known = days.flatMap(({ tally }) => tally.ranges.filter(({ epoch }) => epoch === outbox.epoch));
+  const { lastSeq } = outbox.status();
+  const first = Math.min(...known.map(({ from }) => from));
+  const last = Math.max(...known.map(({ to }) => to ?? 0));
+  const from = last > 0 ? first : Math.max(first, firstSince(outbox, lastSeq, span.start));
+  return { from, to: last > 0 ? last : Math.max(from - 1, firstSince(outbox, lastSeq, span.end) - 1) };
+}
 
 /** Everything through `to` has arrived wherever it was due. */
 function isSettled(outbox: Outbox, to: number): boolean {
@@ -93,17 +107,17 @@ interface Issue {
   readonly closed: ClosedDay;
   readonly span: Span;
   readonly found: Standings;
-  readonly to: number;
+  readonly range: Range;
   readonly isLast: boolean;
 }
 
-async function issue(parts: ReceiptParts, { machine, closed, span, found, to, isLast }: Issue): Promise<void> {
+async function issue(parts: ReceiptParts, { machine, closed, span, found, range, isLast }: Issue): Promise<void> {
   const { outbox, ports } = parts;
-  const body = bodyOf(parts, { machine, closed, span, found, to });
+  const body = bodyOf(parts, { machine, closed, span, found, range });
   const said = JSON.stringify(body);
   const isNews = said !== closed.said;
   const rev = isNews ? closed.rev + 1 : closed.rev;
-  const checkpoint = machine.book.issued(closed.tally.day, { rev, said, isLast, to });
+  const checkpoint = machine.book.issued(closed.tally.day, { rev, said, isLast, range });
   const record: NewRecord<"receipt"> = {
     type: "receipt", id: recordId({ agent: parts.agent, machine: machine.id }, "receipt", [body.date]), rev, start: span.start, body,
   };
@@ -115,7 +129,7 @@ async function issue(parts: ReceiptParts, { machine, closed, span, found, to, is
   }
 }
 
-function bodyOf({ timezone }: ReceiptParts, { machine, closed, span, found, to }: Omit<Issue, "isLast">): Body<"receipt"> {
+function bodyOf({ timezone }: ReceiptParts, { machine, closed, span, found, range }: Omit<Issue, "isLast">): Body<"receipt"> {
   const { tally } = closed;
   return {
     status: "closed", start: rfc3339(span.start), end: rfc3339(span.end), durationMs: span.end - span.start, utcOffsetMin: utcOffsetMin(timezone, span.start),
@@ -123,7 +137,7 @@ function bodyOf({ timezone }: ReceiptParts, { machine, closed, span, found, to }
     date: dateOf(tally.day),
     samples: { read: tally.read, late: tally.late },
     made: tally.made,
-    ranges: tally.ranges.map(({ epoch, from, to: last }) => ({ epoch, fromSeq: from, toSeq: last ?? to })),
+    ranges: tally.ranges.map(({ epoch, from, to }) => ({ epoch, fromSeq: to === null ? Math.max(from, range.from) : from, toSeq: to ?? range.to })),
     destinations: found(machine.id, tally),
     gaps: machine.book.gapsIn(span.start, span.end),
   };

@@ -62,12 +62,18 @@ const PLANTED: readonly (readonly [string, Rule, (records: Data[]) => void])[] =
   ["state times that the states do not say", "summary-states", (records) => void Object.assign(group(records, "sum", "stateMs"), { READY: 1_860_000, RUNNING: 1_080_000 })],
   ["a cycle that the summary forgot", "summary-counts", (records) => change(records, "sum", { counts: { cycles: 1, completed: 1, aborted: 0, interrupted: 0, unknown: 0, parts: 2 } })],
   ["a part that the summary forgot", "summary-counts", (records) => void (group(records, "sum", "counts")["parts"] = 1)],
+  ["a receipt that does not add up", "receipt-sum", (records) => change(records, "rec", { destinations: [{ name: "erp", due: 30, delivered: 26, confirmed: 20, waiting: 3, dropped: { refused: 2 } }] })],
+  ["more due than was made", "receipt-sum", (records) => void (group(records, "rec", "made")["state"] = 16)],
+  ["more confirmed than delivered", "receipt-sum", (records) => change(records, "rec", { destinations: [{ name: "erp", due: 30, delivered: 25, confirmed: 26, waiting: 3, dropped: { refused: 2 } }] })],
+  ["two receipts of one day", "receipt-key", (records) => void records.push({ ...last(records, "rec"), recordId: id("rec2") })],
+  ["a receipt of another day than it says", "receipt-key", (records) => change(records, "rec", { date: "2026-03-02" })],
   ["an alarm that no record tells of", "reference", (records) => drop(records, "a1")],
 ];
 
 /** The same for envelopes: what only they can show. */
 const MISLAID: readonly (readonly [string, Rule, (events: Record<string, unknown>[]) => void])[] = [
   ["a row that was lost on the way", "chain", (events) => void events.splice(0, 1)],
+  ["a record that the receipt knows nothing of", "receipt-rows", (events) => void Object.assign(events.at(-1)?.["data"] ?? {}, { made: { state: 16 }, destinations: [] })],
   ["two records in one row", "chain", (events) => void Object.assign(events[5] ?? {}, { seq: 5, prev: 4 })],
   ["an envelope of another record", "id-form", (events) => void Object.assign(events[5] ?? {}, { id: `${id("s1")}:9` })],
 ];
@@ -78,7 +84,7 @@ describe("audit", () => {
     for (const values of [validHour(), events, [...events, ...events].reverse(), validHour().reverse()]) {
       const report = await audit(values);
       expect(report.findings).toEqual([]);
-      expect(report).toMatchObject({ good: true, lines: values.length, records: 18, machines: ["VMC-3"] });
+      expect(report).toMatchObject({ good: true, lines: values.length, records: 19, machines: ["VMC-3"] });
     }
   });
 

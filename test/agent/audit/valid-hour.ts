@@ -1,4 +1,4 @@
-/** One hour of one machine, written by hand: two cycles, a hold, a gap, two stops, a shift's summary. True in every rule. */
+/** One hour of one machine, written by hand: two cycles, a hold, a gap, two stops, a shift's summary, the day's receipt. True in every rule. */
 export type Data = Record<string, unknown> & { recordId: string; rev: number };
 
 const minute = (of: number): string => new Date(Date.UTC(2026, 2, 3, 8, of)).toISOString();
@@ -58,6 +58,11 @@ const SUMMARY = record("summary", "sum", [0, 60], {
   stops: { n: 2, ms: 20 * MIN, microN: 0, microMs: 0 }, kpis: { availability: { num: 19 * MIN, den: 50 * MIN, value: 0.38 }, quality: zero }, coverage: 50 / 60, provisional: true, calendarVersion: "v1",
 });
 
+const RECEIPT = record("receipt", "rec", [-540, 900], {
+  date: "2026-03-03", samples: { read: 40, late: 0 }, made: { state: 17, alarm: 2, cycle: 2, count: 2, downtime: 4, connection: 2, summary: 1 },
+  ranges: [{ epoch: "e1", fromSeq: 1, toSeq: 30 }], destinations: [{ name: "erp", due: 30, delivered: 25, confirmed: 20, waiting: 3, dropped: { refused: 2 } }], gaps: { count: 1, ms: 10 * MIN },
+});
+
 /** A fresh copy each time: tests change it. */
 export const validHour = (): Data[] => structuredClone([
   ...states(),
@@ -70,6 +75,7 @@ export const validHour = (): Data[] => structuredClone([
   cycle("c2", [45, 55], { counter: counter(11, 12), cycleKind: "production" }),
   count("k2", 55, "c2", counter(11, 12)),
   SUMMARY,
+  RECEIPT,
 ]);
 
 /** As the broker delivers them. */
