@@ -25,6 +25,8 @@ export interface CrashRun {
   readonly livesMs: readonly number[];
   /** The feed is played so that it lasts this long; null: it is all there before the agent has started. */
   readonly lastsMs: number | null;
+  /** After the first life the agent waits only `holdMs` for its machine, whose cable is pulled time and again. */
+  readonly holes?: { readonly holdMs: number; readonly cables: readonly { readonly afterMs: number; readonly forMs: number }[] };
 }
 
 /** Longer pauses of a recording are shortened to this: a kill should meet an agent at work. */
@@ -34,8 +36,9 @@ const HEARTBEAT_MS = 500;
 const QUIET_MS = 4 * HEARTBEAT_MS;
 const CATCH_UP_MS = 60_000;
 const LOOK_MS = 25;
+const DEFAULT_HOLD_MS = 600_000;
 
-export async function crashRun({ feed, device }: Played, { bundle, livesMs, lastsMs }: CrashRun): Promise<Arrived> {
+export async function crashRun({ feed, device }: Played, { bundle, livesMs, lastsMs, holes }: CrashRun): Promise<Arrived> {
   const folder = mkdtempSync(join(tmpdir(), "cellgate-crash-"));
   const arrived = new Arrived();
   await using broker = await startBroker();
@@ -45,15 +48,27 @@ export async function crashRun({ feed, device }: Played, { bundle, livesMs, last
   });
   const simulation = await simulate(feed, { clock: systemClock(), speed: lastsMs === null ? "all" : lengthMs(feed) / lastsMs, maxPauseMs: LONGEST_PAUSE_MS, bufferSize: 1 << 20, cable: "cut" });
   const file = join(folder, "cellgate.yaml");
-  writeFileSync(file, configuration({ dataDir: join(folder, "data"), broker: broker.port, url: simulation.agent.url, device }));
+  const configure = (holdMs: number): void => {
+    writeFileSync(file, configuration({ dataDir: join(folder, "data"), broker: broker.port, url: simulation.agent.url, device, holdMs }));
+  };
+  configure(DEFAULT_HOLD_MS);
   const start = (): BundleProcess => runBundle(bundle, ["run", "--config", file], { STATE_DIRECTORY: folder });
   let agent = start();
   try {
+    if (holes) {
+      // Its first position is stored: before that there is nothing to come back to.
+      await firstRecord(arrived, agent);
+      await agent.kill("SIGKILL");
+      configure(holes.holdMs);
+      agent = start();
+    }
+    const pulling = pullCables(simulation, holes?.cables ?? []);
     for (const lifeMs of livesMs) {
       await Promise.race([sleep(lifeMs), agent.ended.then(({ code }) => { throw new Error(`the agent ended by itself with ${String(code)}:\n${agent.out()}\n${agent.err()}`); })]);
       await agent.kill("SIGKILL");
       agent = start();
     }
+    await pulling;
     await toldAll(simulation, arrived, agent);
     await agent.kill("SIGTERM");
     await nothingWaits(join(folder, "data"), arrived);
@@ -62,6 +77,20 @@ export async function crashRun({ feed, device }: Played, { bundle, livesMs, last
     await agent.kill("SIGKILL");
     await simulation.close();
     rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function firstRecord(arrived: Arrived, agent: BundleProcess): Promise<void> {
+  for (const end = performance.now() + CATCH_UP_MS; arrived.messages === 0; await sleep(LOOK_MS))
+    if (performance.now() > end) throw new Error(`no record arrived within ${CATCH_UP_MS} ms:\n${agent.out().slice(-4_000)}`);
+}
+
+async function pullCables({ agent }: Simulation, cables: NonNullable<CrashRun["holes"]>["cables"]): Promise<void> {
+  for (const { afterMs, forMs } of cables) {
+    await sleep(afterMs);
+    agent.pullCable("cut");
+    await sleep(forMs);
+    await agent.plugCable();
   }
 }
 
@@ -92,12 +121,12 @@ async function nothingWaits(dataDir: string, arrived: Arrived): Promise<void> {
   if (waiting > 0) arrived.faults.push(`${waiting} records still wait for their acknowledgement after an orderly end`);
 }
 
-const configuration = (at: { readonly dataDir: string; readonly broker: number; readonly url: string; readonly device: string }): string => `
+const configuration = (at: { readonly dataDir: string; readonly broker: number; readonly url: string; readonly device: string; readonly holdMs: number }): string => `
 agent: {id: crash, site: bench, timezone: UTC, environment: test, data_dir: ${JSON.stringify(at.dataDir)}}
 destinations: [{type: mqtt, name: bridge, url: "mqtt://127.0.0.1:${at.broker}", ${NO_WINDOWS}}]
 machines:
   - id: VMC-3
-    sources: [{type: mtconnect, url: "${at.url}", device: ${at.device}, history: buffer, time: source, heartbeat: ${HEARTBEAT_MS}ms}]
+    sources: [{type: mtconnect, url: "${at.url}", device: ${at.device}, history: buffer, time: source, heartbeat: ${HEARTBEAT_MS}ms, refill_hold: ${at.holdMs}ms}]
     shifts:
       shifts: [{code: early, start: "06:00", end: "14:00"}, {code: late, start: "14:00", end: "22:00"}, {code: night, start: "22:00", end: "06:00"}]
       breaks: [{name: lunch, start: "10:00", end: "10:30"}]

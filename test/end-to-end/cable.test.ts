@@ -78,11 +78,11 @@ const closedGap = (watching: Watching): boolean => gaps(watching).some(({ status
 const after = (watching: Watching, type: string): Record<string, unknown>[] => watching.running.last(type).filter(({ start }) => (secondOf(start) ?? 0) >= SEEN);
 
 /** The machine's agent was restarted too: of the hole it knows nothing, and all it has is what is so now. */
-async function backWithoutMemory({ agent, blank, says }: HandMachine, now: Says): Promise<void> {
-  agent.restart("2", { block: false });
-  blank(BACK - 10);
-  says(BACK, { ...IDLE, pcount: 11, ...now });
-  await agent.plugCable();
+async function backWithoutMemory(machine: HandMachine, now: Says): Promise<void> {
+  machine.agent.restart("2", { block: false });
+  machine.blank(BACK - 10);
+  machine.says(BACK, { ...IDLE, pcount: 11, ...now });
+  await machine.agent.plugCable();
 }
 const lastSaid = ({ before }: Pulled): Says => Object.assign({}, ...before.map(([, says]) => says)) as Says;
 

@@ -11,7 +11,7 @@ import { fakeClock, type FakeClock } from "../support/fake-clock.ts";
 import { startAgent, type RunningAgent } from "../support/running-agent.ts";
 
 /** A Monday morning. */
-const START = Date.UTC(2026, 0, 5, 6);
+export const START = Date.UTC(2026, 0, 5, 6);
 export const HOLD_S = 600;
 export const instant = (seconds: number): string => new Date(START + seconds * 1_000).toISOString();
 export const secondOf = (text: unknown): number | null => (typeof text === "string" ? (Date.parse(text) - START) / 1_000 : null);
@@ -68,7 +68,8 @@ export interface Watching extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-export async function watch(url: string, { dataDir, history = "current", second = 0 }: { readonly dataDir?: string; readonly history?: string; readonly second?: number } = {}): Promise<Watching> {
+/** `more`: further lines of the machine's YAML. */
+export async function watch(url: string, { dataDir, history = "current", second = 0, more = "" }: { readonly dataDir?: string; readonly history?: string; readonly second?: number; readonly more?: string } = {}): Promise<Watching> {
   const clock = fakeClock(START + second * 1_000);
   const running = await startAgent(`
 agent: {id: cell-7, site: lyon, timezone: UTC, environment: test}
@@ -76,7 +77,7 @@ destinations: [{type: mqtt, name: bridge, url: "mqtt://127.0.0.1:1"}]
 machines:
   - id: VMC-3
     sources: [{type: mtconnect, url: "${url}", history: ${history}, heartbeat: 100ms, interval: 10ms, refill_hold: ${HOLD_S}s, time: source}]
-    cycle: {counter_join: 1s}
+    cycle: {counter_join: 1s}${more}
 `, { clock, random: () => 0 }, dataDir);
   let stopped = false;
   const allSent = ({ agent: { core } }: HandMachine): boolean => core.listeners.size > 0 && [...core.listeners].every(({ pending }) => pending === null);
