@@ -70,7 +70,7 @@ describe("the shipped example", () => {
   it("means what it says", () => {
     const rules = configuration?.machines[0]?.rules;
     expect(configuration?.agent.owner).toEqual({ name: "Cell 7 maintenance", contact: "+33 4 00 00 00 00", escalation: "plant IT" });
-    expect(configuration?.destinations[0]?.config).toMatchObject({ url: "mqtts://broker.example.com:8883", password: { file: "/etc/cellgate/secrets/mqtt" } });
+    expect(configuration?.destinations[0]?.config).toMatchObject({ url: ["mqtts://broker.example.com:8883"], password: { file: "/etc/cellgate/secrets/mqtt" } });
     expect(rules?.cycle.programs, "rules of their own come before the ignored").toEqual([{ match: "O9*", kind: "probe" }, { match: "O1234", kind: "production", partsPerCycle: 2 }, { match: "WARMUP*", kind: "warmup" }]);
     expect(rules?.downtime.reasons).toEqual([{ state: "ESTOP", code: "E01", text: "Emergency stop" }, { alarm: "*TOOL*", code: "T01", text: "Tool" }]);
     const workdays = ["mon", "tue", "wed", "thu", "fri"];
