@@ -16,9 +16,9 @@ const SLICE_BYTES = 4 * 1024 * 1024;
 
 export interface Queued {
   readonly rows: readonly PreparedRow[];
-  readonly checkpoint: Checkpoint | null;
-  readonly alsoCheckpoints: readonly Checkpoint[];
-  readonly bytes: number;
+  checkpoint: Checkpoint | null;
+  alsoCheckpoints: readonly Checkpoint[];
+  bytes: number;
   /** Until when it may wait for others to share its transaction; of the clock since boot. */
   readonly dueMs: number;
   /** Number of its last row, once written. */
@@ -30,6 +30,8 @@ export const checkpointsOf = ({ checkpoint, alsoCheckpoints }: Pick<Queued, "che
   (checkpoint === null ? alsoCheckpoints : [checkpoint, ...alsoCheckpoints]);
 
 export const rowsOf = (commits: readonly Pick<Queued, "rows">[]): number => commits.reduce((sum, { rows }) => sum + rows.length, 0);
+/** A commit without rows takes a place too. */
+export const placesOf = (commits: readonly Pick<Queued, "rows">[]): number => commits.reduce((sum, { rows }) => sum + Math.max(1, rows.length), 0);
 export const bytesOf = (commits: readonly Queued[]): number => commits.reduce((sum, { bytes }) => sum + bytes, 0);
 
 /** The newest checkpoint of `key` among commits, oldest first; undefined when none of them carries one. */
@@ -48,7 +50,10 @@ export class CommitQueue {
   /** When the first of them must be written; Infinity while there is none. */
   dueMs = Infinity;
 
-  get length(): number { return this.#list.length; }
+  /** How many of them are of one machine, at most. */
+  mostOfOne = 0;
+  readonly #ofOne = new Map<string, number>();
+
   get isEmpty(): boolean { return this.#list.length === 0; }
   get all(): readonly Queued[] { return this.#list; }
 
@@ -57,6 +62,15 @@ export class CommitQueue {
     this.rows += queued.rows.length;
     this.bytes += queued.bytes;
     this.dueMs = Math.min(this.dueMs, queued.dueMs);
+    this.#countOne(queued);
+  }
+  /** Of commits without rows only the newest position matters: what an idle machine says while the disk is away takes no memory. */
+  supersede(keys: ReadonlySet<string>): void {
+    for (const queued of this.#list) {
+      if (queued.rows.length > 0 || !checkpointsOf(queued).every(({ key }) => keys.has(key))) continue;
+      this.bytes -= queued.bytes;
+      Object.assign(queued, { checkpoint: null, alsoCheckpoints: [], bytes: 0 });
+    }
   }
   /** Before all others: they were taken from there. */
   putBack(taken: readonly Queued[]): void {
@@ -103,5 +117,14 @@ export class CommitQueue {
     this.rows = rowsOf(list);
     this.bytes = bytesOf(list);
     this.dueMs = list.reduce((due, { dueMs }) => Math.min(due, dueMs), Infinity);
+    this.mostOfOne = 0;
+    this.#ofOne.clear();
+    for (const queued of list) this.#countOne(queued);
+  }
+  #countOne({ checkpoint }: Queued): void {
+    const key = checkpoint?.key ?? "";
+    const count = (this.#ofOne.get(key) ?? 0) + 1;
+    this.#ofOne.set(key, count);
+    this.mostOfOne = Math.max(this.mostOfOne, count);
   }
 }

@@ -10,7 +10,7 @@
  */
 import { InvariantError, StoreError } from "../agent/contract/errors.ts";
 import type { StoreCondition } from "../agent/contract/outbox.ts";
-import { bytesOf, checkpointsOf, CommitQueue, HOLD_BYTES, HOLD_ROWS, newestCheckpoint, rowsOf, type Queued } from "./held.ts";
+import { bytesOf, checkpointsOf, CommitQueue, HOLD_BYTES, HOLD_ROWS, newestCheckpoint, placesOf, rowsOf, type Queued } from "./held.ts";
 import type { StoreOptions } from "./options.ts";
 import type { Store } from "./store.ts";
 import { faultOf, faulty, isOfTheDisk } from "./store-error.ts";
@@ -20,7 +20,7 @@ import { describe, WriteTimer } from "./write-timer.ts";
 /** A group is written before its time when it holds this many: bounds memory and the length of one transaction. */
 const GROUP_ROWS = 500;
 const GROUP_BYTES = 1024 * 1024;
-/** Patient commits wait until there are this many: half of what a machine may have under way, so that none is held up by it. */
+/** Patient commits wait until there are this many of one machine: half of what it may have under way, so that none is held up by it. */
 const PATIENT_COMMITS = 8;
 export interface WriterEvents {
   /** Rows up to the store's `syncedSeq` may be read. */
@@ -63,7 +63,10 @@ export class Writer {
     const keys = checkpointsOf(queued).map(({ key }) => key);
     const refused = keys.find((key) => this.#refused.has(key));
     if (refused !== undefined) throw faulty("io", `a commit of ${refused} failed before this one: its checkpoint must be read again first`);
-    if (this.#trouble !== null) this.#assertRoom(queued, this.#trouble.error);
+    if (this.#trouble !== null) {
+      this.#queue.supersede(new Set(keys));
+      this.#assertRoom(queued, this.#trouble.error);
+    }
     this.#queue.add(queued);
     this.schedule();
   }
@@ -84,7 +87,7 @@ export class Writer {
     if (this.#trouble !== null) return;
     if (this.#queue.rows >= GROUP_ROWS || this.#queue.bytes >= GROUP_BYTES) return this.#timer.soon();
     // Whoever may not wait takes those that may along.
-    const isPatient = this.#queue.length > 0 && this.#queue.length < PATIENT_COMMITS && !this.#store.hasRefusals && !this.#store.isUnsynced;
+    const isPatient = !this.#queue.isEmpty && this.#queue.mostOfOne < PATIENT_COMMITS && !this.#store.hasRefusals && !this.#store.isUnsynced;
     this.#timer.by(isPatient ? this.#queue.dueMs : -Infinity);
   }
   /** Cursors may have moved, by some `rows` (default: what should not be lost). */
@@ -123,7 +126,7 @@ export class Writer {
 
   #assertRoom({ rows, bytes, checkpoint, alsoCheckpoints }: Queued, { fault, message }: StoreError): void {
     const held = this.#unreported();
-    if (rowsOf(held) + rows.length <= HOLD_ROWS && bytesOf(held) + bytes <= HOLD_BYTES) return;
+    if (placesOf(held) + placesOf([{ rows }]) <= HOLD_ROWS && bytesOf(held) + bytes <= HOLD_BYTES) return;
     for (const { key } of checkpointsOf({ checkpoint, alsoCheckpoints })) this.#refused.add(key);
     throw new StoreError(fault, `${rowsOf(held)} records wait in memory and no more are taken: ${message}`);
   }

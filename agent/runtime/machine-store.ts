@@ -1,8 +1,10 @@
 /**
  * One machine's side of the buffer: its checkpoint and its hole are read at start, and written with the records that
  * belong to them in one transaction. Knows how far first revisions have been promised to be complete (design.md §5.3).
- * At most COMMITS_IN_FLIGHT commits wait for the disk; then the source is made to wait.
+ * At most COMMITS_IN_FLIGHT commits wait for a disk that works; then the source is made to wait. One that takes nothing:
+ * as many as the buffer holds.
  */
+import { StoreError } from "../contract/errors.ts";
 import type { Outbox, OutboxStatus } from "../contract/outbox.ts";
 import type { Ports } from "../contract/ports.ts";
 import type { NewRecord } from "../contract/record.ts";
@@ -13,7 +15,7 @@ import { areLate, isNone, later, NO_HOLE, type Hole } from "./hole.ts";
 
 /** What a machine needs of the outbox. */
 export interface Ledger extends Pick<Outbox, "epoch" | "checkpoint" | "commit"> {
-  status(): Pick<OutboxStatus, "lastSeq">;
+  status(): Pick<OutboxStatus, "lastSeq" | "condition">;
 }
 
 export interface StoreParts {
@@ -90,6 +92,16 @@ export class MachineStore<State> {
     return found.found === "usable" ? { saved: found, hole: this.#hole } : { saved: null, hole: NO_HOLE };
   }
 
+  /** `load` again, or null while the disk gives nothing. */
+  reload(): Stored<State> | null {
+    try {
+      return this.load();
+    } catch (cause) {
+      if (cause instanceof StoreError) return null;
+      throw cause;
+    }
+  }
+
   commit({ saved, hole, records, through, served, isPatient }: Entry<State>): void {
     const { machine, context, detectorVersion, outbox, ports, book } = this.#parts;
     const observedAt = ports.clock.now().unixMs;
@@ -127,9 +139,9 @@ export class MachineStore<State> {
     if (through !== null && (this.complete === null || through >= this.complete.time)) this.complete = { time: through, seq: this.#lastSeq };
   }
 
-  /** Waits until another commit may be made; `alone`: until none is on its way. */
+  /** Waits until another commit may be made; `alone`: until none is on its way. While the disk takes nothing the buffer holds them and sets the bound. */
   async room(alone: boolean): Promise<void> {
-    while (this.#inFlight.size >= COMMITS_IN_FLIGHT || (alone && this.#inFlight.size > 0)) await Promise.race(this.#inFlight);
+    while ((this.#inFlight.size >= COMMITS_IN_FLIGHT && !this.#isHeld) || (alone && this.#inFlight.size > 0)) await Promise.race(this.#inFlight);
   }
 
   async settle(): Promise<void> {
@@ -143,6 +155,7 @@ export class MachineStore<State> {
     return this.#failure instanceof Error ? this.#failure : new Error("the buffer failed", { cause: this.#failure });
   }
 
+  get #isHeld(): boolean { return this.#parts.outbox.status().condition.state === "degraded"; }
   /** From where on what is committed now will lie. */
   get #place(): Place { return { epoch: this.#parts.outbox.epoch, lastSeq: this.#lastSeq }; }
   get #holeKey(): string { return `${this.#key}/hole`; }

@@ -22,7 +22,7 @@ import type { WritableBoard } from "./board.ts";
 import type { DayBook } from "./day-book.ts";
 import { closed, givenUp, holeFrom, isBeyondBound, isServed, NO_HOLE, reopened, told, type Hole } from "./hole.ts";
 import { LiveValues } from "./machine-live.ts";
-import { MachineStore, type Ledger } from "./machine-store.ts";
+import { MachineStore, type Ledger, type Stored } from "./machine-store.ts";
 import { createPipeline, type Pipeline, type PipelineState, type Step } from "./pipeline.ts";
 import { standingAfter, type Standing } from "./revise.ts";
 
@@ -182,12 +182,14 @@ export class Machine<State> {
     return this.#state.stamp.seen ?? this.#state.stamp.axis ?? this.#startedAt;
   }
 
-  #load(): void {
-    const { saved, hole } = this.#store.load();
+  #load(stored: Stored<State> | null = this.#store.load()): boolean {
+    if (stored === null) return false;
+    const { saved, hole } = stored;
     this.#state = saved?.state ?? this.#pipeline.initial();
     this.#cursor = saved?.cursor ?? null;
     this.#standing = saved?.standing ?? {};
     this.#hole = hole;
+    return true;
   }
 
   /** Until the hold ends, nothing is recorded of the silence. */
@@ -239,6 +241,8 @@ export class Machine<State> {
   #blindTick(): void {
     const { clock } = this.#parts.ports;
     this.#cancelTimer = clock.after(BLIND_TICK_MS, () => {
+      // What the disk refused meanwhile is concluded again, from the last state it has.
+      if (this.#store.hasFailed && this.#load(this.#store.reload()) && !this.#state.stamp.blind) this.#beginHole();
       const [next, findings] = this.#pipeline.tick(this.#state, this.#pipeline.now(this.#state, clock.now().unixMs));
       this.#state = next;
       if (findings.length > 0) this.#conclude(findings);

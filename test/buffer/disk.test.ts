@@ -110,6 +110,21 @@ describe("a sync that fails", () => {
     await expect(beyond("6")).resolves.toBe(last + 2);
   });
 
+  it("holds of an idle machine its newest position alone", async () => {
+    const clock = fakeClock();
+    const outbox = open({ dataDir: temporaryDirectory(), clock });
+    disk.failingSyncs = Infinity;
+    const held = [outbox.commit(commitOf(many(1, 1), { checkpoint: { key: "A", json: "x".repeat(100_000) } }))];
+    await until(() => state(outbox) === "degraded");
+    for (let n = 0; n < 500; n++) held.push(outbox.commit(commitOf([], { checkpoint: { key: n % 2 === 0 ? "A" : "B", json: `"${String(n).repeat(30_000)}"` } })));
+    expect(outbox.status().condition).toMatchObject({ heldRecords: 1 });
+    disk.failingSyncs = 0;
+    await recover(outbox, clock);
+    expect(new Set(await Promise.all(held))).toEqual(new Set([1]));
+    expect(outbox.checkpoint("A")).toBe(`"${"498".repeat(30_000)}"`);
+    expect(outbox.checkpoint("B")).toBe(`"${"499".repeat(30_000)}"`);
+  });
+
   it("does not block closing: what the disk does not take is rejected, what was stored stays", async () => {
     const dataDir = temporaryDirectory();
     const outbox = open({ dataDir });

@@ -41,6 +41,26 @@ const sentences = (run: Run): string[] => run.ports.lines.map(({ sentence }) => 
 
 const CYCLE_IN_THE_HOLE: Said = [[100, { execution: "ACTIVE" }], [2_000, { execution: "PROGRAM_COMPLETED" }], [2_001, { execution: "READY", part_count: 21 }], [3_000, { execution: "ACTIVE" }]];
 
+describe("a disk that refuses while the source is away", () => {
+  test("is given the gap again, each second, until it takes it; a source that stays away is not waited for", async () => {
+    const run = await begun(CYCLE_IN_THE_HOLE);
+    await followsTo(run, 200, 1);
+    const before = run.ledger.rows.length;
+    run.ledger.refuses = true;
+    await away(run, 1_500, 0);
+    for (let second_ = 1_501; second_ < 1_505; second_ += 1) {
+      run.passTo(second(second_));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(news(run, before)).toEqual([]);
+    run.ledger.refuses = false;
+    run.passTo(second(1_510));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(news(run, before)).toEqual(["connection 1 open 200 …", "state 2 closed RUNNING 100 200", "state 1 open UNKNOWN 200 …", "cycle 1 closed 100 200"]);
+    expect(faults(run)).toEqual([]);
+  });
+});
+
 describe("a source that comes back after the hold and still has all", () => {
   test("what it says of the hole replaces what was published of it, each record once more", async () => {
     const run = await begun(CYCLE_IN_THE_HOLE);

@@ -8,6 +8,7 @@ import { DayBook } from "../../../agent/runtime/day-book.ts";
 import { Machine, type MachineStatus } from "../../../agent/runtime/machine.ts";
 import type { Ledger } from "../../../agent/runtime/machine-store.ts";
 import type { MachineSettings, SourceSettings } from "../../../agent/config/model.ts";
+import { StoreError } from "../../../agent/contract/errors.ts";
 import type { Batch, Cursor, Reading } from "../../../agent/contract/observation.ts";
 import type { Commit } from "../../../agent/contract/outbox.ts";
 import type { NewRecord } from "../../../agent/contract/record.ts";
@@ -69,14 +70,17 @@ class HandLedger implements Ledger {
   readonly #checkpoints = new Map<string, string>();
   #inHand: { readonly commit: Commit; readonly resolve: (seq: number) => void }[] = [];
   lags = false;
+  /** The disk takes nothing, and no more is held. */
+  refuses = false;
 
   checkpoint(key: string): string | null {
     return this.#checkpoints.get(key) ?? null;
   }
-  status(): { readonly lastSeq: number } {
-    return { lastSeq: this.rows.length };
+  status(): ReturnType<Ledger["status"]> {
+    return { lastSeq: this.rows.length, condition: { state: "ok" } };
   }
   commit(commit: Commit): Promise<number> {
+    if (this.refuses) return Promise.reject(new StoreError("io", "the disk takes nothing"));
     return new Promise((resolve) => {
       this.#inHand.push({ commit, resolve });
       // A first commit is waited for, and at most 16: they cannot lag for ever.
