@@ -28,13 +28,13 @@ export class LiveValues {
     this.#unshown.add(value.name);
   }
 
-  /** What the buffer has stored. A correction of the past is not the newest, and what is taken back is nothing. */
+  /** What the buffer has stored. A correction of the past is not the newest; what is taken back gives way to anything. */
   stored(records: readonly NewRecord[]): void {
+    const isVoid = ({ body }: NewRecord): boolean => body.status === "void";
+    for (const record of records) if (isVoid(record) && this.#newest.get(record.type)?.id === record.id) this.#renew(record);
     for (const record of records) {
-      const { type, start, body } = record;
-      if (body.status === "void" || (this.#newest.get(type)?.start ?? start) > start) continue;
-      this.#newest.set(type, record);
-      this.#unshownTypes.add(type);
+      const known = this.#newest.get(record.type);
+      if (!isVoid(record) && (known === undefined || isVoid(known) || known.start <= record.start)) this.#renew(record);
     }
   }
 
@@ -60,6 +60,11 @@ export class LiveValues {
 
   all(): readonly LiveValue[] {
     return [...this.#values.values()];
+  }
+
+  #renew(record: NewRecord): void {
+    this.#newest.set(record.type, record);
+    this.#unshownTypes.add(record.type);
   }
 
   #put(name: string, payload: object): void {

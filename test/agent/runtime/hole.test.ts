@@ -90,6 +90,9 @@ describe("a source that comes back after the hold and still has all", () => {
     await run.reads(100);
     expect(news(run, before).slice(-4)).toEqual(["connection 2 void 200 …", "state 3 open RUNNING 100 …", "state 2 void UNKNOWN 200 …", "cycle 2 void 100 200"]);
     expect(run.live("state")).toBe("RUNNING");
+    await Promise.resolve();
+    expect(run.newest("state")?.body).toMatchObject({ state: "RUNNING", status: "open" });
+    expect(run.newest("connection")?.body.status).toBe("void");
     const served = run.ledger.rows.length;
     run.says(2);
     run.passTo(second(2_100));

@@ -226,6 +226,12 @@ export class Run {
     return undefined;
   }
 
+  /** The newest record of a type, as live outputs are given it. */
+  newest(type: NewRecord["type"]): NewRecord | null {
+    for (const value of this.#board.all()) if (value.scope === "record" && value.record.type === type) return value.record;
+    return null;
+  }
+
   #start(): Machine<MachineDetectState> {
     const { rules, timePolicy = "source" } = this.#options;
     const source: SourceSettings = { kind: "by-hand", name: "by-hand", config: null, time: timePolicy, clockToleranceMs: 5_000, refillHoldMs: this.#options.holdMs ?? HOLD_MS, line: 1 };
