@@ -55,16 +55,8 @@ export function openChainTables(db: Connection) {
   const range = db.prepare<[number, number, number, number], Summed<Due> & { readonly due_seq: number; readonly due_crc: number } & Partial<StoredRow>>(
     `SELECT d.seq AS due_seq, d.prev, d.n, d.crc AS due_crc, ${RECORD_COLUMNS} FROM due d LEFT JOIN record r ON r.seq = d.seq
      WHERE d.destination = ? AND d.seq > ? AND d.seq <= ? ORDER BY d.seq LIMIT ?`);
-  const DEAD = "destination, from_seq AS \"from\", to_seq AS \"to\", reason, at";
-  const deadLetters = db.prepare<[number], Dead>(`SELECT ${DEAD} FROM dead ORDER BY at, from_seq LIMIT ?`);
-  const deadFrom = db.prepare<[number, number], Dead>(`SELECT ${DEAD} FROM dead WHERE destination = ? AND from_seq = ?`);
-  const deadAround = db.prepare<[number, number], Dead>(`SELECT ${DEAD} FROM dead WHERE destination = ? AND from_seq <= ? ORDER BY from_seq DESC LIMIT 1`);
-  const deadBetween = db.prepare<[number, number, number], Dead>(`SELECT ${DEAD} FROM dead WHERE destination = ? AND to_seq >= ? AND from_seq <= ?`);
-  const dropDead = db.prepare<[number, number]>("DELETE FROM dead WHERE destination = ? AND from_seq = ?");
-  const forgetDead = db.prepare<[number, number]>("DELETE FROM dead WHERE destination = ? AND to_seq < ?");
   const dropDue = db.prepare<[number, number]>("DELETE FROM due WHERE destination = ? AND seq = ?");
   const forgetDue = db.prepare<[number, number]>("DELETE FROM due WHERE destination = ? AND seq <= ?");
-  const putDead = db.prepare<[number, number, number, string, number]>("INSERT OR REPLACE INTO dead (destination, from_seq, to_seq, reason, at) VALUES (?, ?, ?, ?, ?)");
 
   const checked = <T extends object>(row: Summed<T>, crc: number, table: string): Summed<T> => {
     if (row.crc !== crc) throw faulty("corrupt", `a row of the table ${table} in ${db.name} does not match its checksum: ${JSON.stringify(row)}`);
@@ -98,6 +90,21 @@ export function openChainTables(db: Connection) {
         yield { due: place, row: joined.seq === null ? null : (joined as unknown as StoredRow) };
       }
     },
+    ...openDead(db),
+  };
+}
+
+/** Rows a destination will never take, on one connection. */
+function openDead(db: Connection) {
+  const DEAD = "destination, from_seq AS \"from\", to_seq AS \"to\", reason, at";
+  const deadLetters = db.prepare<[number], Dead>(`SELECT ${DEAD} FROM dead ORDER BY at, from_seq LIMIT ?`);
+  const deadFrom = db.prepare<[number, number], Dead>(`SELECT ${DEAD} FROM dead WHERE destination = ? AND from_seq = ?`);
+  const deadAround = db.prepare<[number, number], Dead>(`SELECT ${DEAD} FROM dead WHERE destination = ? AND from_seq <= ? ORDER BY from_seq DESC LIMIT 1`);
+  const deadBetween = db.prepare<[number, number, number], Dead>(`SELECT ${DEAD} FROM dead WHERE destination = ? AND to_seq >= ? AND from_seq <= ?`);
+  const dropDead = db.prepare<[number, number]>("DELETE FROM dead WHERE destination = ? AND from_seq = ?");
+  const forgetDead = db.prepare<[number, number]>("DELETE FROM dead WHERE destination = ? AND to_seq < ?");
+  const putDead = db.prepare<[number, number, number, string, number]>("INSERT OR REPLACE INTO dead (destination, from_seq, to_seq, reason, at) VALUES (?, ?, ?, ?, ?)");
+  return {
     deadLetters: (limit: number): readonly Dead[] => deadLetters.all(limit),
     deadFrom: (destination: number, from: number): Dead | undefined => deadFrom.get(destination, from),
     /** The range of dead letters a row lies in. */

@@ -16,7 +16,8 @@ export function openChains(ledger: Ledger, tables: ChainTables, destinations: re
     const types = wanted.get(chain.name) ?? NONE;
     chain.confirms = destinations.some(({ name, confirm }) => name === chain.name && confirm === true);
     // Refused, or refused and released, before the cursor got there: they do not come as first transmissions again.
-    const ranges = [...tables.deadBetween(chain.id, chain.through + 1, Infinity), ...chain.replays.all.filter(({ released }) => released)];
+    const refused = standing.toldOver(chain.id, chain.through + 1, Infinity).filter(({ value }) => value === 0);
+    const ranges = [...tables.deadBetween(chain.id, chain.through + 1, Infinity), ...refused, ...chain.replays.all.filter(({ released }) => released)];
     for (const { from, to } of ranges) for (let seq = Math.max(from, chain.through + 1); seq <= to; seq++) chain.remember(seq);
     if (chain.types !== types) chain.startRoute(ledger.lastSeq + 1, types);
   }

@@ -6,7 +6,8 @@ import type { Outcome, StoredRecord } from "../agent/contract/outbox.ts";
 import type { Books } from "./books.ts";
 import type { Chain } from "./chain.ts";
 import type { Due } from "./chain-tables.ts";
-import type { Refusal } from "./refusals.ts";
+import { tellLoss, type Teller } from "./losses.ts";
+import { refusedRanges, type Refusal } from "./refusals.ts";
 import { replayingRows } from "./requests.ts";
 
 /** Unreadable rows handled in one call of `pending`. */
@@ -52,7 +53,7 @@ export class Deliveries {
 
   /** Rows asked for again. One that can no longer be read is given up like any other, once. */
   replaying(books: Books, chain: Chain, after: number, limit: number): readonly StoredRecord[] {
-    return replayingRows(books, chain, after, limit, (seq) => {
+    return replayingRows(books, chain, { after, limit }, (seq) => {
       const isReleased = chain.replays.of(seq)?.released === true;
       const due = chain.place(seq);
       chain.replays.take(seq);
@@ -73,6 +74,17 @@ export class Deliveries {
       const [row] = books.ledger.read(seq - 1, seq, 1);
       const type = row && !("damaged" in row) && row.seq === seq ? row.type : null;
       this.#refuse(chain, due, { type, reason: reason.slice(0, WORDS_LIMIT), lossReason: /too large|oversize/i.test(reason) ? "oversize" : "refused", isAgain });
+    }
+  }
+
+  /** Puts refusals on the disk: dead letters, the loss records that name them, and their counts for receipts. Inside a transaction. */
+  write({ tables, drops }: Books, teller: Teller): void {
+    const { now } = teller;
+    for (const { chain, seq, lossReason, isAgain } of this.refusals) if (!isAgain) drops.note(chain.id, { cause: lossReason, seqs: [seq], now });
+    for (const { chain, seq } of this.regained) drops.note(chain.id, { cause: "refused", seqs: [seq], now, by: -1 });
+    for (const { chain, reason, from, to, loss } of refusedRanges(this.refusals, now)) {
+      tables.putDead({ destination: chain.id, from, to, reason, at: now });
+      if (loss) tellLoss(teller, chain, loss);
     }
   }
 

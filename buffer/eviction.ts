@@ -62,7 +62,7 @@ export function sweepSlice(parts: Parts, sweep: Sweep, after: number, through: n
   const to = judged.at(-1)?.seq;
   if (to === undefined) return { to: null, removed: 0, lost: 0 };
   const going = new Set(judged.filter(({ goes }) => goes).map(({ seq }) => seq));
-  const losses = chains.map((chain, index) => lossesOf(books, chain, sweep, judged, index));
+  const losses = chains.map((chain, index) => lossesOf(books, sweep, judged, { chain, index }));
   carryOut(parts, sweep, { after, to, judged, going, losses });
   return { to, removed: going.size, lost: losses.reduce((sum, { rows }) => sum + rows.length, 0) };
 }
@@ -88,7 +88,7 @@ interface Lost {
 const NOTHING: Lost = { rows: [], told: [] };
 
 /** Whom the slice costs what: runs of lost rows of one class without another row of it between, the first going on from the last one told. */
-function lossesOf({ standing }: Books, chain: Chain, sweep: Sweep, judged: readonly Judged[], index: number): Lost {
+function lossesOf({ standing }: Books, sweep: Sweep, judged: readonly Judged[], { chain, index }: { readonly chain: Chain; readonly index: number }): Lost {
   if (sweep.take === "had" || (sweep.take === "alone" && sweep.chain !== chain)) return NOTHING;
   const reason: Loss["reason"] = sweep.take === "alone" ? "destination_limit" : "buffer_full";
   const last = standing.lastTold(chain.id, sweep.value);

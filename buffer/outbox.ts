@@ -105,36 +105,36 @@ class SqliteOutbox implements Outbox {
   }
 
   pending(destination: string, after: number, limit: number): ReturnType<Outbox["pending"]> {
-    return this.#read([], () => this.#store.pending(destination, after, limit));
+    return this.#read([], () => this.#store.desk.pending(destination, after, limit));
   }
 
   replaying(destination: string, after: number, limit: number): ReturnType<Outbox["replaying"]> {
-    return this.#read([], () => this.#store.replaying(destination, after, limit));
+    return this.#read([], () => this.#store.desk.replaying(destination, after, limit));
   }
   confirm(destination: string, epoch: string, through: number): Answer {
-    return this.#change(() => this.#store.confirm(destination, epoch, through));
+    return this.#change(() => this.#store.desk.confirm(destination, epoch, through));
   }
   replay(destination: string, epoch: string, from: number, to: number): Answer {
-    const answer = this.#change(() => this.#store.replay(destination, epoch, from, to));
+    const answer = this.#change(() => this.#store.desk.replay(destination, epoch, from, to));
     if (answer.ok) this.#waiting.wake();
     return answer;
   }
   deadLetters(limit: number): ReturnType<Outbox["deadLetters"]> {
-    return this.#read([], () => this.#store.deadLetters(limit));
+    return this.#read([], () => this.#store.desk.deadLetters(limit));
   }
   release(destination: string, fromSeq: number): Answer {
-    const answer = this.#change(() => this.#store.release(destination, fromSeq));
+    const answer = this.#change(() => this.#store.desk.release(destination, fromSeq));
     if (answer.ok) this.#waiting.wake();
     return answer;
   }
   purge(destination: string, fromSeq: number): Answer {
-    return this.#change(() => this.#store.purge(destination, fromSeq));
+    return this.#change(() => this.#store.desk.purge(destination, fromSeq));
   }
   dropped(day: string): ReturnType<Outbox["dropped"]> {
-    return this.#read([], () => this.#store.dropped(day));
+    return this.#read([], () => this.#store.desk.dropped(day));
   }
   history(after: number, limit: number): ReturnType<Outbox["history"]> {
-    return this.#read([], () => this.#store.history(after, limit));
+    return this.#read([], () => this.#store.desk.history(after, limit));
   }
 
   settle(destination: string, outcome: Outcome): void {
@@ -143,7 +143,7 @@ class SqliteOutbox implements Outbox {
       if (this.#outcomes.length < KEPT_OUTCOMES) this.#outcomes.push({ destination, outcome });
       return;
     }
-    this.#read(undefined, () => this.#store.settle(destination, outcome));
+    this.#read(undefined, () => this.#store.desk.settle(destination, outcome));
     this.#writer.scheduleCursors(outcome.accepted.length + outcome.rejected.length);
   }
 

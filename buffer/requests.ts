@@ -28,7 +28,7 @@ export function confirmRows({ ledger }: Books, chain: Chain, epoch: string, thro
 }
 
 /** `from` to `to` are to be sent again, as far as they are kept and were sent. */
-export function replayRows({ ledger }: Books, chain: Chain, epoch: string, from: number, to: number): Answer {
+export function replayRows({ ledger }: Books, chain: Chain, epoch: string, { from, to }: { readonly from: number; readonly to: number }): Answer {
   if (epoch !== ledger.epoch) return otherEpoch(epoch, ledger.epoch);
   if (!isRowNumber(from) || !isRowNumber(to) || from > to) return no(`${from} to ${to} is no range of rows`);
   const first = Math.max(from, ledger.firstSeq);
@@ -46,9 +46,9 @@ export const replayCount = (chain: Chain): number =>
   chain.replays.all.reduce((sum, { from, to }) => sum + chain.dueThrough(to) - chain.dueThrough(from - 1), 0);
 
 /** Rows asked for again, oldest first. Numbers of a range that cannot be sent are taken out of it; `unreadable` says which were damaged. */
-export function replayingRows({ rows, tables, standing }: Books, chain: Chain, after: number, limit: number, unreadable: (seq: number) => void): readonly StoredRecord[] {
+export function replayingRows({ rows, tables, standing }: Books, chain: Chain, { after, limit }: { readonly after: number; readonly limit: number }, unreadable: (seq: number) => void): readonly StoredRecord[] {
   const records: StoredRecord[] = [];
-  for (const range of [...chain.replays.all]) {
+  for (const range of chain.replays.all) { // Each change of it makes a new list.
     if (range.to <= after) continue;
     if (records.length >= limit) break;
     let [position, read] = [Math.max(after, range.from - 1), 0];
@@ -77,7 +77,7 @@ export function deadLetters({ tables }: Books, chains: readonly Chain[], limit: 
 interface Released { readonly dead: Dead; readonly count: number; readonly byType: Readonly<Partial<Record<RecordType, number>>>; readonly first: number; readonly firstPrev: number; readonly last: number }
 
 /** Sends a range of dead letters again. All of it in one transaction. */
-export function releaseDead(books: Books, chain: Chain, from: number, { teller, save, all }: { readonly teller: Teller; readonly save: () => void; readonly all: readonly Chain[] }): Answer {
+export function releaseDead(books: Books, chain: Chain, from: number, { teller, known }: { readonly teller: Teller; readonly known: readonly Chain[] }): Answer {
   const dead = books.tables.deadFrom(chain.id, from);
   if (!dead) return no(`no dead letters of ${chain.name} begin at row ${from}`);
   if (dead.reason === "corrupt" || dead.reason === "retention") return no(`rows ${dead.from} to ${dead.to} cannot be read any more (${dead.reason}): they cannot be sent again`);
@@ -92,12 +92,12 @@ export function releaseDead(books: Books, chain: Chain, from: number, { teller, 
     books.ledger.transaction(() => {
       books.tables.dropDead(chain.id, from);
       revise(books, chain, kept, teller);
-      save();
+      for (const one of known) if (one.isDirty) one.save();
     });
   } catch (cause) {
     restore();
     chain.rejected = rejected;
-    for (const one of all) one.reload(books.ledger.lastSeq);
+    for (const one of known) one.reload(books.ledger.lastSeq);
     throw cause;
   }
   return { ok: true, rows: kept.count };

@@ -2,7 +2,7 @@
  * What is kept of a destination's chain, on one connection. Rows given up are passed over without being walked: for
  * everyone they are not in the table, for one destination alone its spans say which types are not meant.
  */
-import { ALL, placeIn, type Chain, type KeptRows, type Segment } from "./chain.ts";
+import { ALL, placeIn, ROW_BYTES, type Chain, type KeptRows, type Segment } from "./chain.ts";
 import type { ChainTables, Due } from "./chain-tables.ts";
 import type { Ledger, ReadRow } from "./ledger.ts";
 import type { Sweeps } from "./sweeps.ts";
@@ -12,6 +12,8 @@ import { codesOf, valueOfCode } from "./value.ts";
 /** Part of an unfiltered segment in which the same types are not meant. */
 interface Stretch { readonly after: number; readonly to: number; readonly except: string }
 const NOTHING = "[]";
+/** Rows from which the mean size of a row is taken when the buffer is opened. */
+const SAMPLE_ROWS = 100;
 
 export class Rows implements KeptRows {
   readonly #ledger: Ledger;
@@ -61,6 +63,12 @@ export class Rows implements KeptRows {
     if (!chain.place(seq)) return false;
     const type = this.#ledger.typeOf(seq);
     return type !== undefined && !this.isGivenUp(chain, seq, valueOfCode(TYPE_CODES[type]));
+  }
+  /** Of the newest rows due to it. */
+  meanBytes(chain: Chain): number {
+    const { seq } = chain.lastDue;
+    const sizes = [...this.read(chain, Math.max(0, seq - SAMPLE_ROWS), seq, SAMPLE_ROWS)].flatMap(([, row]) => ("damaged" in row ? [] : [row.body.length + ROW_BYTES]));
+    return sizes.length === 0 ? chain.meanBytes : sizes.reduce((sum, size) => sum + size, 0) / sizes.length;
   }
   /** True when a row that may still be there for others was given up for this destination. */
   isGivenUp(chain: Chain, seq: number, value: number): boolean {

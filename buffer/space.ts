@@ -19,7 +19,7 @@ export type Space = ReturnType<typeof openSpace>;
 export function openSpace(db: Connection) {
   const peek = db.prepare<[number, number, number], Peeked>("SELECT seq, type, start FROM record WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?");
   const whole = db.prepare<[number, number], readonly unknown[]>("SELECT seq, machine, type, id, rev, start, observed, late, context, crc, body FROM record WHERE seq > ? AND seq <= ? ORDER BY seq").raw();
-  const insert = db.prepare<unknown[]>("INSERT INTO record (seq, machine, type, id, rev, start, observed, late, context, crc, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+  const insert = db.prepare("INSERT INTO record (seq, machine, type, id, rev, start, observed, late, context, crc, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
   const removeRange = db.prepare<[number, number]>("DELETE FROM record WHERE seq > ? AND seq <= ?");
   const removeOne = db.prepare<[number]>("DELETE FROM record WHERE seq = ?");
   const observed = db.prepare<[number], number>("SELECT observed FROM record WHERE seq <= ? ORDER BY seq DESC LIMIT 1").pluck();

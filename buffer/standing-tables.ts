@@ -57,36 +57,18 @@ const lostSum = (row: LostRow): number =>
 export type StandingTables = ReturnType<typeof openStandingTables>;
 
 export function openStandingTables(db: Connection) {
-  const checked = <T extends object>(row: Summed<T>, crc: number, table: string): T => {
-    if (row.crc !== crc) throw faulty("corrupt", `a row of the table ${table} in ${db.name} does not match its checksum: ${JSON.stringify(row)}`);
-    return row;
-  };
+  const checked = checkerOf(db);
   const standing = db.prepare<[number], Summed<Standing>>("SELECT destination, confirmed, lost, lost_ahead, lost_to, released, crc FROM standing WHERE destination = ?");
   const putStanding = db.prepare<[number, number | null, number, number, number, number, number]>("INSERT OR REPLACE INTO standing (destination, confirmed, lost, lost_ahead, lost_to, released, crc) VALUES (?, ?, ?, ?, ?, ?, ?)");
   const replays = db.prepare<[number], Summed<{ readonly from_seq: number; readonly to_seq: number; readonly released: number }>>("SELECT from_seq, to_seq, released, crc FROM replay WHERE destination = ? ORDER BY from_seq");
   const dropReplays = db.prepare<[number]>("DELETE FROM replay WHERE destination = ?");
   const putReplay = db.prepare<[number, number, number, number, number]>("INSERT INTO replay (destination, from_seq, to_seq, released, crc) VALUES (?, ?, ?, ?, ?)");
-  const LOST = "destination, from_seq, to_seq, rev, value, reason, count, by_type, start, end, row, crc";
-  const lost = db.prepare<[number, number], Summed<LostRow>>(`SELECT ${LOST} FROM lost WHERE destination = ? AND from_seq = ?`);
-  const lostOfClass = db.prepare<[number, number], Summed<LostRow>>(`SELECT ${LOST} FROM lost WHERE destination = ? AND value = ? ORDER BY from_seq DESC LIMIT 1`);
-  const lostBetween = db.prepare<[number, number, number], number>("SELECT from_seq FROM lost WHERE destination = ? AND from_seq > ? AND from_seq <= ? AND count > 0").pluck();
-  const lostOver = db.prepare<[number, number, number], Summed<LostRow>>(`SELECT ${LOST} FROM lost WHERE destination = ? AND from_seq <= ? AND to_seq >= ? AND count > 0`);
-  const putLost = db.prepare<[number, number, number, number, number, string, number, string, number, number, number, number]>(`INSERT OR REPLACE INTO lost (${LOST}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
-  const forgetLost = db.prepare<[number, number]>("DELETE FROM lost WHERE to_seq < ? AND destination = ?");
   const swept = db.prepare<[], Summed<{ readonly destination: number; readonly value: number; readonly from_seq: number; readonly to_seq: number }>>("SELECT destination, value, from_seq, to_seq, crc FROM swept");
   const putSwept = db.prepare<[number, number, number, number, number]>("INSERT OR REPLACE INTO swept (destination, value, from_seq, to_seq, crc) VALUES (?, ?, ?, ?, ?)");
   const passed = db.prepare<[number], Summed<Passed>>("SELECT at, through, crc FROM passed WHERE destination = ? ORDER BY at");
   const putPassed = db.prepare<[number, number, number, number]>("INSERT OR REPLACE INTO passed (destination, at, through, crc) VALUES (?, ?, ?, ?)");
   const dropPassed = db.prepare<[number]>("DELETE FROM passed WHERE destination = ?");
 
-  const told = (row: Summed<LostRow> | undefined): ToldLoss | undefined => {
-    if (!row) return undefined;
-    checked(row, lostSum(row), "lost");
-    return {
-      destination: row.destination, from: row.from_seq, to: row.to_seq, rev: row.rev, value: row.value, reason: row.reason as Loss["reason"],
-      count: row.count, byType: JSON.parse(row.by_type) as ToldLoss["byType"], start: unixMs(row.start), end: unixMs(row.end), row: row.row,
-    };
-  };
   return {
     standing(destination: number): Standing | undefined {
       const row = standing.get(destination);
@@ -104,6 +86,39 @@ export function openStandingTables(db: Connection) {
       dropReplays.run(destination);
       for (const { from, to, released } of ranges) putReplay.run(destination, from, to, released ? 1 : 0, sum(destination, from, to, released ? 1 : 0));
     },
+    ...openLost(db),
+    swept: (): readonly Swept[] => swept.all().map((row) => {
+      checked(row, sum(row.destination, row.value, row.from_seq, row.to_seq), "swept");
+      return { destination: row.destination, value: row.value, from: row.from_seq, to: row.to_seq };
+    }),
+    putSwept: ({ destination, value, from, to }: Swept): void => void putSwept.run(destination, value, from, to, sum(destination, value, from, to)),
+    passed: (destination: number): readonly Passed[] => passed.all(destination).map((row) => checked(row, sum(destination, row.at, row.through), "passed")),
+    replacePassed(destination: number, marks: readonly Passed[]): void {
+      dropPassed.run(destination);
+      for (const { at, through } of marks) putPassed.run(destination, at, through, sum(destination, at, through));
+    },
+  };
+}
+
+/** Losses as last told, on one connection. */
+function openLost(db: Connection) {
+  const checked = checkerOf(db);
+  const LOST = "destination, from_seq, to_seq, rev, value, reason, count, by_type, start, end, row, crc";
+  const lost = db.prepare<[number, number], Summed<LostRow>>(`SELECT ${LOST} FROM lost WHERE destination = ? AND from_seq = ?`);
+  const lostOfClass = db.prepare<[number, number], Summed<LostRow>>(`SELECT ${LOST} FROM lost WHERE destination = ? AND value = ? ORDER BY from_seq DESC LIMIT 1`);
+  const lostBetween = db.prepare<[number, number, number], number>("SELECT from_seq FROM lost WHERE destination = ? AND from_seq > ? AND from_seq <= ? AND count > 0").pluck();
+  const lostOver = db.prepare<[number, number, number], Summed<LostRow>>(`SELECT ${LOST} FROM lost WHERE destination = ? AND from_seq <= ? AND to_seq >= ? AND count > 0`);
+  const putLost = db.prepare<[number, number, number, number, number, string, number, string, number, number, number, number]>(`INSERT OR REPLACE INTO lost (${LOST}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+  const forgetLost = db.prepare<[number, number]>("DELETE FROM lost WHERE to_seq < ? AND destination = ?");
+  const told = (row: Summed<LostRow> | undefined): ToldLoss | undefined => {
+    if (!row) return undefined;
+    checked(row, lostSum(row), "lost");
+    return {
+      destination: row.destination, from: row.from_seq, to: row.to_seq, rev: row.rev, value: row.value, reason: row.reason as Loss["reason"],
+      count: row.count, byType: JSON.parse(row.by_type) as ToldLoss["byType"], start: unixMs(row.start), end: unixMs(row.end), row: row.row,
+    };
+  };
+  return {
     told: (destination: number, from: number): ToldLoss | undefined => told(lost.get(destination, from)),
     lastTold: (destination: number, value: number): ToldLoss | undefined => told(lostOfClass.get(destination, value)),
     /** Losses that reach into the range. */
@@ -119,15 +134,10 @@ export function openStandingTables(db: Connection) {
     },
     /** Losses whose rows are all gone: nothing can be added to them or sent again. */
     forgetTold: (destination: number, before: number): void => void forgetLost.run(before, destination),
-    swept: (): readonly Swept[] => swept.all().map((row) => {
-      checked(row, sum(row.destination, row.value, row.from_seq, row.to_seq), "swept");
-      return { destination: row.destination, value: row.value, from: row.from_seq, to: row.to_seq };
-    }),
-    putSwept: ({ destination, value, from, to }: Swept): void => void putSwept.run(destination, value, from, to, sum(destination, value, from, to)),
-    passed: (destination: number): readonly Passed[] => passed.all(destination).map((row) => checked(row, sum(destination, row.at, row.through), "passed")),
-    replacePassed(destination: number, marks: readonly Passed[]): void {
-      dropPassed.run(destination);
-      for (const { at, through } of marks) putPassed.run(destination, at, through, sum(destination, at, through));
-    },
   };
 }
+
+const checkerOf = (db: Connection) => <T extends object>(row: Summed<T>, crc: number, table: string): T => {
+  if (row.crc !== crc) throw faulty("corrupt", `a row of the table ${table} in ${db.name} does not match its checksum: ${JSON.stringify(row)}`);
+  return row;
+};

@@ -1,30 +1,25 @@
 /**
- * Ledger, chains and log on one connection: what a group writes, what a destination reads, and how the connection is
- * made, checked and made again after an I/O error. Synchronous, but for `sync`; buffer/outbox.ts decides when.
+ * Ledger, chains and log on one connection: what a group writes, and how the connection is made, checked and made again
+ * after an I/O error; what is read from it and asked of it is at the desk (buffer/desk.ts). Synchronous, but for `sync`; buffer/outbox.ts decides when.
  */
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { InvariantError, type StoreError } from "../agent/contract/errors.ts";
-import type { Answer, Checkpoint, DeadLetter, DroppedCount, LedgerRow, Outcome, OutboxStatus, StoredRecord } from "../agent/contract/outbox.ts";
+import type { Checkpoint, OutboxStatus } from "../agent/contract/outbox.ts";
 import { openBooks, type Books } from "./books.ts";
-import { ROW_BYTES, type Chain } from "./chain.ts";
+import type { Chain } from "./chain.ts";
 import { openChains } from "./chains.ts";
 import { openConnection, DATABASE_NAME } from "./connection.ts";
-import { Deliveries } from "./deliveries.ts";
+import { Desk } from "./desk.ts";
 import { checkpointsOf } from "./held.ts";
-import type { Ledger, PreparedRow, ReadRow } from "./ledger.ts";
+import type { Ledger, PreparedRow } from "./ledger.ts";
 import { carryLog, logState, LogSync } from "./log-sync.ts";
-import { tellLoss, type Teller } from "./losses.ts";
+import type { Teller } from "./losses.ts";
 import type { StoreOptions } from "./options.ts";
 import { markDamaged, replaceRunning, type Held } from "./quarantine.ts";
-import { refusedRanges } from "./refusals.ts";
-import { confirmRows, deadLetters, oldestWaitingAt, purgeDead, releaseDead, replayCount, replayRows } from "./requests.ts";
-import { Healing } from "./healing.ts";
-import { Retention } from "./retention.ts";
-import { Room } from "./room.ts";
-import { PAGE_BYTES } from "./schema.ts";
 import { openSpace, type Space } from "./space.ts";
 import type { Parts } from "./eviction.ts";
+import { Upkeep } from "./upkeep.ts";
 import { faulty, storeError } from "./store-error.ts";
 
 interface Group {
@@ -34,9 +29,6 @@ interface Group {
   last: number;
 }
 
-const DEFAULT_HEAL_WINDOW_MS = 72 * 3_600_000;
-/** Newest rows from which the mean size of a row is taken when the buffer is opened. */
-const SAMPLE_ROWS = 100;
 const CARRY_PAGES = 1_000;
 /** Under load the log grows to this many times the above before a commit has to wait for it to be carried. */
 const CARRY_LATEST = 4;
@@ -45,15 +37,15 @@ export class Store {
   readonly #options: StoreOptions;
   readonly #lock: { release(): void };
   readonly #path: string;
-  readonly #retention: Retention;
-  readonly #room: Room;
-  readonly #healing: Healing;
+  readonly #upkeep: Upkeep;
   #books: Books;
   #space: Space;
   #sync: LogSync;
   readonly #chains: readonly Chain[];
-  readonly #byName: ReadonlyMap<string, Chain>;
-  readonly #deliveries: Deliveries;
+  /** Configured destinations. */
+  readonly #configured: readonly Chain[];
+  /** What destinations, bridges and people ask for. */
+  readonly desk: Desk;
   #syncedSeq: number;
   #isUnsynced = false;
   #isConnected = false;
@@ -66,26 +58,29 @@ export class Store {
     this.#options = options;
     this.#lock = lock;
     this.#path = join(options.dataDir, DATABASE_NAME);
-    this.#retention = new Retention(options);
-    this.#room = new Room(options, PAGE_BYTES);
-    this.#healing = new Healing(options.healWindowMs ?? DEFAULT_HEAL_WINDOW_MS);
-    this.#deliveries = new Deliveries((seq, chain) => this.#noteDamage(seq, chain));
+    this.#upkeep = new Upkeep(options, () => this.#parts());
     ({ books: this.#books, space: this.#space, sync: this.#sync } = this.#connect());
     try {
       this.#chains = this.#ledger.transaction(() => openChains(this.#ledger, this.#books.tables, options.destinations));
       this.#sync.syncNow();
-      const configured = new Set(options.destinations.map(({ name }) => name));
-      this.#byName = new Map(this.#chains.filter(({ name }) => configured.has(name)).map((chain) => [chain.name, chain]));
+      this.#configured = this.#chains.filter((chain) => options.destinations.some(({ name }) => name === chain.name));
       this.#syncedSeq = this.#ledger.lastSeq;
-      this.#healing.load(this.#books.standing, this.#configured, options.clock.now().unixMs);
-      for (const chain of this.#configured) chain.meanBytes = meanBytes(this.#books.rows.read(chain, Math.max(0, chain.lastDue.seq - SAMPLE_ROWS), chain.lastDue.seq, SAMPLE_ROWS), chain.meanBytes);
+      this.#upkeep.load(this.#books, this.#configured);
+      this.desk = new Desk({
+        destinations: this.#configured, known: this.#chains,
+        books: () => this.#books, teller: () => this.#teller(), syncedSeq: () => this.#syncedSeq, use: (ask) => this.#use(ask),
+        written: () => {
+          for (const chain of this.#chains) chain.saved();
+          this.#isUnsynced = true;
+        },
+        damaged: (seq, chain) => this.#noteDamage(seq, chain),
+      });
     } catch (cause) {
       this.#disconnect(false); // What is damaged is set aside next.
       throw cause;
     }
   }
 
-  get #configured(): readonly Chain[] { return [...this.#byName.values()]; }
   get #ledger(): Ledger { return this.#books.ledger; }
   get epoch(): string { return this.#ledger.epoch; }
   get syncedSeq(): number { return this.#syncedSeq; }
@@ -100,7 +95,7 @@ export class Store {
   }
   /** Of the log: for whoever counts what is written. */
   get log(): ReturnType<typeof logState> { return this.#isConnected ? logState(this.#ledger.db) : { frames: 0, carried: 0 }; }
-  get hasRefusals(): boolean { return this.#deliveries.refusals.length > 0; }
+  get hasRefusals(): boolean { return this.desk.deliveries.refusals.length > 0; }
   get hasMovedCursors(): boolean { return this.#chains.some(({ isDirty }) => isDirty); }
 
   checkpoint(key: string): string | null {
@@ -113,7 +108,6 @@ export class Store {
 
   /** Writes commits, refusals and cursors in one transaction, to the log only. Throws; then nothing of it was written. */
   write(group: readonly Group[]): void {
-    const ranges = refusedRanges(this.#deliveries.refusals, this.#options.clock.now().unixMs);
     const checkpoints = new Map<string, Checkpoint>();
     try {
       this.#ledger.transaction(() => {
@@ -123,26 +117,22 @@ export class Store {
           for (const checkpoint of checkpointsOf(queued)) checkpoints.set(checkpoint.key, checkpoint);
         }
         for (const checkpoint of checkpoints.values()) this.#ledger.saveCheckpoint(checkpoint);
-        this.#noteDrops();
-        for (const { chain, reason, from, to, loss } of ranges) {
-          this.#books.tables.putDead({ destination: chain.id, from, to, reason, at: this.#options.clock.now().unixMs });
-          if (loss) tellLoss(this.#teller(), chain, loss);
-        }
-        this.#healing.note(this.#books.standing, this.#configured, this.#options.clock.now().unixMs);
+        this.desk.deliveries.write(this.#books, this.#teller());
+        this.#upkeep.note(this.#books, this.#configured);
         this.#saveCursors();
       });
     } catch (cause) {
       for (const chain of this.#chains) chain.reload(this.#ledger.lastSeq);
       throw cause;
     }
-    this.#deliveries.written();
+    this.desk.deliveries.written();
     for (const chain of this.#chains) chain.saved();
     // Cursors alone need no sync: losing them only sends again.
     if (checkpoints.size > 0 || this.#ledger.lastSeq > this.#syncedSeq) this.#isUnsynced = true;
   }
   /** After a write: gives up rows where the room runs out. Apart from it, because what was written stays written when this throws. */
   keepRoom(): void {
-    if (this.#room.keep(this.#parts())) this.#isUnsynced = true;
+    if (this.#upkeep.keepRoom()) this.#isUnsynced = true;
   }
 
   /** What was written before the call is on the medium when this resolves. */
@@ -160,59 +150,13 @@ export class Store {
     if (!this.#needsReopen && !this.#isCorrupt && this.#damagedRows === 0) this.#fault = null;
   }
 
-  pending(destination: string, after: number, limit: number): readonly StoredRecord[] {
-    const chain = this.#chain(destination);
-    return this.#use(() => this.#deliveries.pending(this.#books, chain, { after, through: this.#syncedSeq, limit }));
-  }
-  replaying(destination: string, after: number, limit: number): readonly StoredRecord[] {
-    const chain = this.#chain(destination);
-    return this.#use(() => this.#deliveries.replaying(this.#books, chain, after, limit));
-  }
-  settle(destination: string, outcome: Outcome): void {
-    const chain = this.#chain(destination);
-    this.#use(() => this.#deliveries.settle(this.#books, chain, outcome));
-  }
-  history(after: number, limit: number): readonly LedgerRow[] {
-    return this.#use(() => this.#books.ledger.history(after, this.#syncedSeq, limit));
-  }
-
-  confirm(destination: string, epoch: string, through: number): Answer {
-    return this.#answer(destination, (chain) => confirmRows(this.#books, chain, epoch, through));
-  }
-  replay(destination: string, epoch: string, from: number, to: number): Answer {
-    return this.#answer(destination, (chain) => replayRows(this.#books, chain, epoch, from, to));
-  }
-  deadLetters(limit: number): readonly DeadLetter[] {
-    return this.#use(() => deadLetters(this.#books, this.#chains, limit));
-  }
-  release(destination: string, fromSeq: number): Answer {
-    return this.#answer(destination, (chain) => {
-      const answer = releaseDead(this.#books, chain, fromSeq, { teller: this.#teller(), save: () => this.#saveCursors(), all: this.#chains });
-      if (!answer.ok) return answer;
-      for (const one of this.#chains) one.saved();
-      this.#isUnsynced = true;
-      return answer;
-    });
-  }
-  purge(destination: string, fromSeq: number): Answer {
-    return this.#answer(destination, (chain) => purgeDead(this.#books, chain, fromSeq));
-  }
-
-  dropped(day: string): readonly DroppedCount[] {
-    return this.#use(() => this.#books.drops.on(day));
-  }
-
   status(): OutboxStatus {
     const size = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
     return {
       epoch: this.epoch, lastSeq: this.#ledger.lastSeq, syncedSeq: this.#syncedSeq,
       bytes: size(this.#path) + size(`${this.#path}-wal`),
-      destinations: [...this.#byName.values()].map((chain) => ({
-        name: chain.name, lastDue: chain.lastDue.seq, waiting: chain.waiting, acknowledged: chain.acknowledged, rejected: chain.rejected, lost: chain.lost,
-        confirmedThrough: chain.confirmedThrough, isConfirming: chain.isConfirming, replaying: replayCount(chain),
-        oldestWaitingAt: this.#use(() => oldestWaitingAt(this.#books, chain, this.#syncedSeq)),
-      })),
-      budgetBytes: this.#room.limitBytes, freeBytes: this.#room.freeBytes, condition: { state: "ok" },
+      destinations: this.desk.backlogs(),
+      ...this.#upkeep.room, condition: { state: "ok" },
       fault: this.#fault,
     };
   }
@@ -224,14 +168,13 @@ export class Store {
     const pages = frames - carried;
     const enough = this.#options.carryPages ?? CARRY_PAGES;
     if (pages >= (isIdle ? enough : CARRY_LATEST * enough)) carryLog(this.#ledger.db);
-    this.#retention.slice(this.#parts(), this.#room.isHalfFull(this.#space));
-    if (isIdle) this.#room.keepBallast();
+    this.#upkeep.tidy(isIdle);
   }
 
   /** After a write that found no room: gives up rows that every destination has had. False when there is none. */
   makeRoom(): boolean {
     if (!this.#isConnected) return false;
-    const isMade = this.#room.make(this.#parts());
+    const isMade = this.#upkeep.makeRoom();
     if (isMade) this.#isUnsynced = true;
     return isMade;
   }
@@ -265,7 +208,7 @@ export class Store {
       const books = openBooks(db, this.#options.dayOf);
       books.ledger.transaction(() => books.ledger.setMeta("open", "1")); // The log must exist before it can be opened for syncing.
       const space = openSpace(db);
-      this.#room.look(space, true);
+      this.#upkeep.look(space);
       const opened = { books, space, sync: new LogSync(db, books.ledger.epoch) };
       opened.sync.syncNow();
       this.#isConnected = true;
@@ -322,12 +265,6 @@ export class Store {
     for (const chain of this.#chains) chain.extend(seq, row.type, row.body.length);
     return seq;
   }
-  /** For receipts: what is refused now, and what was refused once and is taken after all. */
-  #noteDrops(): void {
-    const now = this.#options.clock.now().unixMs;
-    for (const { chain, seq, lossReason, isAgain } of this.#deliveries.refusals) if (!isAgain) this.#books.drops.note(chain.id, { cause: lossReason, seqs: [seq], now });
-    for (const { chain, seq } of this.#deliveries.regained) this.#books.drops.note(chain.id, { cause: "refused", seqs: [seq], now, by: -1 });
-  }
   #saveCursors(): void {
     for (const chain of this.#chains) if (chain.isDirty) chain.save();
   }
@@ -339,12 +276,10 @@ export class Store {
       isUnseen: (seq) => this.#configured.every((chain) => chain.sentThrough < seq),
     };
   }
-  #parts(): Parts {
-    const now = this.#options.clock.now().unixMs;
+  #parts(): Omit<Parts, "healed"> {
     return {
       books: this.#books, space: this.#space, chains: this.#configured, known: this.#chains, teller: this.#teller(), syncedSeq: this.#syncedSeq,
-      healed: (chain) => this.#healing.through(chain, now),
-      refused: (chain) => new Set(this.#deliveries.refusals.filter((refusal) => refusal.chain === chain).map(({ seq }) => seq)),
+      refused: (chain) => new Set(this.desk.deliveries.refusals.filter((refusal) => refusal.chain === chain).map(({ seq }) => seq)),
     };
   }
   #noteDamage(seq: number, chain: Chain): void {
@@ -353,15 +288,6 @@ export class Store {
     this.#options.log.error({ seq, destination: chain.name, file: this.#path }, "a stored record is damaged and was not published");
   }
 
-  #answer(destination: string, ask: (chain: Chain) => Answer): Answer {
-    const chain = this.#byName.get(destination);
-    return chain ? this.#use(() => ask(chain)) : { ok: false, reason: `no destination ${destination.slice(0, 40)} is configured` };
-  }
-  #chain(destination: string): Chain {
-    const chain = this.#byName.get(destination);
-    if (!chain) throw new InvariantError(`the buffer was opened without a destination ${destination}`);
-    return chain;
-  }
   /** Reads; what SQLite throws becomes a StoreError. */
   #use<T>(read: () => T): T {
     if (!this.#isConnected) throw faulty("io", `the database ${this.#path} could not be opened again after an I/O error`);
@@ -371,9 +297,4 @@ export class Store {
       throw this.fail(cause, "cannot read the buffer");
     }
   }
-}
-
-function meanBytes(rows: Iterable<readonly [unknown, ReadRow]>, otherwise: number): number {
-  const sizes = [...rows].flatMap(([, row]) => ("damaged" in row ? [] : [row.body.length + ROW_BYTES]));
-  return sizes.length === 0 ? otherwise : sizes.reduce((sum, size) => sum + size, 0) / sizes.length;
 }

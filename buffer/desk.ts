@@ -1,0 +1,89 @@
+/** Where destinations, their bridges and people are served: rows handed out and taken back, confirmations, repeats, dead letters, counts. */
+import { InvariantError } from "../agent/contract/errors.ts";
+import type { Answer, DeadLetter, DestinationBacklog, DroppedCount, LedgerRow, Outcome, StoredRecord } from "../agent/contract/outbox.ts";
+import type { Books } from "./books.ts";
+import type { Chain } from "./chain.ts";
+import { Deliveries } from "./deliveries.ts";
+import type { Teller } from "./losses.ts";
+import { confirmRows, deadLetters, oldestWaitingAt, purgeDead, releaseDead, replayCount, replayRows } from "./requests.ts";
+
+export interface DeskParts {
+  /** Configured ones. */
+  readonly destinations: readonly Chain[];
+  /** Every one that the file knows. */
+  readonly known: readonly Chain[];
+  readonly books: () => Books;
+  readonly teller: () => Teller;
+  readonly syncedSeq: () => number;
+  /** What SQLite throws becomes a StoreError. */
+  readonly use: <T>(ask: () => T) => T;
+  /** Something was written outside a group: it wants a sync. */
+  readonly written: () => void;
+  readonly damaged: (seq: number, chain: Chain) => void;
+}
+
+export class Desk {
+  readonly deliveries: Deliveries;
+  readonly #parts: DeskParts;
+  readonly #byName: ReadonlyMap<string, Chain>;
+
+  constructor(parts: DeskParts) {
+    this.#parts = parts;
+    this.deliveries = new Deliveries(parts.damaged);
+    this.#byName = new Map(parts.destinations.map((chain) => [chain.name, chain]));
+  }
+
+  pending(destination: string, after: number, limit: number): readonly StoredRecord[] {
+    return this.#with(destination, (books, chain) => this.deliveries.pending(books, chain, { after, through: this.#parts.syncedSeq(), limit }));
+  }
+  replaying(destination: string, after: number, limit: number): readonly StoredRecord[] {
+    return this.#with(destination, (books, chain) => this.deliveries.replaying(books, chain, after, limit));
+  }
+  settle(destination: string, outcome: Outcome): void {
+    this.#with(destination, (books, chain) => this.deliveries.settle(books, chain, outcome));
+  }
+  history(after: number, limit: number): readonly LedgerRow[] {
+    return this.#parts.use(() => this.#parts.books().ledger.history(after, this.#parts.syncedSeq(), limit));
+  }
+
+  confirm(destination: string, epoch: string, through: number): Answer {
+    return this.#answer(destination, (books, chain) => confirmRows(books, chain, epoch, through));
+  }
+  replay(destination: string, epoch: string, from: number, to: number): Answer {
+    return this.#answer(destination, (books, chain) => replayRows(books, chain, epoch, { from, to }));
+  }
+  deadLetters(limit: number): readonly DeadLetter[] {
+    return this.#parts.use(() => deadLetters(this.#parts.books(), this.#parts.known, limit));
+  }
+  release(destination: string, fromSeq: number): Answer {
+    const { teller, known, written } = this.#parts;
+    return this.#answer(destination, (books, chain) => {
+      const answer = releaseDead(books, chain, fromSeq, { teller: teller(), known });
+      if (answer.ok) written();
+      return answer;
+    });
+  }
+  purge(destination: string, fromSeq: number): Answer {
+    return this.#answer(destination, (books, chain) => purgeDead(books, chain, fromSeq));
+  }
+
+  dropped(day: string): readonly DroppedCount[] {
+    return this.#parts.use(() => this.#parts.books().drops.on(day));
+  }
+  backlogs(): readonly DestinationBacklog[] {
+    return this.#parts.destinations.map((chain) => ({
+      name: chain.name, lastDue: chain.lastDue.seq, waiting: chain.waiting, acknowledged: chain.acknowledged, rejected: chain.rejected, lost: chain.lost,
+      confirmedThrough: chain.confirmedThrough, isConfirming: chain.isConfirming, replaying: replayCount(chain),
+      oldestWaitingAt: this.#parts.use(() => oldestWaitingAt(this.#parts.books(), chain, this.#parts.syncedSeq())),
+    }));
+  }
+
+  #answer(destination: string, ask: (books: Books, chain: Chain) => Answer): Answer {
+    return this.#byName.has(destination) ? this.#with(destination, ask) : { ok: false, reason: `no destination ${destination.slice(0, 40)} is configured` };
+  }
+  #with<T>(destination: string, ask: (books: Books, chain: Chain) => T): T {
+    const chain = this.#byName.get(destination);
+    if (!chain) throw new InvariantError(`the buffer was opened without a destination ${destination}`);
+    return this.#parts.use(() => ask(this.#parts.books(), chain));
+  }
+}

@@ -1,0 +1,64 @@
+/** What the buffer does about its size, in one place: lets go of old rows, keeps within its room, remembers how long ago brokers had what. */
+import type { Clock } from "../agent/contract/time.ts";
+import type { Books } from "./books.ts";
+import type { Chain } from "./chain.ts";
+import type { Parts } from "./eviction.ts";
+import { Healing } from "./healing.ts";
+import type { StoreOptions } from "./options.ts";
+import { Retention } from "./retention.ts";
+import { Room } from "./room.ts";
+import { PAGE_BYTES } from "./schema.ts";
+import type { Space } from "./space.ts";
+
+const DEFAULT_HEAL_WINDOW_MS = 72 * 3_600_000;
+
+export class Upkeep {
+  readonly #clock: Clock;
+  readonly #retention: Retention;
+  readonly #room: Room;
+  readonly #healing: Healing;
+  readonly #current: () => Omit<Parts, "healed">;
+
+  constructor(options: StoreOptions, current: () => Omit<Parts, "healed">) {
+    this.#clock = options.clock;
+    this.#retention = new Retention(options);
+    this.#room = new Room(options, PAGE_BYTES);
+    this.#healing = new Healing(options.healWindowMs ?? DEFAULT_HEAL_WINDOW_MS);
+    this.#current = current;
+  }
+
+  get room(): { readonly budgetBytes: number; readonly freeBytes: number | null } {
+    return { budgetBytes: this.#room.limitBytes, freeBytes: this.#room.freeBytes };
+  }
+  /** When the buffer is opened. */
+  load({ standing, rows }: Books, chains: readonly Chain[]): void {
+    this.#healing.load(standing, chains, this.#clock.now().unixMs);
+    for (const chain of chains) chain.meanBytes = rows.meanBytes(chain);
+  }
+  /** On a new connection. */
+  look(space: Space): void {
+    this.#room.look(space, true);
+  }
+  /** Inside the transaction of a group. */
+  note({ standing }: Books, chains: readonly Chain[]): void {
+    this.#healing.note(standing, chains, this.#clock.now().unixMs);
+  }
+  /** After a write. True when something was written. */
+  keepRoom(): boolean {
+    return this.#room.keep(this.#parts());
+  }
+  /** A write found no room: true when some was made. */
+  makeRoom(): boolean {
+    return this.#room.make(this.#parts());
+  }
+  tidy(isIdle: boolean): void {
+    const parts = this.#parts();
+    this.#retention.slice(parts, this.#room.isHalfFull(parts.space));
+    if (isIdle) this.#room.keepBallast();
+  }
+
+  #parts(): Parts {
+    const { unixMs } = this.#clock.now();
+    return { ...this.#current(), healed: (chain) => this.#healing.through(chain, unixMs) };
+  }
+}
