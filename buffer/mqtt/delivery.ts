@@ -69,6 +69,8 @@ class WindowedDelivery implements Delivery {
   #stopPause: (() => void) | null = null;
   #answered = 0;
   readonly #upMs: number;
+  /** Set: nothing else is sent any more. It too waits for a place in the window. */
+  #goodbye: (() => void) | null = null;
   readonly #unheard: Unheard;
   #warnedRefused = false;
 
@@ -76,9 +78,7 @@ class WindowedDelivery implements Delivery {
     this.#parts = parts;
     this.peer = parts.peer;
     this.#upMs = parts.ports.network.now().monoMs;
-    this.#flights = new Flights(parts.ports.network, () => {
-      parts.connection.fail(new LinkError("timeout", "backoff", `The broker has not acknowledged a message for ${STALLED_MS / 1000} s.`));
-    });
+    this.#flights = new Flights(parts.ports.network, () => parts.connection.fail(new LinkError("timeout", "backoff", `The broker has not acknowledged a message for ${STALLED_MS / 1000} s.`)));
     this.#unheard = new Unheard(parts.ports.log);
     this.lost = parts.connection.lost.then((loss) => this.#end(loss));
   }
@@ -126,13 +126,16 @@ class WindowedDelivery implements Delivery {
 
   async close(): Promise<void> {
     if (!this.#ended) {
-      const { network } = this.#parts.ports;
-      this.#waiting.clear();
-      const deadline = network.deadline(GOODBYE_MS, new AbortController().signal);
+      const { topics, goodbye, ports } = this.#parts;
+      const deadline = ports.network.deadline(GOODBYE_MS, new AbortController().signal);
       await new Promise<void>((resolve) => {
         deadline.signal.addEventListener("abort", () => resolve(), { once: true });
         void this.lost.then(() => resolve());
-        this.#send(this.#parts.topics.heartbeat, { topic: this.#parts.topics.heartbeat, payload: this.#parts.goodbye(), retain: true, contentType: "application/json" }, () => resolve());
+        this.#goodbye = () => {
+          this.#goodbye = () => undefined; // Once.
+          this.#send(topics.heartbeat, { topic: topics.heartbeat, payload: goodbye(), retain: true, contentType: "application/json" }, () => resolve());
+        };
+        this.#pump();
       });
       deadline.clear();
     }
@@ -155,6 +158,7 @@ class WindowedDelivery implements Delivery {
   #pump(): void {
     const { lessons } = this.#parts;
     while (!this.#ended && this.#flights.size < Math.min(this.#parts.window, lessons.window)) {
+      if (this.#goodbye) return this.#goodbye();
       const topic = this.#retainedWasLast && this.#job() ? undefined : this.#nextTopic();
       const job = topic === undefined ? this.#job() : undefined;
       if (topic === undefined && !job) return;

@@ -4,7 +4,7 @@
  * left at the broker, and is ignored. Nothing here waits, and nothing is answered.
  *
  * A broker that breaks the connection off instead of refusing the subscription would keep every link from working: after
- * two links in a row that ended with it unanswered, the next one goes without, and the one after it asks again.
+ * two links in a row that ended with it unanswered, the next ones ask only after ten minutes, until it is answered.
  */
 import { DOWNLINK_KINDS, type Downlink, type DownlinkKind } from "../../agent/contract/destination.ts";
 import type { Clock } from "../../agent/contract/time.ts";
@@ -17,6 +17,7 @@ const LARGEST_BYTES = 16_384;
 const MOST_PER_SECOND = 100;
 const ANSWER_MS = 15_000;
 const UNANSWERED_LINKS = 2;
+const ASK_LATER_MS = 600_000;
 
 export interface DownlinkParts {
   /** `…/_agent/{id}`. */
@@ -31,15 +32,12 @@ export class Subscriptions {
 
   /** Subscribes on a new connection. `warnings` of what it returns holds for that link. */
   begin(connection: Connection, parts: DownlinkParts): DownlinkState {
-    if (this.#unanswered >= UNANSWERED_LINKS) {
-      this.#unanswered = 0;
-      return { warnings: () => [`Not subscribed to ${parts.base}/…: the broker broke the connection off when asked ${UNANSWERED_LINKS} times, so that confirmations and requests for a replay cannot come. Does it let us subscribe there?`] };
-    }
-    const link = new DownlinkLink(connection, parts);
+    const link = new DownlinkLink(connection, parts, () => (this.#unanswered = 0));
     void connection.lost.then(({ error }) => {
-      if (!link.isPending) this.#unanswered = 0;
-      else if (error.retry !== "never") this.#unanswered++; // Not when we closed it ourselves.
+      if (link.phase === "asked" && error.retry !== "never") this.#unanswered++; // Not when we closed it ourselves.
     });
+    if (this.#unanswered < UNANSWERED_LINKS) link.ask();
+    else void connection.lost.then(parts.network.after(ASK_LATER_MS, () => { link.ask(); }));
     return link;
   }
 }
@@ -52,25 +50,37 @@ const REASONS = ["larger than 16 kB", "too many at once", "on a topic we did not
 type Reason = (typeof REASONS)[number];
 
 class DownlinkLink implements DownlinkState {
-  isPending = true;
+  phase: "waiting" | "asked" | "answered" = "waiting";
+  readonly #connection: Connection;
   readonly #parts: DownlinkParts;
+  readonly #onAnswer: () => void;
   readonly #kinds: ReadonlyMap<string, DownlinkKind>;
   readonly #pace: Pace;
   readonly #dropped = new Map<Reason, number>();
-  #refused: readonly string[] = [];
+  #problems: readonly string[];
 
-  constructor(connection: Connection, parts: DownlinkParts) {
+  constructor(connection: Connection, parts: DownlinkParts, onAnswer: () => void) {
+    this.#connection = connection;
     this.#parts = parts;
+    this.#onAnswer = onAnswer;
     this.#kinds = new Map(DOWNLINK_KINDS.map((kind) => [`${parts.base}/${kind}`, kind]));
     this.#pace = new Pace(parts.network, MOST_PER_SECOND, MOST_PER_SECOND);
+    this.#problems = [`Not yet subscribed to ${parts.base}/…, because the broker broke the connection off when last asked: confirmations and requests for a replay do not come. Does it let us subscribe there? It is asked again ${ASK_LATER_MS / 60_000} minutes after connecting.`];
+  }
+
+  ask(): void {
+    const { base, network } = this.#parts;
     const filters = [...this.#kinds.keys()];
-    const cancel = parts.network.after(ANSWER_MS, () => { if (this.isPending) this.#refused = [`The broker has not answered our subscription to ${parts.base}/…: confirmations and requests for a replay do not come.`]; });
-    connection.subscribe(filters, (message) => { this.#take(message); }, (codes) => {
+    this.phase = "asked";
+    this.#problems = [];
+    const cancel = network.after(ANSWER_MS, () => (this.#problems = [`The broker has not answered our subscription to ${base}/…: confirmations and requests for a replay do not come.`]));
+    this.#connection.subscribe(filters, (message) => { this.#take(message); }, (codes) => {
       cancel();
-      this.isPending = false;
-      this.#refused = refusals(filters, codes);
+      this.phase = "answered";
+      this.#problems = refusals(filters, codes);
+      this.#onAnswer();
     });
-    void connection.lost.then(cancel);
+    void this.#connection.lost.then(cancel);
   }
 
   warnings(): readonly string[] {
@@ -78,7 +88,7 @@ class DownlinkLink implements DownlinkState {
       const count = this.#dropped.get(reason) ?? 0;
       return count === 0 ? [] : [`${count} ${reason}`];
     });
-    return [...this.#refused, ...(dropped.length > 0 ? [`Messages from the broker were dropped unread: ${dropped.join(", ")}.`] : [])];
+    return [...this.#problems, ...(dropped.length > 0 ? [`Messages from the broker were dropped unread: ${dropped.join(", ")}.`] : [])];
   }
 
   #take({ topic, payload, retained }: Incoming): void {

@@ -11,6 +11,8 @@ import { freePort } from "./free-port.ts";
 
 /** Debian's /usr/sbin/rabbitmq-server insists on its own user and folders; this is what it calls. */
 const PROGRAM = "/usr/lib/rabbitmq/bin/rabbitmq-server";
+/** Erlang's name server. */
+const NAME_SERVER = "/usr/bin/epmd";
 const STARTED_MS = 120_000;
 
 export interface RabbitMq extends AsyncDisposable {
@@ -37,8 +39,8 @@ export async function startRabbitMq(): Promise<RabbitMq> {
     ERL_EPMD_PORT: String(names), ERL_EPMD_ADDRESS: "127.0.0.1",
     RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: "+S 1:1 +sbwt none",
   };
-  // Erlang's name server: its own would stay behind as a daemon.
-  const nameServer = spawn("epmd", [], { env: environment, stdio: "ignore", detached: true });
+  // RabbitMQ would start one of its own, which stays behind as a daemon.
+  const nameServer = spawn(NAME_SERVER, [], { env: environment, stdio: "ignore", detached: true });
   const server = spawn(PROGRAM, [], { env: environment, stdio: ["ignore", "pipe", "pipe"], cwd: folder, detached: true });
   const dispose = async (): Promise<void> => {
     await Promise.all([end(server), end(nameServer)]);

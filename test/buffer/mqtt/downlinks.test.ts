@@ -120,16 +120,35 @@ describe("downlinks through a broker that does as it is told", () => {
     await unanswered.delivery.close();
   });
 
-  it("a broker that breaks the connection off when asked is not asked every time", async () => {
-    await using broker = await startScriptedBroker({ subscribe: () => "die" });
-    const destination = destinationAt(broker.port);
+  it("a broker that breaks the connection off when asked is asked again only after ten minutes, and then heard when it answers", async () => {
+    let isRude = true;
+    await using broker = await startScriptedBroker({ subscribe: (filters) => (isRude ? "die" : filters.map(() => 1)) });
+    const clock = systemClock();
+    let askLater = (): void => undefined;
+    const network = { ...clock, after: (ms: number, task: () => void) => {
+      if (ms === 600_000) askLater = task;
+      return clock.after(ms, task);
+    } };
+    const destination = destinationAt(broker.port, {}, testPorts({ network }));
     for (let link = 1; link <= 2; link++) await (await listening(destination)).delivery.lost;
-    const { delivery } = await listening(destination);
-    expect(delivery.warnings()).toEqual([expect.stringContaining(`Not subscribed to ${AGENT_PATH}/…`) as string]);
+    const without = await listening(destination);
+    expect(without.delivery.warnings()).toEqual([expect.stringContaining(`Not yet subscribed to ${AGENT_PATH}/…`) as string]);
     const outbox = memoryOutbox();
     await put(outbox, manyRecords(10));
-    expect((await delivery.deliver(outbox.pending("bridge", 0, 10), new AbortController().signal)).accepted.length).toBe(10);
-    await delivery.close();
+    expect((await without.delivery.deliver(outbox.pending("bridge", 0, 10), new AbortController().signal)).accepted.length).toBe(10);
     expect(broker.subscriptions.length).toBe(6);
+    askLater();
+    await without.delivery.lost;
+
+    const later = await listening(destination);
+    isRude = false;
+    askLater();
+    while (later.delivery.warnings().length > 0 || broker.subscriptions.length < 12) await new Promise((resolve) => setTimeout(resolve, 5));
+    await broker.say(topic("cmd"), "{}");
+    await later.until(1);
+    await later.delivery.close();
+    const again = await listening(destination);
+    while (broker.subscriptions.length < 15) await new Promise((resolve) => setTimeout(resolve, 5));
+    await again.delivery.close();
   });
 });

@@ -87,6 +87,21 @@ describe("acknowledgements gone wrong", () => {
   });
 });
 
+describe("a broker that authorises nothing", () => {
+  it("every record is refused with a reason after its tries, the downlinks too, and the link stays", async () => {
+    await using broker = await startScriptedBroker({ publish: () => 0x87, subscribe: (filters) => filters.map(() => 0x87) });
+    const outbox = memoryOutbox();
+    await put(outbox, manyRecords(100));
+    const ports = testPorts({ network: systemClock(200), random: () => 0 });
+    const destination = destinationAt(broker.port, {}, ports);
+    await using running = delivering(destination, outbox, { ports, board: testBoard({ scope: "heartbeat", payload: { status: "online" } }) });
+    await outbox.drained();
+    expect([outbox.accepted, new Set(outbox.rejected.map(({ reason }) => reason)), outbox.rejected.length]).toEqual([[], new Set(["not authorised (0x87)"]), 100]);
+    expect([broker.connections, running.links.filter(({ state }) => state === "down")]).toEqual([1, []]);
+    expect(sent(broker).length).toBe(500);
+  });
+});
+
 describe("CONNACK and DISCONNECT with every code", () => {
   it.each([[5, EVERY_CODE.slice(1)], [4, EVERY_CODE.slice(1)]] as const)("level %i: CONNACK refuses with a reason and never for good", async (level, codes) => {
     let code = 0;
@@ -132,6 +147,15 @@ describe("limits", () => {
     expect([outbox.accepted, outbox.rejected]).toEqual([[2, 4], [{ seq: 1, reason: "oversize" }, { seq: 3, reason: "oversize" }]]);
     expect(broker.mostInFlight).toBeLessThanOrEqual(1);
     expect(broker.published.every(({ text }) => text.length < 1_000)).toBe(true);
+  });
+
+  it("receive maximum 1: the goodbye waits for its place too", async () => {
+    await using broker = await startScriptedBroker({ receiveMaximum: 1, delayMs: 50 });
+    const delivery = await destinationAt(broker.port).connect(forever, ignore);
+    delivery.retain([{ scope: "health", machine: "VMC-3", payload: {} }, { scope: "heartbeat", payload: { status: "online" } }]);
+    await delivery.close();
+    expect(broker.published.map(({ topic, text }) => [topic.endsWith("/health"), text.includes("offline")])).toEqual([[true, false], [false, true]]);
+    expect(broker.mostInFlight).toBe(1);
   });
 
   it("a message at QoS 2, which we never asked for, ends the link instead of filling a store", async () => {
@@ -207,7 +231,7 @@ describe("a broker that does everything wrong at random", () => {
     await put(outbox, manyRecords(200));
     const ports = testPorts({ network: systemClock(200) });
     await using running = delivering(destinationAt(broker.port, {}, ports), outbox, { ports, board: testBoard({ scope: "heartbeat", payload: { status: "online" } }) });
-    await Promise.race([outbox.drained(20_000), new Promise((resolve) => setTimeout(resolve, 3_000))]);
+    await Promise.race([outbox.drained(20_000), new Promise((resolve) => setTimeout(resolve, 1_500))]);
     isMad = false;
     await outbox.drained();
     const done = [...outbox.accepted, ...outbox.rejected.map(({ seq }) => seq)].toSorted((a, b) => a - b);
