@@ -1,11 +1,12 @@
 /** Runs the real delivery loop with the real MQTT destination against whatever broker stands at a port. */
 import { mqttDestination } from "../../buffer/mqtt/destination.ts";
 import { decode } from "../../agent/contract/shape.ts";
-import type { AgentIdentity, Board, Destination, Latest, Retained } from "../../agent/contract/destination.ts";
+import type { AgentIdentity, Board, Destination, Latest, Pacing, Retained } from "../../agent/contract/destination.ts";
 import type { Keep, Ports } from "../../agent/contract/ports.ts";
 import type { Link } from "../../agent/contract/source.ts";
 import type { Outbox } from "../../agent/contract/outbox.ts";
 import { deliver } from "../../agent/runtime/deliver.ts";
+import { AT_ONCE } from "../../agent/runtime/pacing.ts";
 import { SAMPLE_CONTEXT } from "./sample-records.ts";
 import { memoryKeep, testPorts } from "./ports.ts";
 import { unixMs } from "../../agent/contract/time.ts";
@@ -48,7 +49,7 @@ export interface Delivering extends AsyncDisposable {
   untilLink(condition: (link: Link) => boolean, timeoutMs?: number): Promise<Link>;
   stop(): Promise<void>;
 }
-export function delivering(destination: Destination, outbox: Outbox, { board = testBoard(), ports = testPorts() }: { readonly board?: Board; readonly ports?: Ports } = {}): Delivering {
+export function delivering(destination: Destination, outbox: Outbox, { board = testBoard(), ports = testPorts(), pacing = AT_ONCE }: { readonly board?: Board; readonly ports?: Ports; readonly pacing?: Pacing } = {}): Delivering {
   const controller = new AbortController();
   const links: Link[] = [];
   const waiting = new Set<(link: Link) => void>();
@@ -56,7 +57,7 @@ export function delivering(destination: Destination, outbox: Outbox, { board = t
     links.push(link);
     for (const look of waiting) look(link);
   };
-  const ended = deliver({ destination, outbox, board, ports, onLink }, controller.signal);
+  const ended = deliver({ destination, outbox, board, ports, pacing, onLink }, controller.signal);
   const stop = async (): Promise<void> => {
     controller.abort(new Error("test over"));
     await ended;

@@ -1,6 +1,8 @@
 import { getEventListeners } from "node:events";
 import { describe, expect, it } from "vitest";
+import { unixMs } from "../../../agent/contract/time.ts";
 import { deliver } from "../../../agent/runtime/deliver.ts";
+import { AT_ONCE } from "../../../agent/runtime/pacing.ts";
 import { StoreError } from "../../../agent/contract/errors.ts";
 import type { Outbox } from "../../../agent/contract/outbox.ts";
 import type { Link } from "../../../agent/contract/source.ts";
@@ -9,7 +11,7 @@ import { delivering, destinationAt, eventOf, put, testBoard } from "../../suppor
 import { fakeClock } from "../../support/fake-clock.ts";
 import { memoryOutbox } from "../../support/memory-outbox.ts";
 import { testPorts } from "../../support/ports.ts";
-import { manyRecords, SAMPLES } from "../../support/sample-records.ts";
+import { manyRecords, SAMPLE_CONTEXT, SAMPLES } from "../../support/sample-records.ts";
 import { startScriptedBroker } from "../../support/scripted-broker.ts";
 import { systemClock } from "../../../agent/runtime/clock.ts";
 
@@ -93,6 +95,28 @@ describe("the delivery loop", () => {
     const records = broker.published.filter(({ topic }) => topic.includes("/rec/"));
     expect(outbox.accepted).toEqual(records.map(({ text }) => eventOf(text).seq));
     expect(records.length).toBeLessThan(100);
+    expect(eventOf(broker.published.at(-1)?.text ?? "{}")).toMatchObject({ status: "offline", reason: "closed" });
+  });
+
+  it("stopping sends what waits within its window, before it says goodbye; a window ends by itself too", async () => {
+    await using broker = await startScriptedBroker({ delayMs: 20 });
+    const outbox = memoryOutbox();
+    const running = delivering(destinationAt(broker.port), outbox, { pacing: { ...AT_ONCE, latencyMs: { ...AT_ONCE.latencyMs, cycle: 1_500, summary: 900_000 } } });
+    await running.untilLink(({ state }) => state === "up");
+    const learned = { machine: "VMC-3", context: JSON.stringify(SAMPLE_CONTEXT), checkpoint: null, observedAt: unixMs(Date.now()) };
+    const records = (): readonly string[] => broker.published.map(({ topic }) => topic).filter((topic) => topic.includes("/rec/")).map((topic) => topic.split("/rec/")[1] ?? "");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await outbox.commit({ ...learned, records: [SAMPLES.summary, SAMPLES.cycle] });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(records()).toEqual([]);
+    await outbox.drained();
+    expect(records()).toEqual(["summary", "cycle"]);
+    await outbox.commit({ ...learned, records: [SAMPLES.summary] });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(records()).toHaveLength(2);
+    await running.stop();
+    expect(records()).toEqual(["summary", "cycle", "summary"]);
+    expect(outbox.accepted).toEqual([1, 2, 3]);
     expect(eventOf(broker.published.at(-1)?.text ?? "{}")).toMatchObject({ status: "offline", reason: "closed" });
   });
 
