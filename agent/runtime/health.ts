@@ -10,7 +10,7 @@ import { rfc3339, type UnixMs } from "../contract/time.ts";
 import type { ClockTrust } from "./clock-trust.ts";
 import type { Endurance } from "./endurance.ts";
 import type { Downlinks } from "./downlinks.ts";
-import type { MachineStatus } from "./machine.ts";
+import type { MachineStatus } from "./machine-status.ts";
 
 export interface DestinationStatus {
   readonly name: string;

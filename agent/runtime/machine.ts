@@ -22,6 +22,7 @@ import type { WritableBoard } from "./board.ts";
 import type { DayBook } from "./day-book.ts";
 import { closed, givenUp, holeFrom, isBeyondBound, isServed, NO_HOLE, reopened, told, type Hole } from "./hole.ts";
 import { LiveValues } from "./machine-live.ts";
+import type { MachineStatus, Phase } from "./machine-status.ts";
 import { MachineStore, type Ledger, type Stored } from "./machine-store.ts";
 import { createPipeline, type Pipeline, type PipelineState, type Step } from "./pipeline.ts";
 import { standingAfter, type Standing } from "./revise.ts";
@@ -38,22 +39,6 @@ export interface MachineParts<State> {
   readonly book: DayBook;
   readonly ports: Ports;
 }
-
-export interface MachineStatus {
-  readonly phase: Phase;
-  readonly link: Link;
-  readonly peer: string | null;
-  readonly caughtUp: boolean;
-  readonly clockOffsetMs: number | null;
-  readonly lateReadings: number;
-  /** Start of the hole that the source may still serve, or is serving. */
-  readonly holeSince: UnixMs | null;
-  /** Through which event time, and which row, this machine's first revisions are complete. */
-  readonly complete: { readonly time: UnixMs; readonly seq: number } | null;
-  readonly lastBatchAt: UnixMs | null;
-}
-
-type Phase = "starting" | "following" | "holding" | "blind" | "stopped";
 
 const CHECKPOINT_MS = 5_000;
 const IDLE_CHECKPOINT_MS = 30_000;
@@ -208,13 +193,17 @@ export class Machine<State> {
     const reason = this.#phase === "starting" && this.#store.exists ? "agent-stopped" : "link-down";
     const settled = this.#closeHole();
     const [next, findings] = this.#pipeline.gap(this.#state, at, reason);
-    // A source without a position cannot be asked for what was missed, nor can we where what was before is lost already.
-    if (this.#store.exists && this.#cursor !== null && !this.#state.stamp.blind)
+    if (this.#mayServe())
       this.#hole = holeFrom(this.#hole, at, { state: this.#state, cursor: this.#cursor, standing: this.#standing, live: this.#live.all() });
     this.#state = next;
     this.#phase = "blind";
     this.#parts.ports.log.warn({ since: rfc3339(at) }, "the source did not come back in time: recorded as unknown");
     this.#conclude(findings, settled);
+  }
+
+  /** It has a position to be asked from, dates what it says, and what was before is not lost already. */
+  #mayServe(): boolean {
+    return this.#store.exists && this.#cursor !== null && this.#parts.source.time !== "gateway" && !this.#state.stamp.blind;
   }
 
   /** The source is back: whatever it serves of the hole follows on the state from before it. */

@@ -164,3 +164,31 @@ describe("a machine whose source keeps little, or starts anew", () => {
     }))).toBeUndefined();
   });
 });
+
+test("whatever befalls link, agent and source: states tile time, unknown spans and gaps are the same, and no promise is broken", { timeout: 120_000 }, async () => {
+  const anything = fc.oneof({ weight: 12, arbitrary: fate }, { weight: 1, arbitrary: fc.constant<Fate>({ what: "restart" }) });
+  expect(await failing(fc.asyncProperty(day, rules, fc.array(anything, { minLength: 2, maxLength: 25 }), fc.record({ bufferSize: fc.integer({ min: 3, max: 60 }), forgets: fc.boolean() }), async (readings, by, fates, source) => {
+    const run = await begun({ readings, rules: by, ...source });
+    for (const one of fates) await suffer(run, one);
+    await ends(run);
+    const wrong = [...faults(run), ...untiled(run)];
+    if (wrong.length > 0) throw new Error(wrong.slice(0, 3).join("\n"));
+  }))).toBeUndefined();
+});
+
+interface Span {
+  readonly start: string;
+  readonly end: string | null;
+  readonly state?: string;
+}
+function untiled(run: Run): string[] {
+  const spans = (type: string): Span[] => [...held(run.ledger.rows, { withConnections: true }).values()].flatMap((text) => (text.startsWith(`${type} `) ? [JSON.parse(text.slice(type.length)) as Span] : []))
+    .sort((one, other) => one.start.localeCompare(other.start) || (one.end ?? "~").localeCompare(other.end ?? "~"));
+  const of = (all: readonly Span[]): string => all.filter(({ start, end }) => start !== end).map(({ start, end }) => `${start} ${end}`).join(", ");
+  const states = spans("state");
+  const [unknown, gaps] = [of(states.filter(({ state }) => state === "UNKNOWN")), of(spans("connection"))];
+  return [
+    ...states.flatMap(({ state, start, end }, index) => (end === (states[index + 1]?.start ?? null) ? [] : [`${state} ${start} ${end} is followed by ${JSON.stringify(states[index + 1]?.start)}`])),
+    ...(unknown === gaps ? [] : [`unknown ${unknown}; gaps ${gaps}`]),
+  ];
+}

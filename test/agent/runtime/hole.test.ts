@@ -190,6 +190,15 @@ describe("where nothing can be served", () => {
     expect(faults(run)).toEqual([]);
   });
 
+  test("a source whose stamps are not used: what it has of the hole has no time, and the gap stays", async () => {
+    const run = await begun(CYCLE_IN_THE_HOLE, { timePolicy: "gateway" });
+    await followsTo(run, 200, 1);
+    await away(run, 2_500, 3);
+    expect(run.status.holeSince).toBeNull();
+    await run.reads(100);
+    expect(told(run.ledger.rows).filter((text) => text.startsWith("connection"))).toEqual(["connection 1 open 200 …", "connection 2 closed 200 2500"]);
+  });
+
   test("kept by a version that is not understood: said, and the gap stays", async () => {
     const run = await begun(CYCLE_IN_THE_HOLE);
     await followsTo(run, 200, 1);

@@ -5,7 +5,8 @@
  */
 import { createBoard } from "../../../agent/runtime/board.ts";
 import { DayBook } from "../../../agent/runtime/day-book.ts";
-import { Machine, type MachineStatus } from "../../../agent/runtime/machine.ts";
+import { Machine } from "../../../agent/runtime/machine.ts";
+import type { MachineStatus } from "../../../agent/runtime/machine-status.ts";
 import type { Ledger } from "../../../agent/runtime/machine-store.ts";
 import type { MachineSettings, SourceSettings } from "../../../agent/config/model.ts";
 import { StoreError } from "../../../agent/contract/errors.ts";
