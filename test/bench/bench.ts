@@ -17,6 +17,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   "whole-path": async () => (await import("./whole-path.ts")).wholePath(),
   latency: async () => (await import("./latency.ts")).latency(),
   "two-destinations": async () => (await import("./two-destinations.ts")).twoDestinations(),
+  wear: async () => (await import("./wear.ts")).wear(),
   memory: async () => (await import("./memory.ts")).memory(),
   "start-up": async () => (await import("./start-up.ts")).startUp(),
   crash: async (options) => (await import("./crash.ts")).crash(options),
