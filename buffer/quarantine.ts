@@ -13,7 +13,7 @@ import { rfc3339, unixMs } from "../agent/contract/time.ts";
 import type { Checkpoint } from "../agent/contract/outbox.ts";
 import { openChains } from "./chains.ts";
 import { openChainTables } from "./chain-tables.ts";
-import { createDatabase, DATABASE_NAME, NEXT_SUFFIX, removeDraft, syncDirectory, type Connection } from "./connection.ts";
+import { createDatabase, DATABASE_NAME, NEXT_SUFFIX, removeDraft, syncDirectory, syncFile, type Connection } from "./connection.ts";
 import { checkpointsOf, rowsOf, type Queued } from "./held.ts";
 import { Ledger, type PreparedRow } from "./ledger.ts";
 import { lossRow, type Loss } from "./loss.ts";
@@ -151,7 +151,11 @@ function replace(options: StoreOptions, { damage, save, held, release }: Replace
       for (const chain of chains) chain.extend(seq, row.type);
     };
     const saveCheckpoint = (checkpoint: Checkpoint): void => ledger.saveCheckpoint(checkpoint);
-    saved = save({ append, saveCheckpoint });
+    const sync = (): void => {
+      ledger.flush();
+      syncFile(db.name); // Nobody else has it yet: no lock of SQLite's is needed on it.
+    };
+    saved = save({ append, saveCheckpoint, sync });
     for (const loss of lossesOf(saved, options)) append(lossRow(options.describeLoss, loss));
     for (const commit of held) {
       for (const row of commit.rows) append(row);

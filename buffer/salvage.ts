@@ -2,8 +2,8 @@
  * Reads out of a damaged or displaced database what can be believed: checkpoints, and the rows that not every destination
  * has settled, past whatever cannot be read, into the file that takes its place. Changes nothing in the source. What is
  * not carried over is told exactly where that is known: ranges of numbers, one behind the other.
- * Bounded in time and rows, since nothing else runs meanwhile: what is beyond is lost to the destinations, though it is
- * still in the quarantined file.
+ * Bounded in time, since nothing else runs meanwhile: what is beyond is lost to the destinations, though it is still in
+ * the quarantined file.
  */
 import type { Checkpoint } from "../agent/contract/outbox.ts";
 import type { Clock } from "../agent/contract/time.ts";
@@ -14,11 +14,14 @@ import { openStandingTables } from "./standing-tables.ts";
 import { Sweeps } from "./sweeps.ts";
 import { storedThrough } from "./tail-mark.ts";
 
-/** Together with writing them, well within the 10 s after which the agent is back in service. */
-const SALVAGE_MS = 4_000;
-const SALVAGE_ROWS = 100_000;
+/** The agent is to be back in service within 10 s. */
+const SALVAGE_MS = 6_000;
+/** Rows after which what was carried over is synced: so that the time a slow card needs for it is counted too. */
+const SYNC_ROWS = 20_000;
 /** Rows read at once; a part that cannot be read is halved until the rows around the damage are found. */
 const CHUNK_ROWS = 512;
+/** So many chunks without one readable row, more than a damaged page can hide: from then on only their first row is tried. */
+const BARREN_CHUNKS = 16;
 /** Lost ranges told one by one; the next reaches to the end. */
 const LOST_RANGES = 20;
 /** Above any number a buffer reaches: 10,000 records a second for a century stay below 2^45. */
@@ -39,6 +42,8 @@ export interface Salvaged {
 export interface Target {
   append(row: PreparedRow): void;
   saveCheckpoint(checkpoint: Checkpoint): void;
+  /** What was appended is on the medium. */
+  sync(): void;
 }
 export interface SalvageOptions {
   readonly clock: Clock;
@@ -124,18 +129,30 @@ function carryRows(ledger: Ledger, target: Target, { from, last, clock }: Span):
     if (before?.to === seq - 1) [before.to, before.count] = [to, before.count + to - seq + 1];
     else lost.push({ from: seq, to, count: to - seq + 1 });
   };
-  let rows = 0;
+  let [rows, unsynced, barren] = [0, 0, 0];
   for (let at = from; at <= last; at += CHUNK_ROWS) {
-    if (rows >= SALVAGE_ROWS || clock.now().monoMs > endMono) {
+    const to = Math.min(last, at + CHUNK_ROWS - 1);
+    if (clock.now().monoMs > endMono) {
       lose(at, last);
       break;
     }
-    for (const row of readAround(ledger, at, Math.min(last, at + CHUNK_ROWS - 1))) {
+    if (barren >= BARREN_CHUNKS && !readable(() => [...ledger.read(at - 1, at, 1)])) {
+      lose(at, to);
+      continue;
+    }
+    const before = rows;
+    for (const row of readAround(ledger, at, to)) {
       if ("damaged" in row) lose(row.seq);
       else {
         target.append(row);
         rows++;
       }
+    }
+    barren = rows > before ? 0 : barren + 1;
+    unsynced += rows - before;
+    if (unsynced >= SYNC_ROWS) {
+      target.sync();
+      unsynced = 0;
     }
   }
   return { rows, lost };
