@@ -11,7 +11,7 @@ export interface StateChange {
   readonly to: MachineState;
   readonly mode: Mode;
   /** Why UNKNOWN, when `to` is UNKNOWN. */
-  readonly unknownBecause?: "link-down" | "unavailable" | "source-restarted" | "position-jump" | "overflow" | "agent-stopped" | "not-reported" | "late";
+  readonly unknownBecause?: "link-down" | "unavailable" | "source-restarted" | "position-jump" | "overflow" | "agent-stopped" | "not-reported" | "late" | "clock-step";
 }
 export interface CycleOpened {
   readonly kind: "cycle-opened";

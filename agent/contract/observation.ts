@@ -56,7 +56,8 @@ export type Reading = ReadingCommon & (
   | { readonly quality: "GOOD" | "UNCERTAIN"; readonly value: Value }
   | { readonly quality: "UNAVAILABLE"; readonly value: null });
 
-export type GapReason = "source-restarted" | "position-jump" | "overflow" | "late" | "link-down" | "agent-stopped";
+/** `clock-step`: the clock that dates the readings was set forward, and no time passed in what it jumped over. */
+export type GapReason = "source-restarted" | "position-jump" | "overflow" | "late" | "link-down" | "agent-stopped" | "clock-step";
 /**
  * Something was missed, and we know it: every value is unknown from `from` until it is next reported.
  * Times are the source's own stamps where it has them. `missing` counts readings where the source numbers them.
@@ -96,4 +97,6 @@ export type Observation = Reading & {
 export interface Arrival {
   readonly source: string;
   readonly received: Instant;
+  /** This gateway's clock was not set: nothing is measured by it, and what it dates says so. */
+  readonly unsynchronised?: true;
 }

@@ -134,8 +134,8 @@ export const RECORD_BODIES = {
   connection: object({
     ...common,
     source: words("which source"),
-    kind: oneOf(["gap", "clock_step", "config_changed"], "gap: a span in which we do not know"),
-    reason: oneOf(["link-down", "unavailable", "source-restarted", "position-jump", "overflow", "agent-stopped", "not-reported", "late"], "why"),
+    kind: oneOf(["gap", "config_changed"], "gap: a span in which we do not know"),
+    reason: oneOf(["link-down", "unavailable", "source-restarted", "position-jump", "overflow", "agent-stopped", "not-reported", "late", "clock-step"], "why; clock-step: the clock that dates the readings was set forward over this span"),
     lastGoodAt: nullable(instant("last observation before")),
     recoverable: flag("true when the source keeps history that may still fill it"),
     missing: nullable(whole("readings missed, where the source numbers them")),

@@ -50,7 +50,7 @@ export async function runAgent<State>(parts: AgentParts<State>, signal: AbortSig
     const own = { ...ports, log: ports.log.child({ machine: settings.id, source: source.name }) };
     const context = JSON.stringify(contextOf(configuration.agent, settings));
     const book = new DayBook({ machine: settings.id, timezone: configuration.agent.timezone, destinations: configuration.destinations });
-    const machine = new Machine({ settings, source, context, detector: parts.detector, outbox, board, book, ports: own });
+    const machine = new Machine({ settings, source, context, detector: parts.detector, outbox, board, book, clockTrust, ports: own });
     return { machine, book, context, driver: parts.driver(source, own), ports: own };
   }));
   const supervising = machines.map(({ machine, driver, ports: own }) => supervise({

@@ -22,7 +22,7 @@ export interface Captured {
 
 export const captureHead = (head: Omit<CaptureHead, "format">): string => `${JSON.stringify({ format: FORMAT, ...head })}\n`;
 export const captureLine = ({ batch, arrival }: Captured): string =>
-  `${JSON.stringify({ at: arrival.received.unixMs, mono: arrival.received.monoMs, boot: arrival.received.boot, batch })}\n`;
+  `${JSON.stringify({ at: arrival.received.unixMs, mono: arrival.received.monoMs, boot: arrival.received.boot, ...(arrival.unsynchronised && { unsynchronised: true }), batch })}\n`;
 
 export class CaptureError extends Error {
   override readonly name = "CaptureError";
@@ -45,7 +45,7 @@ export function decodeLine(line: string, number: number, source: string): Captur
     if (!isRecord(item) || (item["kind"] !== "gap" && (item["kind"] !== "reading" || typeof item["signal"] !== "string" || !("value" in item))))
       throw new CaptureError(`line ${number}: a batch holds something that is neither a reading nor a gap`);
   const received = { unixMs: unixMs(value["at"]), monoMs: monoMs(value["mono"]), boot: String(value["boot"]) };
-  return { batch: batch as unknown as Batch, arrival: { source, received } };
+  return { batch: batch as unknown as Batch, arrival: { source, received, ...(value["unsynchronised"] === true && { unsynchronised: true }) } };
 }
 
 function json(line: string, number: number): unknown {

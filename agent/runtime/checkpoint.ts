@@ -4,6 +4,7 @@ import type { DayTally } from "./day-book.ts";
 import type { Hole } from "./hole.ts";
 import type { PipelineState } from "./pipeline.ts";
 import type { Standing } from "./revise.ts";
+import { initialStamp } from "./stamp.ts";
 
 /** Rises when the stamp's state or this envelope changes in a way that an older file cannot be read with. */
 const FORMAT = 2;
@@ -48,8 +49,11 @@ export function tallyIn(json: string | null): unknown {
 export function decodeCheckpoint<State>(json: string | null, detectorVersion: number): Decoded<Saved<State>> {
   // Versions before holes were served did not write down what stands open.
   const decoded = decode<Omit<Saved<State>, "standing"> & Partial<Pick<Saved<State>, "standing">>>(json, detectorVersion);
-  return decoded.found === "usable" ? { found: "usable", state: decoded.state, cursor: decoded.cursor, standing: decoded.standing ?? {} } : decoded;
+  return decoded.found === "usable" ? { found: "usable", state: completed(decoded.state), cursor: decoded.cursor, standing: decoded.standing ?? {} } : decoded;
 }
+
+/** What came with later versions is not in what an older one wrote. */
+const completed = <State>({ stamp, detect }: PipelineState<State>): PipelineState<State> => ({ stamp: { ...initialStamp, ...stamp }, detect });
 
 export const encodeHole = <State>(hole: Hole<State>, detectorVersion: number): string => encode(hole, detectorVersion);
 
@@ -57,5 +61,5 @@ export function decodeHole<State>(json: string | null, detectorVersion: number):
   const decoded = decode<Hole<State>>(json, detectorVersion);
   if (decoded.found !== "usable") return decoded;
   const { since, kept, revisions, promised } = decoded;
-  return { found: "usable", hole: { since, kept, revisions, promised } };
+  return { found: "usable", hole: { since, kept: kept && { ...kept, state: completed(kept.state) }, revisions, promised } };
 }

@@ -22,6 +22,9 @@ export interface ClockTrust {
   watch(signal: AbortSignal): Promise<void>;
 }
 
+/** True when dates may rest on the clock. */
+export const isSet = (state: ClockTrustState): boolean => state === "synchronised" || state === "assumed";
+
 export interface ClockTrustSettings {
   readonly waitMs: number;
   /** No clock that is right shows less: this release's date. */

@@ -15,6 +15,9 @@ function bootId(): string {
   }
 }
 
+/** CLOCK_MONOTONIC: goes on over a restart of the agent, which `performance.now()` does not, and over every setting of the wall clock. */
+const sinceBoot = (): number => Number(process.hrtime.bigint()) / 1e6;
+
 class TimeoutError extends Error {
   override readonly name = "TimeoutError";
 }
@@ -24,17 +27,17 @@ const MAXIMUM_TIMER_MS = 2_147_483_647;
 /** `startUnixMs` lets a demo begin at a chosen wall time; default: now. */
 export function systemClock(speed = 1, startUnixMs?: number): Clock {
   const boot = bootId();
-  const anchorMono = performance.now();
+  const anchorMono = sinceBoot();
   const anchorWall = startUnixMs ?? Date.now();
   const real = (ms: number): number => Math.min(MAXIMUM_TIMER_MS, Math.max(0, ms / speed));
   const scaled = speed !== 1 || startUnixMs !== undefined;
 
   return {
     now() {
-      const elapsed = (performance.now() - anchorMono) * speed;
+      const mono = sinceBoot();
       return {
-        unixMs: unixMs(scaled ? Math.trunc(anchorWall + elapsed) : Date.now()),
-        monoMs: monoMs(scaled ? elapsed : performance.now()),
+        unixMs: unixMs(scaled ? Math.trunc(anchorWall + (mono - anchorMono) * speed) : Date.now()),
+        monoMs: monoMs(mono * speed),
         boot,
       };
     },

@@ -20,7 +20,7 @@ export interface Placed {
 }
 
 /** A clock that is right steps less than this. */
-const STEP_MS = 1_000;
+export const STEP_MS = 1_000;
 /** What NTP itself allows a clock to be slewed by: half a millisecond in a second changes no duration that anybody is paid for. */
 const SLEW = 0.0005;
 
@@ -34,12 +34,11 @@ export function placeGateway(last: GatewayTime | null, now: Instant): Placed {
   return { time: { unixMs: wall, monoMs, boot, aheadMs }, at: unixMs(Math.trunc(wall + aheadMs)), jumpedFrom: null };
 }
 
+/** By how much the wall clock was set between two instants of one boot; a few milliseconds are none. */
+export const steppedMs = (from: Instant, to: Instant): number => to.unixMs - from.unixMs - (to.monoMs - from.monoMs);
+
 /** Before any of it melts. After a reboot nobody knows how long it took: the wall clock is believed, ahead by what it was. */
-function aheadOf(last: GatewayTime, now: Instant): number {
-  if (last.boot !== now.boot) return last.aheadMs;
-  const steppedMs = now.unixMs - last.unixMs - (now.monoMs - last.monoMs);
-  return last.aheadMs - steppedMs;
-}
+const aheadOf = (last: GatewayTime, now: Instant): number => last.aheadMs - (last.boot === now.boot ? steppedMs(last, now) : 0);
 
 /** True while dates are ahead of the wall clock by more than a clock's own error. */
 export const isShifted = ({ aheadMs }: GatewayTime): boolean => Math.abs(aheadMs) > STEP_MS;

@@ -78,7 +78,7 @@ function conditionOf({ condition }: Pick<OutboxStatus, "condition">): object {
 
 function machineHealth(status: MachineStatus, at: string): object {
   return {
-    at, phase: status.phase, link: linkOf(status.link), peer: status.peer, caughtUp: status.caughtUp, clockOffsetMs: status.clockOffsetMs,
+    at, phase: status.phase, link: linkOf(status.link), peer: status.peer, caughtUp: status.caughtUp, clockOffsetMs: status.clockOffsetMs, clockShiftMs: status.clockShiftMs, clockWarning: status.clockWarning,
     lateReadings: status.lateReadings, holeSince: status.holeSince === null ? null : rfc3339(status.holeSince), lastDataAt: status.lastBatchAt === null ? null : rfc3339(status.lastBatchAt),
     completeThrough: status.complete === null ? null : rfc3339(status.complete.time),
   };

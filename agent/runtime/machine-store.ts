@@ -11,6 +11,7 @@ import type { NewRecord } from "../contract/record.ts";
 import type { UnixMs } from "../contract/time.ts";
 import { decodeCheckpoint, decodeHole, encodeCheckpoint, encodeHole, tallyIn, type Saved } from "./checkpoint.ts";
 import type { DayBook, Place } from "./day-book.ts";
+import { clockDoubt } from "./dating.ts";
 import { areLate, isNone, later, NO_HOLE, type Hole } from "./hole.ts";
 
 /** What a machine needs of the outbox. */
@@ -106,7 +107,7 @@ export class MachineStore<State> {
     const { machine, context, detectorVersion, outbox, ports, book } = this.#parts;
     const observedAt = ports.clock.now().unixMs;
     const { tally, also } = book.count({ at: observedAt, records, late: saved.state.stamp.late, ...this.#place });
-    const { shiftMs } = saved.state.stamp;
+    const clock = clockDoubt(saved.state.stamp, records);
     const holeJson = isNone(hole) ? null : encodeHole(hole, detectorVersion);
     const isChanged = hole !== this.#hole;
     const { promised } = this.#hole;
@@ -121,9 +122,12 @@ export class MachineStore<State> {
       checkpoint: { key: this.#key, json: encodeCheckpoint(saved, tally, detectorVersion) },
       alsoCheckpoints: [...also, ...(isChanged ? [{ key: this.#holeKey, json: holeJson }] : [])],
       ...(isPatient && { patienceMs: PATIENCE_MS }),
-      ...(shiftMs !== null && shiftMs !== 0 && { clock: "shifted" as const }),
+      ...(clock !== null && { clock }),
     }).then((seq) => {
-      if (records.length > 0) this.#lastSeq = seq;
+      if (records.length > 0) {
+        this.#lastSeq = seq;
+        book.stored(tally.day, seq, records.length);
+      }
       this.announce(through);
       this.#parts.onStored(records);
     }, (cause: unknown) => {

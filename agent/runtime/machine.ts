@@ -16,9 +16,11 @@ import type { Arrival, Batch, Cursor } from "../contract/observation.ts";
 import type { Ports } from "../contract/ports.ts";
 import type { NewRecord } from "../contract/record.ts";
 import type { Link } from "../contract/source.ts";
-import { rfc3339, type UnixMs } from "../contract/time.ts";
+import { rfc3339, type Instant, type UnixMs } from "../contract/time.ts";
 import type { MachineSettings, SourceSettings } from "../config/model.ts";
 import type { WritableBoard } from "./board.ts";
+import { isSet, type ClockTrust } from "./clock-trust.ts";
+import { eventNow, isDatable, startOf } from "./dating.ts";
 import type { DayBook } from "./day-book.ts";
 import { closed, givenUp, holeFrom, isBeyondBound, isServed, NO_HOLE, reopened, told, type Hole } from "./hole.ts";
 import { LiveValues } from "./machine-live.ts";
@@ -26,6 +28,7 @@ import type { MachineStatus, Phase } from "./machine-status.ts";
 import { MachineStore, type Ledger, type Stored } from "./machine-store.ts";
 import { createPipeline, type Pipeline, type PipelineState, type Step } from "./pipeline.ts";
 import { standingAfter, type Standing } from "./revise.ts";
+import { SourceClockHealth } from "./source-clock-health.ts";
 
 export interface MachineParts<State> {
   readonly settings: MachineSettings;
@@ -37,6 +40,7 @@ export interface MachineParts<State> {
   readonly board: WritableBoard;
   /** What is counted of it for its receipts. */
   readonly book: DayBook;
+  readonly clockTrust: Pick<ClockTrust, "state">;
   readonly ports: Ports;
 }
 
@@ -50,8 +54,9 @@ export class Machine<State> {
   readonly #parts: MachineParts<State>;
   readonly #pipeline: Pipeline<State>;
   readonly #store: MachineStore<State>;
-  readonly #startedAt: UnixMs;
+  readonly #startedAt: Instant;
   readonly #live: LiveValues;
+  readonly #sourceClock: SourceClockHealth;
 
   #state: PipelineState<State>;
   #cursor: Cursor | null = null;
@@ -73,11 +78,12 @@ export class Machine<State> {
     this.#parts = parts;
     this.#pipeline = createPipeline(settings, source, detector);
     this.#live = new LiveValues(settings.id, board);
+    this.#sourceClock = new SourceClockHealth(source, ports.log);
     this.#store = new MachineStore({ machine: settings.id, context, detectorVersion: detector.version, outbox, ports, book, onStored: (records) => {
       this.#live.stored(records);
       this.#showLive();
     } });
-    this.#startedAt = ports.clock.now().unixMs;
+    this.#startedAt = ports.clock.now();
     this.#state = this.#pipeline.initial();
     this.#load();
     for (const record of Object.values(this.#standing))
@@ -91,13 +97,14 @@ export class Machine<State> {
 
   async take(batch: Batch): Promise<void> {
     await this.#throwFailure();
-    const arrival: Arrival = { source: this.#parts.source.name, received: this.#parts.ports.clock.now() };
+    const arrival: Arrival = { source: this.#parts.source.name, received: this.#parts.ports.clock.now(), ...(!isSet(this.#parts.clockTrust.state()) && { unsynchronised: true }) };
     this.#cancelTimer();
     this.#phase = "following";
     this.#resumeHole();
     const [next, findings] = this.#conclusionsOf(batch, arrival);
     this.#state = next;
     this.#cursor = batch.cursor ?? this.#cursor;
+    this.#sourceClock.look(next.stamp);
     this.#stumbledAt = null;
     this.#caughtUp = batch.caughtUp;
     this.#lastBatchAt = arrival.received.unixMs;
@@ -128,7 +135,7 @@ export class Machine<State> {
 
   status(): MachineStatus {
     return {
-      phase: this.#phase, link: this.#link, peer: this.#peer, caughtUp: this.#caughtUp, clockOffsetMs: this.#state.stamp.offsetMs,
+      phase: this.#phase, link: this.#link, peer: this.#peer, caughtUp: this.#caughtUp, ...this.#sourceClock.status(this.#state.stamp),
       lateReadings: this.#state.stamp.late, holeSince: this.#hole.since, complete: this.#store.complete, lastBatchAt: this.#lastBatchAt,
     };
   }
@@ -163,8 +170,10 @@ export class Machine<State> {
     }
   }
 
+  /** Where nothing was ever seen: since the start, by the clock as it is set now. */
   #seenUntil(): UnixMs {
-    return this.#state.stamp.seen ?? this.#state.stamp.axis ?? this.#startedAt;
+    const { seen, axis } = this.#state.stamp;
+    return seen ?? axis ?? startOf(this.#startedAt, this.#parts.ports.clock.now());
   }
 
   #load(stored: Stored<State> | null = this.#store.load()): boolean {
@@ -178,9 +187,10 @@ export class Machine<State> {
   }
 
   /** Until the hold ends, nothing is recorded of the silence. */
-  #hold(): void {
+  #hold(waitMs = this.#parts.source.refillHoldMs): void {
     this.#cancelTimer();
-    this.#cancelTimer = this.#parts.ports.clock.after(this.#parts.source.refillHoldMs, () => {
+    this.#cancelTimer = this.#parts.ports.clock.after(waitMs, () => {
+      if (!isDatable(this.#state.stamp, this.#parts.clockTrust.state())) return this.#hold(BLIND_TICK_MS);
       // After a restart inside a hole its gap is recorded already, and its start stands.
       if (this.#hole.kept === null) this.#beginHole();
       this.#phase = "blind";
@@ -226,13 +236,14 @@ export class Machine<State> {
     return records;
   }
 
-  /** While blind, event time follows our own clock, moved by the source's last known offset: shifts still end. */
+  /** While blind, event time goes on by our own clock: shifts still end. */
   #blindTick(): void {
     const { clock } = this.#parts.ports;
     this.#cancelTimer = clock.after(BLIND_TICK_MS, () => {
       // What the disk refused meanwhile is concluded again, from the last state it has.
       if (this.#store.hasFailed && this.#load(this.#store.reload()) && !this.#state.stamp.blind) this.#beginHole();
-      const [next, findings] = this.#pipeline.tick(this.#state, this.#pipeline.now(this.#state, clock.now().unixMs));
+      const at = eventNow(this.#state.stamp, clock.now(), isSet(this.#parts.clockTrust.state()));
+      const [next, findings] = at === null ? [this.#state, []] : this.#pipeline.tick(this.#state, at);
       this.#state = next;
       if (findings.length > 0) this.#conclude(findings);
       this.#blindTick();

@@ -7,7 +7,7 @@ import type { Finding } from "../contract/finding.ts";
 import type { Arrival, Batch, GapReason } from "../contract/observation.ts";
 import type { MachineSettings, SourceSettings } from "../config/model.ts";
 import { unixMs, type UnixMs } from "../contract/time.ts";
-import { declareGap, eventNow, initialStamp, newSession, settledThrough, stampBatch, ticked, type StampSettings, type StampState } from "./stamp.ts";
+import { declareGap, initialStamp, newSession, settledThrough, stampBatch, ticked, type StampSettings, type StampState } from "./stamp.ts";
 import type { MachineEvent } from "../contract/detector.ts";
 
 export interface PipelineState<State> {
@@ -24,8 +24,6 @@ export interface Pipeline<State> {
   gap(state: PipelineState<State>, at: UnixMs, reason: GapReason): Step<State>;
   /** Event time is known to have reached `at` without the source (after a gap): conclude what is due. */
   tick(state: PipelineState<State>, at: UnixMs): Step<State>;
-  /** Event time at `now` of our own clock, while the source is away. */
-  now(state: PipelineState<State>, now: UnixMs): UnixMs;
   session(state: PipelineState<State>): PipelineState<State>;
   /** No first revision that ends at or before this will follow, but such as come marked late; null before the first event. */
   completeThrough(state: PipelineState<State>): UnixMs | null;
@@ -71,7 +69,6 @@ export function createPipeline<State>({ id, rules }: MachineRead, source: Source
       const findings: Finding[] = [];
       return [tick(state, at, findings), findings];
     },
-    now: (state, now) => eventNow(settings, state.stamp, now),
     session: (state) => ({ ...state, stamp: newSession(state.stamp) }),
     completeThrough({ stamp, detect }) {
       if (stamp.axis === null) return null;

@@ -7,12 +7,15 @@
  * A group is handed on when a later instant follows, or when the source says that it has nothing newer. Only deciding
  * signals move the axis. The axis never goes back: a stamp that does is clamped to it and marked (mtconnect.md §8).
  * After a gap that we declared ourselves (the hold ran out), what the source then serves of the hole is only counted;
- * its last values become true at the instant of the return.
+ * its last values become true at the instant of the return. Where the clock that dates the readings was set forward, the
+ * span it jumped over is a gap, and the values from before it become true at its end.
  */
 import { DECIDING_SIGNALS, type Arrival, type Batch, type Gap, type GapReason, type Observation, type Reading } from "../contract/observation.ts";
 import type { MachineEvent } from "../contract/detector.ts";
 import { unixMs, type UnixMs } from "../contract/time.ts";
 import type { TimePolicy } from "../config/model.ts";
+import { placeGateway, type GatewayTime, type Placed } from "./gateway-time.ts";
+import { initialOffset, measureOffset, type OffsetState } from "./source-offset.ts";
 import { isInitial, newestInitial, newestStamp, stampClock } from "./source-clock.ts";
 
 export interface StampSettings {
@@ -34,7 +37,7 @@ interface Pending {
   readonly trailing: readonly Observation[];
 }
 
-export interface StampState {
+export interface StampState extends OffsetState {
   /** Newest event time handed to the detectors. */
   readonly axis: UnixMs | null;
   readonly pending: Pending | null;
@@ -42,10 +45,10 @@ export interface StampState {
   readonly initialAt: UnixMs | null;
   /** By our own clock: when we began to look and found nothing but UNAVAILABLE. */
   readonly openedAt: UnixMs | null;
-  /** Added to every stamp of this source session; null until measured. */
-  readonly shiftMs: number | null;
-  /** Source clock minus ours when last measured. */
-  readonly offsetMs: number | null;
+  /** Our own clock when the last batch came, and where that lay on the axis. */
+  readonly gateway: GatewayTime | null;
+  /** Newest event time that our own clock gave while it was not set. */
+  readonly undatedThrough: UnixMs | null;
   /** How far the clock that stamps lags the document's, as live observations show it: adapters' clocks differ from their agent's. */
   readonly lagMs: number | null;
   /** False while `lagMs` is only what the first documents suggest. */
@@ -65,7 +68,7 @@ export interface StampState {
 }
 
 export const initialStamp: StampState = {
-  axis: null, pending: null, initialAt: null, openedAt: null, shiftMs: null, offsetMs: null, lagMs: null, lagIsLive: false, following: false, seen: null, known: {}, blind: false, returnAt: null, late: 0,
+  ...initialOffset, axis: null, pending: null, initialAt: null, openedAt: null, gateway: null, undatedThrough: null, lagMs: null, lagIsLive: false, following: false, seen: null, known: {}, blind: false, returnAt: null, late: 0,
 };
 
 /** More items than any control has; what lies beyond is not remembered over a gap. */
@@ -102,10 +105,15 @@ export function settledThrough(state: StampState): UnixMs | null {
 /** One batch → the events it completes. */
 export function stampBatch(settings: StampSettings, state: StampState, batch: Batch, arrival: Arrival): readonly [StampState, readonly MachineEvent[]] {
   const draft = draftOf(state);
-  const received = arrival.received.unixMs;
-  measure(settings, draft, batch, received);
+  const placed = placeGateway(draft.gateway, arrival.received);
+  const received = placed.at;
+  draft.gateway = placed.time;
+  const sourceNow = settings.policy === "gateway" ? null : (batch.sourceNow ?? null);
+  const jumpMs = measure(settings, draft, { batch, arrival });
+  if (jumpMs > 0 && draft.seen !== null) leap(settings, draft, { from: draft.seen, to: unixMs(draft.seen + jumpMs) });
+  const documentTime = sourceNow === null ? received : unixMs(sourceNow + (draft.shiftMs ?? 0));
+  if (sourceNow === null && draft.anchor === null) dateByGateway(settings, draft, placed, arrival);
   if (batch.caughtUp) measureLag(draft, batch, settings);
-  const documentTime = batch.sourceNow !== undefined && settings.policy !== "gateway" ? unixMs(batch.sourceNow + (draft.shiftMs ?? 0)) : received;
   if (draft.blind && draft.returnAt === null && (batch.items.length > 0 || batch.caughtUp)) draft.returnAt = later(draft.axis, stampClock(draft, documentTime));
   const initialAt = batch.items.some(isInitial) ? initialInstant(settings, draft, batch, documentTime) : documentTime;
   for (const item of batch.items) {
@@ -140,22 +148,32 @@ export function declareGap(settings: StampSettings, state: StampState, at: UnixM
 /** Time alone concluded something that was due at `at`: nothing earlier may follow. */
 export const ticked = (state: StampState, at: UnixMs): StampState => ({ ...state, axis: later(state.axis, at) });
 /** A new session measures the source's clock again. */
-export const newSession = (state: StampState): StampState => ({ ...state, offsetMs: null, following: false, returnAt: null });
+export const newSession = (state: StampState): StampState => ({ ...state, isDecided: false, following: false, returnAt: null });
 
 function later(axis: UnixMs | null, at: UnixMs): UnixMs {
   return axis !== null && axis > at ? axis : at;
 }
 
-function measure(settings: StampSettings, draft: Draft, batch: Batch, received: UnixMs): void {
-  if (batch.sourceNow === undefined || draft.offsetMs !== null) {
-    draft.shiftMs ??= 0;
-    return;
-  }
-  draft.offsetMs = batch.sourceNow - received;
-  const beyond = Math.abs(draft.offsetMs) > settings.toleranceMs;
-  const wanted = settings.policy === "shifted" || (settings.policy === "auto" && beyond) ? -draft.offsetMs : 0;
-  // The constant of the session before still fits: keep it, so that a reconnect moves nothing.
-  if (draft.shiftMs === null || Math.abs(draft.shiftMs - wanted) > settings.toleranceMs) draft.shiftMs = wanted;
+function measure({ policy, toleranceMs }: StampSettings, draft: Draft, { batch, arrival }: { readonly batch: Batch; readonly arrival: Arrival }): number {
+  const { shiftMs, offsetMs, measuredAt, excusedMs, isDecided, anchor, jumpMs } = measureOffset(draft, { policy, toleranceMs, sourceNow: batch.sourceNow ?? null, caughtUp: batch.caughtUp, arrival, seen: draft.seen });
+  [draft.shiftMs, draft.offsetMs, draft.measuredAt, draft.excusedMs, draft.isDecided, draft.anchor] = [shiftMs, offsetMs, measuredAt, excusedMs, isDecided, anchor];
+  return jumpMs;
+}
+
+function dateByGateway(settings: StampSettings, draft: Draft, { at, jumpedFrom }: Placed, { unsynchronised }: Arrival): void {
+  if (jumpedFrom !== null) leap(settings, draft, { from: jumpedFrom, to: at });
+  if (unsynchronised) draft.undatedThrough = later(draft.undatedThrough, at);
+}
+
+/** The clock that dates the readings was set forward: nothing happened in between that anybody could have seen. */
+function leap(settings: StampSettings, draft: Draft, { from, to }: { readonly from: UnixMs; readonly to: UnixMs }): void {
+  if (draft.axis === null || draft.blind) return;
+  flush(settings, draft);
+  const at = later(draft.axis, from);
+  if (at >= to) return;
+  draft.events.push({ kind: "gap", at, source: settings.source, gap: { kind: "gap", reason: "clock-step", from: at, to } });
+  draft.axis = at;
+  for (const reading of Object.values(draft.known)) place(settings, draft, { ...reading, initial: true }, to);
 }
 
 /** Nothing was ever known, nothing is, and we have only just begun to look. */
@@ -172,12 +190,6 @@ function measureLag(draft: Draft, batch: Batch, settings: StampSettings): void {
   const lag = batch.sourceNow - newest;
   if (draft.following) [draft.lagMs, draft.lagIsLive] = [draft.lagMs === null || !draft.lagIsLive ? lag : Math.min(lag, draft.lagMs + SETTLE_MS), true];
   else if (lag > ZONE_MS) draft.lagMs ??= lag;
-}
-
-/** Event time now, by our own clock, while the source is away. */
-export function eventNow(settings: StampSettings, state: StampState, now: UnixMs): UnixMs {
-  if (settings.policy === "gateway") return now;
-  return stampClock(state, unixMs(now + (state.offsetMs ?? 0) + (state.shiftMs ?? 0)));
 }
 
 /**

@@ -37,7 +37,7 @@ const { outbox, detector } = assemble(configuration, { ...ports, network: real }
 const [settings] = configuration.machines;
 const [source] = settings?.sources ?? [];
 if (!settings || !source) throw new Error("the configuration has no machine");
-const machine = new Machine({ settings, source, context: JSON.stringify(contextOf(configuration.agent, settings)), detector, outbox, board: createBoard(), book: new DayBook({ machine: settings.id, timezone: "UTC", destinations: [] }), ports });
+const machine = new Machine({ settings, source, context: JSON.stringify(contextOf(configuration.agent, settings)), detector, outbox, board: createBoard(), book: new DayBook({ machine: settings.id, timezone: "UTC", destinations: [] }), clockTrust: { state: () => "assumed" }, ports });
 
 const stopping = new AbortController();
 const samplesMB: number[] = [];

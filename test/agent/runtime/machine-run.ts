@@ -238,7 +238,7 @@ export class Run {
     const source: SourceSettings = { kind: "by-hand", name: "by-hand", config: null, time: timePolicy, clockToleranceMs: 5_000, refillHoldMs: this.#options.holdMs ?? HOLD_MS, line: 1 };
     const settings: MachineSettings = { id: rules.machine, rules, sources: [source], line: 1 };
     this.#board = createBoard();
-    return new Machine({ settings, source, context: "{}", detector: machineDetector, outbox: this.ledger, board: this.#board, book: new DayBook({ machine: settings.id, timezone: "UTC", destinations: [] }), ports: this.ports });
+    return new Machine({ settings, source, context: "{}", detector: machineDetector, outbox: this.ledger, board: this.#board, book: new DayBook({ machine: settings.id, timezone: "UTC", destinations: [] }), clockTrust: { state: () => "assumed" }, ports: this.ports });
   }
 
   async #connect(): Promise<void> {

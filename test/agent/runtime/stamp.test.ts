@@ -3,7 +3,8 @@ import * as fc from "fast-check";
 import type { Batch, Gap, Reading } from "../../../agent/contract/observation.ts";
 import type { MachineEvent } from "../../../agent/contract/detector.ts";
 import { monoMs, unixMs } from "../../../agent/contract/time.ts";
-import { declareGap, eventNow, initialStamp, newSession, settledThrough, stampBatch, type StampSettings, type StampState } from "../../../agent/runtime/stamp.ts";
+import { eventNow } from "../../../agent/runtime/dating.ts";
+import { declareGap, initialStamp, newSession, settledThrough, stampBatch, type StampSettings, type StampState } from "../../../agent/runtime/stamp.ts";
 
 const T0 = Date.UTC(2026, 0, 5, 6);
 const settings: StampSettings = { machine: "M", source: "s", policy: "source", toleranceMs: 5_000 };
@@ -96,7 +97,7 @@ describe("a clock that stamps hours away from its documents (local time written 
   test.each([["behind", -HOURS], ["ahead", HOURS]])("%s: time alone goes on by its clock, and so does a return after a gap", (_, off) => {
     const before = play([batch([reading(off - 9, "execution", "READY")], 0), batch([reading(off + 1, "execution", "ACTIVE")], 1), batch([], 60)]).state;
     expect(settledThrough(before)).toBe(at(off + 59));
-    expect(eventNow(settings, { ...before, offsetMs: 0 }, at(900))).toBe(at(off + 900));
+    expect(eventNow(before, arrival(840).received, true), "840 s after the document of second 60").toBe(at(off + 900));
     const [blind] = declareGap(settings, before, at(off + 60), "link-down");
     const back = play([batch([reading(off + 890, "program", "O2")], 900), batch([reading(off + 905, "execution", "READY")], 905)], newSession(blind));
     expect(back.said).toEqual([`${off + 900} execution=ACTIVE? program=O2?`, `${off + 905} execution=READY`]);
