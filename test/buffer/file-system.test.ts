@@ -37,12 +37,13 @@ function mounted(type: "tmpfs" | "ext4", megabytes: number): Disk {
   return { at, image };
 }
 function canMount(): boolean {
-  if (process.platform !== "linux" || process.getuid?.() !== 0) return false;
+  if (process.platform !== "linux" || process.getuid?.() !== 0 || !existsSync("/sys/fs/ext4")) return false;
   try {
+    for (const tool of ["mkfs.ext4", "chattr", "losetup"]) execFileSync("sh", ["-c", `PATH="$PATH:/usr/sbin:/sbin" command -v ${tool}`], { stdio: "ignore" });
     execFileSync("unshare", ["-m", "mount", "-t", "tmpfs", "-o", "size=64k", "cellgate-test", "/tmp"], { stdio: "ignore" });
     return true;
   } catch (cause) {
-    if (cause instanceof Error) return false; // No mounts in here, or no unshare.
+    if (cause instanceof Error) return false; // No mounts in here, or a tool is missing (e2fsprogs).
     throw cause;
   }
 }
