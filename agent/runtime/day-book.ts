@@ -14,16 +14,14 @@ import { dateOf, localDay } from "../detect/calendar-day.ts";
 
 const count = integer({ minimum: 0 });
 const counts = mapOf(count);
-/** Rows of one buffer file among which the day's lie; `to` null: up to now. */
-const RANGE = object({ epoch: text(), from: integer({ minimum: 1 }), to: nullable(count) });
+/** Rows of one buffer file among which the day's lie, inclusive; empty while `to` is below `from`. */
+const RANGE = object({ epoch: text(), from: integer({ minimum: 1 }), to: count });
 const DAY = object({
   /** Local day number since 1970-01-01. */
   day: integer(),
   read: count, late: count,
   made: counts, due: counts,
   ranges: list(RANGE, { maxItems: 100 }),
-  /** The newest number when it was last counted. */
-  last: count,
   /** What of it was counted before the buffer file that is in use now; null: all is in this one. */
   before: nullable(object({ made: counts, due: counts })),
 });
@@ -56,7 +54,7 @@ export interface Counted {
   readonly tally: DayTally;
   readonly also: readonly Checkpoint[];
 }
-/** Where the buffer is. */
+/** Which buffer file is in use, and a number that all stored rows of the machine lie at or below, and all to come above. */
 export interface Place {
   readonly epoch: string;
   readonly lastSeq: number;
@@ -72,8 +70,6 @@ export interface Issued {
   readonly said: string;
   /** The day is done with. */
   readonly isLast: boolean;
-  /** First and last number of the day in the file that is in use. */
-  readonly range: { readonly from: number; readonly to: number };
 }
 
 /** The site's day that an instant lies in, YYYY-MM-DD. */
@@ -89,6 +85,8 @@ export class DayBook {
   /** Of the machine's own count, what was before today. */
   #lateBefore: number | null = null;
   #isChanged = false;
+  /** Days whose first number is only a lower bound until their first records are stored. */
+  readonly #begun = new Set<number>();
 
   constructor(parts: DayBookParts) {
     this.#parts = parts;
@@ -104,7 +102,8 @@ export class DayBook {
   /** As stored; what cannot be read is as good as none. `late` is the machine's own count as stored with it. */
   load(stored: { readonly tally: unknown; readonly book: string | null; readonly late: number }, place: Place): void {
     const today = decode(DAY, stored.tally);
-    this.#today = today.ok ? inFile(today.value, place) : null;
+    this.#today = today.ok ? reaching(inFile(today.value, place), place.lastSeq) : null;
+    this.#begun.clear();
     this.#lateBefore = today.ok ? stored.late - today.value.late : null;
     this.#read = 0;
     this.reload(stored.book, place);
@@ -126,23 +125,27 @@ export class DayBook {
     // A clock that was set back goes on with the later day: what is counted stays counted once.
     if (this.#today !== null && this.#today.day < day) this.#close(this.#today);
     if (this.#lateBefore === null || late < this.#lateBefore) this.#lateBefore = late;
-    const before = this.#today ?? { day, read: 0, late: 0, made: {}, due: {}, ranges: [{ epoch, from: lastSeq + 1, to: null }], last: lastSeq, before: null };
+    const before = this.#today ?? { day, read: 0, late: 0, made: {}, due: {}, ranges: [{ epoch, from: lastSeq + 1, to: lastSeq }], before: null };
+    if (this.#today === null) this.#begun.add(day);
     const told = records.filter(({ type }) => type !== "receipt");
     this.#today = {
       ...before, read: before.read + this.#read, late: Math.max(before.late, late - this.#lateBefore),
-      ...(told.length > 0 && this.#counts(before, told)), last: Math.max(before.last, lastSeq + records.length),
+      ...(told.length > 0 && this.#counts(before, told)),
     };
     this.#read = 0;
     for (const record of told) if (record.type === "connection" && record.body.kind === "gap") this.#take(record);
     return { tally: this.#today, also: this.#isChanged ? [this.#stored()] : [] };
   }
+  /** The commit that was counted for `day`, of so many records, is stored through `seq`. */
+  stored(day: number, seq: number, records: number): void {
+    const isFirst = this.#begun.delete(day);
+    const at = (tally: DayTally): DayTally => (tally.day === day ? reaching(isFirst ? startingAt(tally, seq - records + 1) : tally, seq) : tally);
+    if (this.#today !== null) this.#today = at(this.#today);
+    this.#days = this.#days.map((one) => (one.tally.day === day ? { ...one, tally: at(one.tally) } : one));
+  }
   /** A receipt is published: the checkpoint to store with it. */
-  issued(day: number, { rev, said, isLast, range: { from, to } }: Issued): Checkpoint {
-    this.#days = this.#days.flatMap((one) => {
-      if (one.tally.day !== day) return [one];
-      const ranges = one.tally.ranges.map((range) => (range.to === null ? { ...range, from: Math.max(range.from, from), to } : range));
-      return isLast ? [] : [{ tally: { ...one.tally, ranges }, rev, said }];
-    });
+  issued(day: number, { rev, said, isLast }: Issued): Checkpoint {
+    this.#days = this.#days.flatMap((one) => (one.tally.day !== day ? [one] : isLast ? [] : [{ tally: one.tally, rev, said }]));
     const oldest = this.#days[0]?.tally.day ?? this.#today?.day ?? day;
     this.#gaps = this.#gaps.filter((gap) => gap.to === null || localDay(this.#parts.timezone, unixMs(gap.to)) >= oldest);
     return this.#stored();
@@ -181,11 +184,14 @@ export class DayBook {
 }
 
 /** In another buffer file than it was counted in, the day goes on with a range of its own: what was saved lies there from the first row on. */
-function inFile(tally: DayTally, { epoch }: Place): DayTally {
+function inFile(tally: DayTally, { epoch, lastSeq }: Place): DayTally {
   if (tally.ranges.at(-1)?.epoch === epoch) return tally;
-  const ended = tally.ranges.map((range) => (range.to === null ? { ...range, to: tally.last } : range));
-  return { ...tally, ranges: [...ended, { epoch, from: 1, to: null }].slice(-RANGES), last: 0, before: { made: tally.made, due: tally.due } };
+  return { ...tally, ranges: [...tally.ranges, { epoch, from: 1, to: lastSeq }].slice(-RANGES), before: { made: tally.made, due: tally.due } };
 }
+const last = (tally: DayTally, change: (range: Of<typeof RANGE>) => Of<typeof RANGE>): DayTally =>
+  ({ ...tally, ranges: tally.ranges.map((range, index) => (index === tally.ranges.length - 1 ? change(range) : range)) });
+const reaching = (tally: DayTally, seq: number): DayTally => last(tally, (range) => ({ ...range, to: Math.max(range.to, seq) }));
+const startingAt = (tally: DayTally, seq: number): DayTally => last(tally, (range) => ({ ...range, from: Math.max(range.from, seq) }));
 
 /** Of too many the two neighbours closest together become one: its length then holds the little between them. */
 function bounded(gaps: readonly Gap[]): readonly Gap[] {

@@ -115,7 +115,6 @@ function unsavedIn(body: string): readonly Unsaved[] {
 /** Rows of the day that went with an older file, at most: which machine's they were nobody can tell any more. */
 function lostWithFile({ ranges }: DayTally, unsaved: readonly Unsaved[], epoch: string): number {
   return ranges.filter((range) => range.epoch !== epoch).reduce((sum, { epoch: old, from, to }) => {
-    const last = to ?? from;
-    return sum + unsaved.filter((one) => one.epoch === old).reduce((rows, one) => rows + Math.max(0, Math.min(one.to ?? last, last) - Math.max(one.from ?? from, from) + 1), 0);
+    return sum + unsaved.filter((one) => one.epoch === old).reduce((rows, one) => rows + Math.max(0, Math.min(one.to ?? to, to) - Math.max(one.from ?? from, from) + 1), 0);
   }, 0);
 }

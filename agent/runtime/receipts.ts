@@ -15,7 +15,6 @@ import { dateOf, wallInstant } from "../detect/calendar-day.ts";
 import { recordId } from "../detect/record-id.ts";
 import { utcOffsetMin } from "../detect/zone.ts";
 import type { ClosedDay, DayBook } from "./day-book.ts";
-import { firstSince } from "./lasting.ts";
 import { standings, type Standings } from "./receipt-standings.ts";
 
 export interface ReceiptMachine {
@@ -63,12 +62,12 @@ export async function writeReceipts(parts: ReceiptParts, signal: AbortSignal): P
     const span = spanOf(timezone, day);
     if (now < span.end + DELAY_MS) continue;
     const of = machines.flatMap((machine) => machine.book.closed.filter(({ tally }) => tally.day === day).map((closed) => ({ machine, closed })));
-    const range = rangeOf(outbox, of.map(({ closed }) => closed), span);
+    const range = rangeOf(outbox, of.map(({ closed }) => closed));
     const isLast = now >= span.end + LATEST_MS || isSettled(outbox, range.to);
     const due = of.filter(({ closed }) => closed.rev === 0 || isLast);
     if (due.length === 0) continue;
     const found = await standings(parts, { day, ...range, isOverFiles: of.some(({ closed }) => closed.tally.before !== null) }, signal);
-    for (const { machine, closed } of due) await issue(parts, { machine, closed, span, found, range, isLast });
+    for (const { machine, closed } of due) await issue(parts, { machine, closed, span, found, isLast });
   }
 }
 
@@ -83,14 +82,10 @@ interface Span {
 }
 const spanOf = (timezone: string, day: number): Span => ({ start: wallInstant(timezone, day, 0), end: wallInstant(timezone, day + 1, 0) });
 
-/** Numbers of the day in the file that is in use; as first told, since rows around its ends may go. */
-function rangeOf(outbox: Outbox, days: readonly ClosedDay[], span: Span): Range {
-  const known = days.flatMap(({ tally }) => tally.ranges.filter(({ epoch }) => epoch === outbox.epoch));
-  const { lastSeq } = outbox.status();
-  const first = Math.min(...known.map(({ from }) => from));
-  const last = Math.max(...known.map(({ to }) => to ?? 0));
-  const from = last > 0 ? first : Math.max(first, firstSince(outbox, lastSeq, span.start));
-  return { from, to: last > 0 ? last : Math.max(from - 1, firstSince(outbox, lastSeq, span.end) - 1) };
+/** Numbers of the day in the file that is in use, of all machines. */
+function rangeOf(outbox: Outbox, days: readonly ClosedDay[]): Range {
+  const ranges = days.flatMap(({ tally }) => tally.ranges.filter(({ epoch }) => epoch === outbox.epoch));
+  return { from: Math.min(...ranges.map(({ from }) => from)), to: Math.max(0, ...ranges.map(({ to }) => to)) };
 }
 
 /** Everything through `to` has arrived wherever it was due. */
@@ -107,17 +102,16 @@ interface Issue {
   readonly closed: ClosedDay;
   readonly span: Span;
   readonly found: Standings;
-  readonly range: Range;
   readonly isLast: boolean;
 }
 
-async function issue(parts: ReceiptParts, { machine, closed, span, found, range, isLast }: Issue): Promise<void> {
+async function issue(parts: ReceiptParts, { machine, closed, span, found, isLast }: Issue): Promise<void> {
   const { outbox, ports } = parts;
-  const body = bodyOf(parts, { machine, closed, span, found, range });
+  const body = bodyOf(parts, { machine, closed, span, found });
   const said = JSON.stringify(body);
   const isNews = said !== closed.said;
   const rev = isNews ? closed.rev + 1 : closed.rev;
-  const checkpoint = machine.book.issued(closed.tally.day, { rev, said, isLast, range });
+  const checkpoint = machine.book.issued(closed.tally.day, { rev, said, isLast });
   const record: NewRecord<"receipt"> = {
     type: "receipt", id: recordId({ agent: parts.agent, machine: machine.id }, "receipt", [body.date]), rev, start: span.start, body,
   };
@@ -129,7 +123,7 @@ async function issue(parts: ReceiptParts, { machine, closed, span, found, range,
   }
 }
 
-function bodyOf({ timezone }: ReceiptParts, { machine, closed, span, found, range }: Omit<Issue, "isLast">): Body<"receipt"> {
+function bodyOf({ timezone }: ReceiptParts, { machine, closed, span, found }: Omit<Issue, "isLast">): Body<"receipt"> {
   const { tally } = closed;
   return {
     status: "closed", start: rfc3339(span.start), end: rfc3339(span.end), durationMs: span.end - span.start, utcOffsetMin: utcOffsetMin(timezone, span.start),
@@ -137,7 +131,7 @@ function bodyOf({ timezone }: ReceiptParts, { machine, closed, span, found, rang
     date: dateOf(tally.day),
     samples: { read: tally.read, late: tally.late },
     made: tally.made,
-    ranges: tally.ranges.map(({ epoch, from, to }) => ({ epoch, fromSeq: to === null ? Math.max(from, range.from) : from, toSeq: to ?? range.to })),
+    ranges: tally.ranges.flatMap(({ epoch, from, to }) => (to < from ? [] : [{ epoch, fromSeq: from, toSeq: to }])),
     destinations: found(machine.id, tally),
     gaps: machine.book.gapsIn(span.start, span.end),
   };

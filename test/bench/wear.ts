@@ -19,6 +19,8 @@ import { atMost, type Figure } from "./figure.ts";
 const CHECKPOINT_BYTES = 1_500;
 const SLOW_RECORDS = 360;
 const MACHINES = 10;
+const WARM_COMMITS = 60;
+const BUDGET_BYTES = 64 * 1024 ** 2;
 const WARM_MS = 1_000;
 const WARM_SECONDS = 10;
 const FAST_SECONDS = 20;
@@ -51,9 +53,9 @@ interface Measured {
 async function within(clock: Clock, card: Card | null, work: (outbox: Outbox) => Promise<Measured>): Promise<number> {
   const dataDir = mkdtempSync(join(tmpdir(), "cellgate-wear-"));
   try {
-    const outbox = openOutbox({ dataDir, destinations: [{ name: "bridge" }], clock, log: silentLog, describeLoss, ...(card && { card }) });
+    const outbox = openOutbox({ dataDir, destinations: [{ name: "bridge" }], clock, log: silentLog, describeLoss, budgetBytes: BUDGET_BYTES, ...(card && { card }) });
     // What a new buffer writes once (its ballast) is not what a record costs.
-    await outbox.commit({ machine: null, context, records: [], checkpoint: checkpoint("first", 0), observedAt: unixMs(0) });
+    for (let n = 0; n < WARM_COMMITS; n++) await outbox.commit({ machine: null, context, records: [], checkpoint: checkpoint("first", n), observedAt: unixMs(0) });
     await systemClock().sleep(WARM_MS, never);
     const { records, from } = await work(outbox);
     await outbox.close();

@@ -19,7 +19,7 @@ describe("the wear of the card", () => {
     const own = new WearGauge(clock, card, () => written);
     return {
       own,
-      async minutes(count: number) {
+      minutes: async (count: number): Promise<void> => {
         for (let minute = 0; minute < count; minute++) {
           await clock.advance(MINUTE);
           written += perMinute();

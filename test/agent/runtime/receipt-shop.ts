@@ -51,7 +51,8 @@ export function shop(dataDir: string, machines: readonly string[], start: number
     const at = clock.now().unixMs;
     book.read(readings);
     const { tally, also } = book.count({ at, records, late: 0, epoch: outbox.epoch, lastSeq: outbox.status().lastSeq });
-    await outbox.commit(commitOf(records, { machine, context: contextOf(machine), observedAt: at, checkpoint: { key: `machine/${machine}`, json: JSON.stringify(tally) }, alsoCheckpoints: also }));
+    const seq = await outbox.commit(commitOf(records, { machine, context: contextOf(machine), observedAt: at, checkpoint: { key: `machine/${machine}`, json: JSON.stringify(tally) }, alsoCheckpoints: also }));
+    if (records.length > 0) book.stored(tally.day, seq, records.length);
   };
   return {
     get outbox() { return opened.outbox; },
