@@ -1,8 +1,11 @@
 /**
- * Two clients with one client id put each other out in turn, for ever. Three times within a minute is that and no
- * accident: then we say so and stay away for minutes, so that at least one of them works. MQTT 5 names it (0x8E); over
- * 3.1.1 it shows as a close without a word (and without a reset, which is the network) soon after CONNACK, with nothing of
- * ours in flight.
+ * Two clients with one client id put each other out in turn, for ever. Three times within a minute is no accident: then
+ * we say so and stay away, so that at least one of them works.
+ *
+ * MQTT 5 names it (0x8E), and there nothing else speaks for it: a link that just closes is the network, or a broker that
+ * falls over. Over 3.1.1 it shows only as a close without a word (and without a reset, which is the network) soon after
+ * CONNACK, with nothing of ours in flight: a suspicion, and told as one. Where the broker took something of ours before,
+ * the other causes are as likely, and we come again within a minute.
  */
 import { LinkError } from "../../agent/contract/errors.ts";
 import type { Ports } from "../../agent/contract/ports.ts";
@@ -12,14 +15,23 @@ const WITHIN_MS = 60_000;
 /** A link shorter than this was put out, and did not just end. */
 const SHORT_MS = 20_000;
 const AWAY_MS = 120_000;
+const AWAY_WHEN_IT_WORKED_MS = 30_000;
 /** Once it is known, a single time says that it goes on. */
 const REMEMBERED_MS = 900_000;
+
+/** What ended, as far as it speaks for it. */
+export interface Ended {
+  readonly heldMs: number;
+  /** Messages that the broker acknowledged on that link. */
+  readonly answered: number;
+}
 
 export class Contest {
   readonly #ports: Pick<Ports, "network" | "random">;
   readonly #clientId: string;
-  #timesMs: readonly number[] = [];
-  #knownMs: number | null = null;
+  readonly #told = new Series();
+  readonly #suspected = new Series();
+  readonly #suspectedAtWork = new Series();
 
   constructor(ports: Pick<Ports, "network" | "random">, clientId: string) {
     this.#ports = ports;
@@ -28,26 +40,39 @@ export class Contest {
 
   /** The broker said that another client came with our id. */
   takenOver(error: LinkError): LinkError {
-    return this.#count() ? this.#away(`Another client uses our client id ${this.#clientId}: it and we put each other out at the broker.`, error) : error;
+    if (!this.#told.count(this.#nowMs())) return error;
+    return this.#away(AWAY_MS, error, (wait) => `Another client uses our client id ${this.#clientId}: it and we put each other out at the broker. We stay away for ${wait}. Give each agent its own client_id.`);
   }
 
-  /** The broker closed without a word and nothing was in flight. */
-  closed(error: LinkError, heldMs: number): LinkError {
-    if (heldMs > SHORT_MS || !this.#count()) return error;
-    return this.#away(`The broker closed the connection ${TIMES} times within a minute, each time soon after it had accepted us: most often another client uses our client id ${this.#clientId}.`, error);
+  /** Over 3.1.1 the broker closed without a word, and nothing was in flight. */
+  closed(error: LinkError, { heldMs, answered }: Ended): LinkError {
+    const series = answered === 0 ? this.#suspected : this.#suspectedAtWork;
+    if (heldMs > SHORT_MS || !series.count(this.#nowMs())) return error;
+    const causes = answered === 0 ? "" : "it restarts, the network fails, or ";
+    return this.#away(answered === 0 ? AWAY_MS : AWAY_WHEN_IT_WORKED_MS, error, (wait) =>
+      `The broker closed the connection again and again without a word, each time soon after it had accepted us. Perhaps ${causes}another client uses our client id ${this.#clientId}, which MQTT 3.1.1 cannot say. We stay away for ${wait}. Look into the broker's log; each agent needs its own client_id.`);
   }
 
-  /** True when it is no accident any more. */
-  #count(): boolean {
-    const nowMs = this.#ports.network.now().monoMs;
+  #nowMs(): number {
+    return this.#ports.network.now().monoMs;
+  }
+
+  /** Once to twice as long: two agents that stay away alike would meet again. */
+  #away(leastMs: number, cause: LinkError, words: (wait: string) => string): LinkError {
+    const afterMs = Math.round(leastMs * (1 + this.#ports.random()));
+    const wait = afterMs < 120_000 ? `${Math.round(afterMs / 1_000)} seconds` : `${Math.round(afterMs / 60_000)} minutes`;
+    return new LinkError("refused", { afterMs }, words(wait), { cause });
+  }
+}
+
+class Series {
+  #timesMs: readonly number[] = [];
+  #knownMs: number | null = null;
+
+  /** One more time; true when it is no accident any more. */
+  count(nowMs: number): boolean {
     this.#timesMs = [...this.#timesMs.filter((ms) => nowMs - ms < WITHIN_MS), nowMs].slice(-TIMES);
     if (this.#timesMs.length >= TIMES || (this.#knownMs !== null && nowMs - this.#knownMs < REMEMBERED_MS)) this.#knownMs = nowMs;
     return this.#knownMs === nowMs;
-  }
-
-  /** Between two and four minutes: two agents that stay away alike would meet again. */
-  #away(what: string, cause: LinkError): LinkError {
-    const afterMs = Math.round(AWAY_MS * (1 + this.#ports.random()));
-    return new LinkError("refused", { afterMs }, `${what} We stay away for ${Math.round(afterMs / 60_000)} minutes. Give each agent its own client_id.`, { cause });
   }
 }

@@ -84,17 +84,39 @@ describe("another client with our id", () => {
       fault: "refused", retryInMs: 180_000, message: "Another client uses our client id cell-7: it and we put each other out at the broker. We stay away for 3 minutes. Give each agent its own client_id.",
     });
   });
+
+  it.each([
+    ["MQTT 5, which would say so: ordinary waits", { protocol: "5" }, [], 8_000, "closed the connection."],
+    ["MQTT 5 and current values taken: ordinary waits", { protocol: "5" }, [{ scope: "heartbeat", payload: {} }], 8_000, "closed the connection."],
+    ["3.1.1 and nothing taken: suspected, minutes", { protocol: "3.1.1" }, [], 180_000, "Perhaps another client uses our client id cell-7, which MQTT 3.1.1 cannot say. We stay away for 3 minutes."],
+    ["3.1.1 and current values taken: one of several causes, less than a minute", { protocol: "3.1.1" }, [{ scope: "heartbeat", payload: {} }], 45_000, "Perhaps it restarts, the network fails, or another client uses our client id cell-7, which MQTT 3.1.1 cannot say. We stay away for 45 seconds."],
+  ] as const)("closed without a word three times soon after connecting, %s", async (_, keys, shown, longestMs, words) => {
+    await using broker = await startScriptedBroker({});
+    const ports = testPorts({ network: systemClock(50) });
+    await using running = delivering(destinationAt(broker.port, keys, ports), memoryOutbox(), { ports, board: testBoard(...shown) });
+    for (let times = 1; times <= 3; times++) {
+      await running.untilLink(() => running.links.filter(({ state }) => state === "up").length === times);
+      while (broker.published.length < times * shown.length || broker.subscriptions.length < 3 * times) await sleep(1);
+      await sleep(20);
+      broker.hangUp();
+      await running.untilLink(() => running.links.filter(({ state }) => state === "down").length === times);
+    }
+    const last = running.links.filter((link) => link.state === "down").at(-1);
+    expect(last?.message).toContain(words);
+    expect([last?.retryInMs ?? 0, longestMs].toSorted((a, b) => a - b).at(-1)).toBe(longestMs);
+  });
 });
 
 describeNeeding(["mosquitto"], "two agents with one client id at Mosquitto over 3.1.1, which says nothing", () => {
   it("is told as what it most often is, by at least one of them", async () => {
     await using broker = await startMosquitto();
     const ports = testPorts({ network: systemClock(20) });
-    await using one = delivering(destinationAt(broker.port, { protocol: "3.1.1" }, ports), memoryOutbox(), { ports });
+    const board = testBoard({ scope: "heartbeat", payload: { status: "online" } });
+    await using one = delivering(destinationAt(broker.port, { protocol: "3.1.1" }, ports), memoryOutbox(), { ports, board });
     await one.untilLink(({ state }) => state === "up");
-    await using two = delivering(destinationAt(broker.port, { protocol: "3.1.1" }, ports), memoryOutbox(), { ports });
-    const told = await Promise.race([one, two].map((agent) => agent.untilLink((link) => link.state === "down" && link.message.includes("most often another client uses our client id cell-7"), 15_000)));
-    expect(told).toMatchObject({ retryInMs: 180_000 });
+    await using two = delivering(destinationAt(broker.port, { protocol: "3.1.1" }, ports), memoryOutbox(), { ports, board });
+    const told = await Promise.race([one, two].map((agent) => agent.untilLink((link) => link.state === "down" && link.message.includes("another client uses our client id cell-7"), 15_000)));
+    expect(told).toMatchObject({ fault: "refused", message: expect.stringContaining("Perhaps") as string });
   });
 });
 
