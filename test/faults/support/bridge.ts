@@ -9,8 +9,8 @@ import { createServer, type AddressInfo, type Socket } from "node:net";
 import { receivedLog } from "./evidence.ts";
 import { CONNECT, DISCONNECT, filtersIn, packet, Packets, PINGREQ, PUBLISH, publicationOf, SUBSCRIBE, text16, UNSUBSCRIBE, type Packet, type Publication } from "./packets.ts";
 
-/** A number acknowledges with that reason code; under 0x80 the message is taken. lost: never taken, never answered. mute: taken, never answered. die and take-and-die close instead of answering. */
-export type Answer = number | "lost" | "mute" | "die" | "take-and-die";
+/** A number acknowledges with that reason code; under 0x80 the message is taken. forgotten: acknowledged, and never taken. lost: never taken, never answered. mute: taken, never answered. die and take-and-die close instead of answering. */
+export type Answer = number | "forgotten" | "lost" | "mute" | "die" | "take-and-die";
 export interface Behaviour {
   /** CONNACK's reason code; or silence, or the end. */
   readonly connack?: number | "silent" | "close";
@@ -36,12 +36,16 @@ export interface Bridge extends AsyncDisposable {
   readonly complaints: readonly string[];
   /** Newest retained text by topic. */
   readonly retained: ReadonlyMap<string, string>;
+  /** The agent's newest heartbeat and its topic; null before the first. */
+  heartbeat(): { readonly topic: string; readonly text: string } | null;
   readonly behaviour: Behaviour;
   behave(behaviour: Behaviour): void;
   /** Resets every connection. */
   cut(): void;
   /** Publishes to every client, QoS 0. */
   send(topic: string, payload: string | Buffer): void;
+  /** Sends bytes as they are, and no more a broker's. */
+  sendRaw(bytes: Buffer): void;
 }
 
 const COMPLAINTS_KEPT = 10;
@@ -74,6 +78,10 @@ export async function startBridge(folder: string, name: string): Promise<Bridge>
   return {
     name, complaints, retained,
     port: (server.address() as AddressInfo).port,
+    heartbeat() {
+      const [found] = [...retained].filter(([topic]) => /\/_agent\/[^/]+$/.test(topic));
+      return found ? { topic: found[0], text: found[1] } : null;
+    },
     get connections() { return connections; },
     get taken() { return taken; },
     get behaviour() { return behaviour; },
@@ -86,6 +94,9 @@ export async function startBridge(folder: string, name: string): Promise<Bridge>
     },
     send(topic, payload) {
       for (const session of sessions) session.publish(topic, payload);
+    },
+    sendRaw(bytes) {
+      for (const session of sessions) session.socket.write(bytes);
     },
     async [Symbol.asyncDispose]() {
       for (const session of sessions) session.socket.destroy();
@@ -166,10 +177,11 @@ class Session {
     const given = publication.retain ? 0 : (answer?.() ?? 0);
     if (given === "mute" || given === "take-and-die" || (typeof given === "number" && given < 0x80)) this.#shared.take(this.#connection, publication);
     if (given === "die" || given === "take-and-die") this.socket.destroy();
-    if (typeof given !== "number") return;
+    if (typeof given !== "number" && given !== "forgotten") return;
+    const code = given === "forgotten" ? 0 : given;
     const acknowledge = (): void => {
       this.#inFlight--;
-      this.#write(packet(0x40, [publication.packetId >> 8, publication.packetId & 255, ...(this.#level === 5 && given > 0 ? [given] : [])]));
+      this.#write(packet(0x40, [publication.packetId >> 8, publication.packetId & 255, ...(this.#level === 5 && code > 0 ? [code] : [])]));
     };
     const ms = delayMs?.() ?? 0;
     if (ms === 0) acknowledge();

@@ -26,6 +26,8 @@ export interface ShopOptions {
   readonly ways: readonly Way[];
   /** The scripted shift is played so that it lasts this long; "backlog": many shifts, all there at once. ms */
   readonly plays: number | "backlog";
+  /** How much of the shift; default 1: all. */
+  readonly share?: number;
   readonly env?: Readonly<Record<string, string>>;
   readonly under?: readonly string[];
   /** Flags of Node. */
@@ -36,7 +38,7 @@ export interface ShopOptions {
 export interface Settle {
   readonly faults: number;
   readonly exact: boolean;
-  readonly bridges: readonly Bridge[];
+  readonly bridges: readonly Pick<Bridge, "name" | "complaints">[];
   readonly withinMs?: number;
   readonly note?: string;
   readonly also?: readonly string[];
@@ -64,11 +66,12 @@ const STOP_MS = 6_000;
 const LONGEST_PAUSE_MS = 30_000;
 export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-export async function openShop({ folder }: Run, { ways, plays, env = {}, under = [], flags = [], yaml = "" }: ShopOptions): Promise<Shop> {
+export async function openShop({ folder }: Run, { ways, plays, share = 1, env = {}, under = [], flags = [], yaml = "" }: ShopOptions): Promise<Shop> {
   const [program, checker] = await Promise.all([built("tapped-agent"), built("agent")]);
   const dataDir = join(folder, "data");
   mkdirSync(dataDir, { recursive: true });
-  const { feed, device } = plays === "backlog" ? backlog() : scripted();
+  const { feed: whole, device } = plays === "backlog" ? backlog() : scripted();
+  const feed = { ...whole, steps: whole.steps.slice(0, Math.ceil(whole.steps.length * share)) };
   const lengthMs = feed.steps.reduce((sum, { atMs }, index) => sum + Math.min(LONGEST_PAUSE_MS, atMs - (feed.steps[index - 1]?.atMs ?? 0)), 0);
   const machine: Simulation = await simulate(feed, {
     clock: systemClock(), speed: plays === "backlog" ? "all" : lengthMs / plays, maxPauseMs: LONGEST_PAUSE_MS, bufferSize: 1 << 20, cable: "cut",
