@@ -19,6 +19,7 @@ const COMMANDS = {
   demo: async (args) => (await buildIfStale()) || run(["deploy/demo/demo.ts", ...args]),
   test: runTests,
   build: (args) => run(["deploy/bundle.ts", ...args]),
+  faults: (args) => run(["test/faults/faults.ts", ...args]),
   bench: async (args) => (await buildIfStale()) || run(["test/bench/bench.ts", ...args]),
   cellgate: async (args) => (await buildIfStale()) || run([BUNDLE, ...args], { cwd: process.env.INIT_CWD ?? process.cwd() }),
   check: checkSources,
@@ -72,9 +73,12 @@ async function runTests(args) {
   if (built !== 0) return built;
   const checked = await checkSources();
   const tested = await run([modules("vitest", "vitest.mjs"), "run", "--reporter=default", "--reporter=json", `--outputFile.json=${TEST_RESULTS}`, ...args]);
+  // After the tests, not beside them: what waits for a deadline must not wait for the other tests. Chosen tests are run alone.
+  const broken = args.length === 0 ? await run(["test/faults/faults.ts", "--short"]) : 0;
   sayTestCounts();
   if (checked !== 0) say("The tests ran, but the checks before them failed: see above.");
-  return tested || checked;
+  if (broken !== 0) say("The fault harness found violations: see above.");
+  return tested || checked || broken;
 }
 
 /** One plain line that any CI can read. No results file means that vitest could not even start, which its exit status says. */

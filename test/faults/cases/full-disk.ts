@@ -34,7 +34,7 @@ async function smallDisk(folder: string): Promise<Disk> {
   await Promise.race([once(keeper.stdout, "data"), once(keeper, "exit").then(() => { throw new Error(`no small file system to be had: ${words}`); })]);
   const under = ["nsenter", "-t", String(keeper.pid), ...(isRoot ? [] : ["-U", "--preserve-credentials"]), "-m", "--"];
   const inside = async (script: string): Promise<void> => {
-    const [program = "", ...args] = [...under, "sh", "-c", script, "sh", join(folder, "filler")];
+    const [program, ...args] = [...under, "sh", "-c", script, "sh", join(folder, "filler")];
     await once(spawn(program, args, { stdio: "ignore" }), "exit");
   };
   return {

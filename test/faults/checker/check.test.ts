@@ -78,6 +78,6 @@ describe("the checker finds", () => {
 
   it("a message that is no event of ours", () => {
     expect(() => eventOf({ id: "a:1", type: "io.cellgate.cycle.v1", source: "s", epoch: EPOCH, seq: 1, prev: 0, data: { recordId: "b", rev: 1 } }, { destination: "bridge", connection: "1" })).toThrow(/carries revision 1 of b/);
-    expect(() => eventOf({ type: "else" }, { destination: "bridge", connection: "1" })).toThrow();
+    expect(() => eventOf({ type: "else" }, { destination: "bridge", connection: "1" })).toThrow(/data is no object/);
   });
 });

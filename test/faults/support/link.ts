@@ -70,7 +70,7 @@ export async function startLink(target: number, random: () => number): Promise<L
 }
 
 interface Way {
-  quality(): Quality;
+  readonly quality: () => Quality;
   readonly direction: "there" | "back";
   readonly random: () => number;
 }

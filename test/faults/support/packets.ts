@@ -32,7 +32,7 @@ export const text16 = (text: string): Buffer => {
 
 /** Gathers chunks and hands out whole packets. */
 export class Packets {
-  #buffered = Buffer.alloc(0);
+  #buffered: Buffer = Buffer.alloc(0);
 
   *take(chunk: Buffer): Generator<Packet> {
     this.#buffered = this.#buffered.length === 0 ? chunk : Buffer.concat([this.#buffered, chunk]);

@@ -88,7 +88,7 @@ export async function openShop({ folder }: Run, { ways, plays, share = 1, env = 
     words: () => words,
     get pid() { return isRunning() ? child?.pid : undefined; },
     start() {
-      const [command = process.execPath, ...args] = [...under, process.execPath, ...flags, program, "--config", config];
+      const [command, ...args] = [...under, process.execPath, ...flags, program, "--config", config];
       child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, NODE_OPTIONS: "", FAULTS_STORED: storedLog(folder), FAULTS_PROGRAM: checker, STATE_DIRECTORY: folder, ...env } });
       child.stdout?.on("data", keep);
       child.stderr?.on("data", keep);

@@ -38,7 +38,7 @@ export async function life(folder: string, { killAfterMs, longestMs = LONGEST_MS
     dataDir: join(folder, "data"), stored: storedLog(folder), received: receivedLog(folder), connection: "1", seed: 1, facts: 10, ...changes,
   };
   mkdirSync(work.dataDir, { recursive: true });
-  const [program = process.execPath, ...args] = [...under, process.execPath, await built("storage-process"), JSON.stringify(work)];
+  const [program, ...args] = [...under, process.execPath, await built("storage-process"), JSON.stringify(work)];
   const sinceMs = performance.now();
   const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, NODE_OPTIONS: "", ...env } });
   let [out, words, workingMs] = ["", "", null as number | null];
