@@ -8,6 +8,7 @@
  * One hole per machine. Where the source has no position to resume from nothing is kept, and the gap stays.
  */
 import type { LiveValue } from "../contract/finding.ts";
+import type { Log } from "../contract/ports.ts";
 import type { NewRecord } from "../contract/record.ts";
 import { rfc3339, type UnixMs } from "../contract/time.ts";
 import type { Saved } from "./checkpoint.ts";
@@ -63,9 +64,14 @@ export function closed<State>(hole: Hole<State>, standing: Standing): Told<State
   return { hole: { since: null, kept: null, revisions, promised: hole.promised }, records };
 }
 
-/** True when more has been published since the hole began than is kept to be compared. */
-export const isBeyondBound = ({ revisions }: Hole<unknown>): boolean => doubtedIn(revisions) > DOUBTED_LIMIT;
-export const givenUp = <State>(hole: Hole<State>): Hole<State> => ({ ...hole, since: null, kept: null, revisions: accepted(hole.revisions) });
+/** Where more has been published since it began than is kept to be compared, it stays a gap. */
+export function bounded<State>(hole: Hole<State>, log: Log): Hole<State> {
+  if (doubtedIn(hole.revisions) <= DOUBTED_LIMIT) return hole;
+  log.error({ since: hole.since }, "more was published since the hole began than is kept to be corrected: the hole stays unknown");
+  return { ...hole, since: null, kept: null, revisions: accepted(hole.revisions) };
+}
+
+export const promisedUntil = <State>(hole: Hole<State>, at: UnixMs): Hole<State> => ({ ...hole, promised: later(hole.promised, at) });
 
 /** Whether first revisions among these tell of a time up to `promised`. */
 export function areLate(records: readonly NewRecord[], promised: UnixMs | null, serving: boolean): boolean {

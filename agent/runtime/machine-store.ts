@@ -35,15 +35,20 @@ export interface Stored<State> {
   readonly saved: Saved<State> | null;
   readonly hole: Hole<State>;
 }
-export interface Entry<State> extends Stored<State> {
-  readonly saved: Saved<State>;
-  readonly records: readonly NewRecord[];
-  /** `completeThrough` once they are stored. */
-  readonly through: UnixMs | null;
+/** What a commit is told beside what it stores. */
+export interface Circumstances {
   /** These records came while the hole was being served, though it may end with them. */
   readonly served: boolean;
   /** It may wait for others to be written with: nothing but a position that was reached. */
   readonly isPatient: boolean;
+  /** How far first revisions had been promised to be complete before, by this run or the one before it. */
+  readonly promised: UnixMs | null;
+}
+export interface Entry<State> extends Stored<State>, Circumstances {
+  readonly saved: Saved<State>;
+  readonly records: readonly NewRecord[];
+  /** `completeThrough` once they are stored. */
+  readonly through: UnixMs | null;
 }
 
 const COMMITS_IN_FLIGHT = 16;
@@ -103,21 +108,19 @@ export class MachineStore<State> {
     }
   }
 
-  commit({ saved, hole, records, through, served, isPatient }: Entry<State>): void {
+  commit({ saved, hole, records, through, served, promised, isPatient }: Entry<State>): void {
     const { machine, context, detectorVersion, outbox, ports, book } = this.#parts;
     const observedAt = ports.clock.now().unixMs;
     const { tally, also } = book.count({ at: observedAt, records, late: saved.state.stamp.late, ...this.#place });
     const clock = clockDoubt(saved.state.stamp, records);
     const holeJson = isNone(hole) ? null : encodeHole(hole, detectorVersion);
     const isChanged = hole !== this.#hole;
-    const { promised } = this.#hole;
     this.exists = true;
     this.#hole = hole;
     this.#lastCommitMono = ports.network.now().monoMs;
     const isTelling = records.length > 0;
     if (isTelling) this.#tellingInFlight += 1;
     const done: Promise<void> = outbox.commit({
-      // Promised by this run, or by the one that was in the hole before it.
       machine, context, records, observedAt, late: areLate(records, later(this.complete?.time ?? null, promised), served),
       checkpoint: { key: this.#key, json: encodeCheckpoint(saved, tally, detectorVersion) },
       alsoCheckpoints: [...also, ...(isChanged ? [{ key: this.#holeKey, json: holeJson }] : [])],

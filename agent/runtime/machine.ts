@@ -22,10 +22,10 @@ import type { WritableBoard } from "./board.ts";
 import { isSet, type ClockTrust } from "./clock-trust.ts";
 import { eventNow, isDatable, startOf } from "./dating.ts";
 import type { DayBook } from "./day-book.ts";
-import { closed, givenUp, holeFrom, isBeyondBound, isServed, NO_HOLE, reopened, told, type Hole } from "./hole.ts";
+import { bounded, closed, holeFrom, isServed, NO_HOLE, promisedUntil, reopened, told, type Hole } from "./hole.ts";
 import { LiveValues } from "./machine-live.ts";
 import type { MachineStatus, Phase } from "./machine-status.ts";
-import { MachineStore, type Ledger, type Stored } from "./machine-store.ts";
+import { MachineStore, type Circumstances, type Ledger, type Stored } from "./machine-store.ts";
 import { createPipeline, type Pipeline, type PipelineState, type Step } from "./pipeline.ts";
 import { standingAfter, type Standing } from "./revise.ts";
 import { SourceClockHealth } from "./source-clock-health.ts";
@@ -202,6 +202,8 @@ export class Machine<State> {
     const at = this.#seenUntil();
     const reason = this.#phase === "starting" && this.#store.exists ? "agent-stopped" : "link-down";
     const settled = this.#closeHole();
+    // How far an earlier run got with its promises after its last checkpoint nobody knows: as far as now at most.
+    if (reason === "agent-stopped") this.#hole = promisedUntil(this.#hole, this.#now() ?? at);
     const [next, findings] = this.#pipeline.gap(this.#state, at, reason);
     if (this.#mayServe())
       this.#hole = holeFrom(this.#hole, at, { state: this.#state, cursor: this.#cursor, standing: this.#standing, live: this.#live.all() });
@@ -236,13 +238,17 @@ export class Machine<State> {
     return records;
   }
 
+  #now(): UnixMs | null {
+    return eventNow(this.#state.stamp, this.#parts.ports.clock.now(), isSet(this.#parts.clockTrust.state()));
+  }
+
   /** While blind, event time goes on by our own clock: shifts still end. */
   #blindTick(): void {
     const { clock } = this.#parts.ports;
     this.#cancelTimer = clock.after(BLIND_TICK_MS, () => {
       // What the disk refused meanwhile is concluded again, from the last state it has.
       if (this.#store.hasFailed && this.#load(this.#store.reload()) && !this.#state.stamp.blind) this.#beginHole();
-      const at = eventNow(this.#state.stamp, clock.now(), isSet(this.#parts.clockTrust.state()));
+      const at = this.#now();
       const [next, findings] = at === null ? [this.#state, []] : this.#pipeline.tick(this.#state, at);
       this.#state = next;
       if (findings.length > 0) this.#conclude(findings);
@@ -264,24 +270,18 @@ export class Machine<State> {
     this.#hole = hole;
     const served = isServed(hole);
     const all = [...before, ...records, ...(this.#caughtUp ? this.#closeHole() : [])];
-    this.#boundHole();
+    this.#hole = bounded(this.#hole, this.#parts.ports.log);
     const isOwed = this.#uncommittedReadings >= CHECKPOINT_READINGS || this.#store.sinceCommitMs >= (this.#uncommittedReadings > 0 ? CHECKPOINT_MS : IDLE_CHECKPOINT_MS);
-    if (all.length > 0 || !this.#store.exists || isOwed || known !== this.#hole) this.#commit(all, served, all.length === 0 && this.#store.exists && known === this.#hole);
+    if (all.length > 0 || !this.#store.exists || isOwed || known !== this.#hole) this.#commit(all, { served, promised: known.promised, isPatient: all.length === 0 && this.#store.exists && known === this.#hole });
     else if (this.#store.isIdle) this.#store.announce(through);
     this.#showLive();
   }
 
-  #boundHole(): void {
-    if (!isBeyondBound(this.#hole)) return;
-    this.#parts.ports.log.error({ since: this.#hole.since }, "more was published since the hole began than is kept to be corrected: the hole stays unknown");
-    this.#hole = givenUp(this.#hole);
-  }
-
-  #commit(records: readonly NewRecord[], served = isServed(this.#hole), isPatient = false): void {
+  #commit(records: readonly NewRecord[], how: Circumstances = { served: isServed(this.#hole), promised: this.#hole.promised, isPatient: false }): void {
     this.#uncommittedReadings = 0;
     this.#store.commit({
       saved: { state: this.#state, cursor: this.#cursor, standing: this.#standing }, hole: this.#hole,
-      records, through: this.#pipeline.completeThrough(this.#state), served, isPatient,
+      records, through: this.#pipeline.completeThrough(this.#state), ...how,
     });
   }
 

@@ -124,7 +124,7 @@ function differences(whole: Run, run: Run, which: { readonly withConnections?: b
   ];
 }
 
-const RUNS = { numRuns: 250 };
+const RUNS = { numRuns: 150 };
 /** What does not hold, and the shortest case of it with its seed; undefined when all is well. */
 async function failing<T>(property: fc.IAsyncProperty<T>): Promise<string | undefined> {
   const details = await fc.check(property, RUNS);

@@ -1,8 +1,9 @@
 /** What becomes of a record that was published without sight of its machine, once it is known what was. */
 import { describe, expect, test } from "vitest";
 import type { NewRecord } from "../../../agent/contract/record.ts";
-import { givenUp, holeFrom, isBeyondBound, isNone, NO_HOLE, told } from "../../../agent/runtime/hole.ts";
+import { bounded, holeFrom, isNone, NO_HOLE, told } from "../../../agent/runtime/hole.ts";
 import { DOUBTED_LIMIT, published, settled, standingAfter, type Revisions } from "../../../agent/runtime/revise.ts";
+import { testPorts } from "../../support/ports.ts";
 import { play, second, type Row } from "../../support/timeline.ts";
 
 /** A state as its detector tells it: its revision is what the detector counts. */
@@ -54,9 +55,10 @@ test("revised while blind, and by a second hole before the first was served: sti
 test("more published blind than is kept to be compared: the hole is given up, and numbers are still not used twice", () => {
   const kept = { state: { stamp: {} as never, detect: null }, cursor: null, standing: {}, live: [] };
   let hole = holeFrom<null>(NO_HOLE, second(0), kept);
-  for (let one = 0; one <= DOUBTED_LIMIT; one += 1) hole = told(hole, [state(`s${one}`, 1, one)], null).hole;
-  expect(isBeyondBound(hole)).toBe(true);
-  const after = givenUp(hole);
-  expect([isBeyondBound(after), isNone(after), after.kept]).toEqual([false, false, null]);
+  const { log, lines } = testPorts();
+  for (let one = 0; one < DOUBTED_LIMIT; one += 1) hole = told(hole, [state(`s${one}`, 1, one)], null).hole;
+  expect(bounded(hole, log)).toBe(hole);
+  const after = bounded(told(hole, [state(`s${DOUBTED_LIMIT}`, 1, 1)], null).hole, log);
+  expect([isNone(after), after.kept, lines.map(({ level }) => level)]).toEqual([false, null, ["error"]]);
   expect(texts(told(after, [state(`s${DOUBTED_LIMIT}`, 1, 5)], null).records)).toEqual([`s${DOUBTED_LIMIT} 2 closed 5`]);
 });
