@@ -29,7 +29,9 @@ export function syncFile(path: string): void {
   }
 }
 /** Names survive a power cut only once their directory is synced. */
-export const syncDirectory = syncFile;
+export function syncDirectory(path: string): void {
+  syncFile(path);
+}
 
 /**
  * Holds the directory for this process: an exclusive SQLite lock on an empty file of its own, which the kernel drops
