@@ -21,10 +21,10 @@ import { machineDetector } from "./detect/machine.ts";
 import { DESTINATION_KINDS, SOURCE_KINDS } from "./registry.ts";
 import { runAgent } from "./runtime/agent.ts";
 import { whileReplaced } from "./runtime/replaced.ts";
-import { systemClock } from "./runtime/clock.ts";
+import { noEarlierThan, systemClock } from "./runtime/clock.ts";
 import { asyncApiDocument } from "../buffer/mqtt/asyncapi.ts";
 import { recordSchemas } from "../buffer/mqtt/schemas.ts";
-import { VERSION } from "./version.ts";
+import { RELEASED, VERSION } from "./version.ts";
 
 const kinds: Kinds = { sources: SOURCE_KINDS, destinations: DESTINATION_KINDS };
 const LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error"];
@@ -42,7 +42,8 @@ function ports(time: { readonly speed: number; readonly startUnixMs?: number }, 
   const network = systemClock();
   const log = createLog({ destination, level, clock: network });
   logs.push(log);
-  return { clock: systemClock(time.speed, time.startUnixMs), network, log, random: Math.random, secret: createSecrets({ env: process.env, log }) };
+  const clock = time.startUnixMs === undefined ? noEarlierThan(RELEASED, systemClock(time.speed)) : systemClock(time.speed, time.startUnixMs);
+  return { clock, network, log, random: Math.random, secret: createSecrets({ env: process.env, log }) };
 }
 /** Writes what was counted and not yet told. */
 const closeLogs = (): void => {

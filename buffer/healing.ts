@@ -1,18 +1,26 @@
 /**
  * How long ago a destination's broker acknowledged what: a broker can lose what it acknowledged, so such rows are kept for
- * a window. A mark (time, row) now and then, kept on the disk, is enough; times are the gateway's.
+ * a window. A mark (time, row) now and then, kept on the disk, is enough; times are the gateway's. When its clock is set
+ * while we run, the marks move with it: what was acknowledged an hour ago stays an hour old.
  */
+import { unixMs, type Clock, type Instant } from "../agent/contract/time.ts";
 import type { Chain } from "./chain.ts";
 import type { Passed, StandingTables } from "./standing-tables.ts";
 
 const MARKS = 48;
+/** Less is a clock's own running. */
+const STEP_MS = 1_000;
 
 export class Healing {
   readonly #windowMs: number;
+  readonly #clock: Clock;
   readonly #marks = new Map<number, Passed[]>();
+  #looked: Instant;
 
-  constructor(windowMs: number) {
+  constructor(windowMs: number, clock: Clock) {
     this.#windowMs = windowMs;
+    this.#clock = clock;
+    this.#looked = clock.now();
   }
   load(standing: StandingTables, chains: readonly Chain[], now: number): void {
     for (const chain of chains) {
@@ -23,10 +31,12 @@ export class Healing {
   }
   /** The broker had rows up to here before the window began. */
   through(chain: Chain, now: number): number {
+    this.#redate();
     return this.#marks.get(chain.id)?.findLast(({ at }) => at <= now - this.#windowMs)?.through ?? 0;
   }
   /** Notes how far each has come. Inside a transaction. */
   note(standing: StandingTables, chains: readonly Chain[], now: number): void {
+    this.#redate();
     for (const chain of chains) {
       const marks = this.#marks.get(chain.id) ?? [];
       const last = marks.at(-1);
@@ -37,5 +47,13 @@ export class Healing {
       standing.replacePassed(chain.id, kept);
       this.#marks.set(chain.id, kept);
     }
+  }
+
+  #redate(): void {
+    const now = this.#clock.now();
+    const steppedMs = now.unixMs - this.#looked.unixMs - (now.monoMs - this.#looked.monoMs);
+    if (Math.abs(steppedMs) <= STEP_MS) return;
+    this.#looked = now;
+    for (const [chain, marks] of this.#marks) this.#marks.set(chain, marks.map((mark) => ({ ...mark, at: unixMs(Math.trunc(mark.at + steppedMs)) })));
   }
 }

@@ -23,7 +23,7 @@ export class Upkeep {
     this.#clock = options.clock;
     this.#retention = new Retention(options);
     this.#room = new Room(options, PAGE_BYTES);
-    this.#healing = new Healing(options.healWindowMs ?? DEFAULT_HEAL_WINDOW_MS);
+    this.#healing = new Healing(options.healWindowMs ?? DEFAULT_HEAL_WINDOW_MS, options.clock);
     this.#current = current;
   }
 

@@ -63,15 +63,15 @@ export async function runAgent<State>(parts: AgentParts<State>, signal: AbortSig
   const kept = configuration.destinations.map((settings) => keepDestination(settings, { parts, identity, board, showNow: () => { show(health); } }, deliveries.signal));
   const endurance = new Endurance({ outbox, ports, dataDir: configuration.agent.dataDir, buffer: configuration.buffer });
   const health: HeartbeatParts = {
-    endurance, identity, outbox, board, ports, clockTrust, startedAt: ports.clock.now().unixMs, machines: machines.map(({ machine }) => machine), destinations: kept.map(({ status }) => status),
+    endurance, identity, outbox, board, ports, clockTrust, startedAt: ports.clock.now(), machines: machines.map(({ machine }) => machine), destinations: kept.map(({ status }) => status),
   };
   const serving = [
     heartbeat(health, sources.signal),
     endurance.watch(sources.signal),
-    receipts({
+    clockTrust.settled(sources.signal).then(() => receipts({
       agent: configuration.agent.id, timezone: configuration.agent.timezone, outbox, ports, destinations: configuration.destinations,
       machines: machines.map(({ machine, book, context }) => ({ id: machine.id, context, book, endDay: () => { machine.endDay(); } })),
-    }, sources.signal),
+    }, sources.signal), () => undefined), // Aborted: there is nothing to receipt.
     clockTrust.watch(sources.signal),
     serveControl({
       dataDir: configuration.agent.dataDir, ports,

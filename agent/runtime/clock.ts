@@ -3,7 +3,7 @@
  * wall and monotonic time both run `speed` times as fast from the moment it was made, and waits shrink alike.
  */
 import { readFileSync } from "node:fs";
-import { monoMs, unixMs, type Clock, type Deadline } from "../contract/time.ts";
+import { monoMs, unixMs, type Clock, type Deadline, type UnixMs } from "../contract/time.ts";
 
 /** Identity of this boot: two `monoMs` are comparable only within one. Not on Linux: of this process. */
 function bootId(): string {
@@ -84,3 +84,18 @@ export function systemClock(speed = 1, startUnixMs?: number): Clock {
 }
 
 const reason = (signal: AbortSignal): Error => (signal.reason instanceof Error ? signal.reason : new Error("aborted", { cause: signal.reason }));
+
+/**
+ * As `clock`, but while that shows less than `floor` (a computer without a battery clock begins in 1970, until the network
+ * sets it) it counts on from there: what has to be dated meanwhile is not dated decades back.
+ */
+export function noEarlierThan(floor: UnixMs, clock: Clock): Clock {
+  const began = clock.now().monoMs;
+  return {
+    ...clock,
+    now() {
+      const now = clock.now();
+      return now.unixMs >= floor ? now : { ...now, unixMs: unixMs(Math.trunc(floor + now.monoMs - began)) };
+    },
+  };
+}

@@ -6,7 +6,7 @@
 import type { ClockDoubt } from "../contract/outbox.ts";
 import { unixMs, type Instant, type UnixMs } from "../contract/time.ts";
 import { isSet, type ClockTrustState } from "./clock-trust.ts";
-import { isShifted, placeGateway } from "./gateway-time.ts";
+import { isShifted, placeGateway, steppedMs } from "./gateway-time.ts";
 import { stampClock } from "./source-clock.ts";
 import { carriedOn } from "./source-offset.ts";
 import type { StampState } from "./stamp.ts";
@@ -29,7 +29,7 @@ export function clockDoubt(state: StampState, records: readonly { readonly start
   return anchor === null && gateway !== null && isShifted(gateway) ? "shifted" : null;
 }
 
-/** When that was, by the clock as it is set now. */
-export const startOf = (start: Instant, now: Instant): UnixMs => unixMs(Math.trunc(now.unixMs - (now.monoMs - start.monoMs)));
+/** When that was, by the clock as it is set now; moved by whole seconds, so that it is the same each time. */
+export const startOf = (start: Instant, now: Instant): UnixMs => unixMs(start.unixMs + Math.round(steppedMs(start, now) / 1_000) * 1_000);
 /** A clock that is not set dates no beginning; what goes on from something seen needs none, once nothing waits for the clock. */
 export const isDatable = ({ axis }: StampState, clock: ClockTrustState): boolean => isSet(clock) || (clock !== "waiting" && axis !== null);

@@ -122,7 +122,8 @@ export class DayBook {
 
   count({ at, records, late, epoch, lastSeq }: Counting): Counted {
     const day = localDay(this.#parts.timezone, at);
-    // A clock that was set back goes on with the later day: what is counted stays counted once.
+    // A clock that was set back goes on with the later day: what is counted stays counted once. Days it had run ahead by are called tomorrow.
+    if (this.#today !== null && this.#today.day > day + 1 && !this.#days.some(({ tally }) => tally.day === day + 1)) this.#today = { ...this.#today, day: day + 1 };
     if (this.#today !== null && this.#today.day < day) this.#close(this.#today);
     if (this.#lateBefore === null || late < this.#lateBefore) this.#lateBefore = late;
     const before = this.#today ?? { day, read: 0, late: 0, made: {}, due: {}, ranges: [{ epoch, from: lastSeq + 1, to: lastSeq }], before: null };

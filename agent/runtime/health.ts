@@ -6,8 +6,9 @@ import type { AgentIdentity, Delivery, LiveOutput } from "../contract/destinatio
 import type { DestinationBacklog, Outbox, OutboxStatus } from "../contract/outbox.ts";
 import type { Ports } from "../contract/ports.ts";
 import type { Link } from "../contract/source.ts";
-import { rfc3339, type UnixMs } from "../contract/time.ts";
+import { rfc3339, type Instant } from "../contract/time.ts";
 import type { ClockTrust } from "./clock-trust.ts";
+import { startOf } from "./dating.ts";
 import type { Endurance } from "./endurance.ts";
 import type { Downlinks } from "./downlinks.ts";
 import type { MachineStatus } from "./machine-status.ts";
@@ -22,7 +23,7 @@ export interface DestinationStatus {
 }
 export interface HealthParts {
   readonly identity: AgentIdentity;
-  readonly startedAt: UnixMs;
+  readonly startedAt: Instant;
   readonly outbox: Pick<Outbox, "epoch" | "status">;
   readonly endurance: Pick<Endurance, "status">;
   readonly ports: Pick<Ports, "clock">;
@@ -45,7 +46,7 @@ export function agentHealth({ identity, startedAt, outbox, endurance, ports, clo
   const statuses = machines.map((machine) => [machine.id, machine.status()] as const);
   return {
     heartbeat: {
-      schema: "heartbeat/1", status: "online", at, agent: identity.id, version: identity.version, bootId: identity.bootId, startedAt: rfc3339(startedAt),
+      schema: "heartbeat/1", status: "online", at, agent: identity.id, version: identity.version, bootId: identity.bootId, startedAt: rfc3339(startOf(startedAt, ports.clock.now())),
       clock: { state: clockTrust.state() },
       completeThrough: Object.fromEntries(destinations.map(({ name }) => [name, completeFor(own.get(name), statuses, outbox.epoch)])),
       destinations: destinations.map((destination) => destinationHealth(destination, own.get(destination.name))),

@@ -17,7 +17,7 @@ function healthOf({ lastDue, condition = { state: "ok" }, complete = { time: AT,
   const now: OutboxStatus = { ...status, condition, destinations: lastDue.map((seq, index) => ({ ...backlog, name: `d${index}`, lastDue: seq, waiting: 3, lost: 1, oldestWaitingAt: index === 0 ? AT : null })) };
   const machine = { phase: "following", link: { state: "up", peer: "a machine" }, peer: "a machine", caughtUp: true, clockOffsetMs: 0, lateReadings: 0, holeSince: null, complete, lastBatchAt: null } as unknown as MachineStatus;
   return agentHealth({
-    identity: IDENTITY, startedAt: AT, outbox: { epoch: "epoch-1", status: () => now }, endurance: { status: () => null }, clockTrust: { state: () => "waiting" }, ports: { clock: fakeClock() }, machines: [{ id: "VMC-3", status: () => machine }],
+    identity: IDENTITY, startedAt: fakeClock(AT).now(), outbox: { epoch: "epoch-1", status: () => now }, endurance: { status: () => null }, clockTrust: { state: () => "waiting" }, ports: { clock: fakeClock() }, machines: [{ id: "VMC-3", status: () => machine }],
     destinations: lastDue.map((_, index) => ({ name: `d${index}`, link: index === 0 ? { state: "up", peer: "broker" } : { state: "down", fault: "unreachable", message: "nothing listens there", retryInMs: 1 }, delivery: index === 0 ? { warnings: () => ["the certificate ends in 3 days"] } : null, downlinks: silent })),
   });
 }
