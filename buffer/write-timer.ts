@@ -6,7 +6,7 @@ import type { LogFields } from "../agent/contract/ports.ts";
 import type { StoreOptions } from "./options.ts";
 
 /** How long acknowledgements wait for a commit to ride with before the cursors are written alone: what a kill repeats. */
-const CURSOR_MS = 10_000;
+const CURSOR_MS = 30_000;
 /** From this many on they wait only so long. */
 const CURSOR_ROWS = 500;
 const FULL_CURSOR_MS = 250;

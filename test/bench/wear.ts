@@ -4,7 +4,7 @@
  * acknowledged) in accelerated time, and 100 records a second of ten machines, one by one: all of high value, then all of
  * low value with a card that they are too much for.
  */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { monoMs, unixMs, type Clock } from "../../agent/contract/time.ts";
@@ -20,8 +20,9 @@ const CHECKPOINT_BYTES = 1_500;
 const SLOW_RECORDS = 360;
 const MACHINES = 10;
 const WARM_COMMITS = 60;
-const BUDGET_BYTES = 64 * 1024 ** 2;
-const WARM_MS = 1_000;
+const BUDGET_BYTES = 8 * 1024 ** 2;
+const BALLAST_BYTES = BUDGET_BYTES / 8;
+const SKIP_MS = 11_000;
 const WARM_SECONDS = 10;
 const FAST_SECONDS = 20;
 const never = new AbortController().signal;
@@ -50,13 +51,18 @@ interface Measured {
   readonly from: number;
 }
 
-async function within(clock: Clock, card: Card | null, work: (outbox: Outbox) => Promise<Measured>): Promise<number> {
+/** `skip`: time passes until the buffer looks after its ballast again. */
+async function within({ clock, card, skip }: { readonly clock: Clock; readonly card: Card | null; readonly skip: () => Promise<void> }, work: (outbox: Outbox) => Promise<Measured>): Promise<number> {
   const dataDir = mkdtempSync(join(tmpdir(), "cellgate-wear-"));
   try {
     const outbox = openOutbox({ dataDir, destinations: [{ name: "bridge" }], clock, log: silentLog, describeLoss, budgetBytes: BUDGET_BYTES, ...(card && { card }) });
     // What a new buffer writes once (its ballast) is not what a record costs.
-    for (let n = 0; n < WARM_COMMITS; n++) await outbox.commit({ machine: null, context, records: [], checkpoint: checkpoint("first", n), observedAt: unixMs(0) });
-    await systemClock().sleep(WARM_MS, never);
+    for (let size = -1, n = 0; size < BALLAST_BYTES; n++) {
+      await outbox.commit({ machine: null, context, records: [], checkpoint: checkpoint("first", n), observedAt: unixMs(0) });
+      await skip();
+      size = statSync(join(dataDir, "cellgate.ballast"), { throwIfNoEntry: false })?.size ?? 0;
+      if (n > WARM_COMMITS) throw new Error(`the buffer's ballast has ${size} bytes, not ${BALLAST_BYTES}`);
+    }
     const { records, from } = await work(outbox);
     await outbox.close();
     return ((processWritten() ?? 0) - from) / records;
@@ -68,7 +74,7 @@ async function within(clock: Clock, card: Card | null, work: (outbox: Outbox) =>
 /** One hour: a record each 10 s, in between a position, as a machine commits it. */
 function slowCell(isPatient: boolean): Promise<number> {
   const clock = systemClock(120);
-  return within(clock, null, async (outbox) => {
+  return within({ clock, card: null, skip: () => clock.sleep(SKIP_MS, never) }, async (outbox) => {
     const from = processWritten() ?? 0;
     for (let n = 0; n < SLOW_RECORDS; n++) {
       const seq = await outbox.commit({ machine: "VMC-3", context, records: [{ ...SAMPLES.cycle, id: uuid(n) }], checkpoint: checkpoint("VMC-3", n), observedAt: unixMs(n) });
@@ -87,7 +93,11 @@ function fast(type: "state" | "cycle", card: Card | null): Promise<number> {
   const real = systemClock();
   let shiftMs = 0;
   const clock: Clock = { ...real, now: () => ({ ...real.now(), monoMs: monoMs(real.now().monoMs + shiftMs) }) };
-  return within(clock, card, async (outbox) => {
+  const skip = (): Promise<void> => {
+    shiftMs += SKIP_MS;
+    return real.sleep(10, never);
+  };
+  return within({ clock, card, skip }, async (outbox) => {
     const stored: Promise<number>[] = [];
     const second = async (): Promise<void> => {
       for (let tick = 0; tick < 100; tick++) {

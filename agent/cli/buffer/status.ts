@@ -59,7 +59,7 @@ function inWords({ agent, file, buffer, lasting: lasts }: Seen, settings: Config
     `  room        ${fill} ${bytesWords(buffer.bytes)} of ${bytesWords(budgetBytes)}${buffer.freeBytes === null ? "" : `, ${bytesWords(buffer.freeBytes)} free on the disk`}`,
     `  lasts       ${lasts === null ? "not known yet: the records kept span less than 10 minutes" : `${daysWords(lasts.days)} without any destination, at ${recordsWords(lasts.recordsPerDay)} a day of ${bytesWords(lasts.bytesPerRecord)}`}`,
     `  condition   ${conditionWords(buffer, io)}`,
-    `  written     ${wearWords(buffer)}`,
+    `  written     ${wearWords(buffer, agent === "running")}`,
     `  newest      number ${numberWords(buffer.lastSeq)} of epoch ${buffer.epoch}`,
     "",
     ...buffer.destinations.flatMap((one) => destinationWords(one, buffer, now)),
@@ -72,8 +72,8 @@ function conditionWords({ condition, fault }: OutboxStatus, io: Io): string {
   return fault === null ? coloured("ok", "green", io.outIsTerminal) : coloured(fault, "red", io.outIsTerminal);
 }
 
-function wearWords({ wear }: OutboxStatus): string {
-  if (wear === undefined) return "measured only while the agent runs";
+function wearWords({ wear }: OutboxStatus, isRunning: boolean): string {
+  if (wear === undefined) return isRunning ? "not known yet: measured from the first minute on" : "measured only while the agent runs";
   const rate = `${bytesWords(wear.bytesPerDay)} and ${numberWords(wear.syncsPerDay)} syncs a day (over ${lengthWords(wear.overMs)})`;
   if (wear.cardYears === null) return `${rate}; set buffer.card.endurance to see how long the card lasts`;
   const years = wear.cardYears >= 100 ? "over 100 years" : `${wear.cardYears.toFixed(1)} years`;

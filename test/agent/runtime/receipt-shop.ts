@@ -10,7 +10,7 @@ import { memoryLog, options } from "../../buffer/support.ts";
 import { fakeClock } from "../../support/fake-clock.ts";
 import { testPorts } from "../../support/ports.ts";
 
-export const TIMEZONE = "Europe/Paris";
+const TIMEZONE = "Europe/Paris";
 const DESTINATIONS = [{ name: "bridge", types: null }, { name: "archive", types: ["cycle"] as const }];
 export type Receipt = Body<"receipt"> & { readonly machine: string; readonly rev: number; readonly recordId: string };
 

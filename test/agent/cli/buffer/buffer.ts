@@ -14,7 +14,7 @@ import { options } from "../../../buffer/support.ts";
 import { testPorts } from "../../../support/ports.ts";
 import { run, type Ran } from "../run.ts";
 
-export const HOUR = 3_600_000;
+const HOUR = 3_600_000;
 
 export interface Bench {
   readonly folder: string;
