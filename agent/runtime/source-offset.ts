@@ -107,6 +107,7 @@ function decided(before: number | null, { policy, toleranceMs, seen, sourceNow, 
 function jumpOf({ shiftMs: before, anchor }: OffsetState, { seen, toleranceMs, sourceNow, shiftMs, arrival: { received } }: Measuring & { readonly sourceNow: UnixMs; readonly shiftMs: number }): number {
   if (seen === null || before === null || shiftMs === before) return 0;
   const carried = anchor === null ? null : carriedOn(anchor, received, false);
-  const jumpMs = carried === null ? shiftMs - before : sourceNow + shiftMs - carried;
+  // Where the axis was held ahead of a source that was set back, it has less to jump.
+  const jumpMs = anchor === null || carried === null ? shiftMs - before : sourceNow + shiftMs - carried - Math.max(0, seen - anchor.at);
   return jumpMs > Math.max(toleranceMs, STEP_MS) ? jumpMs : 0;
 }
