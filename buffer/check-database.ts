@@ -16,8 +16,12 @@ export interface Verdict {
   readonly found: string | null;
 }
 
+/** What is found once is looked for again: SQLite tells a read that fails as damage. */
 export function checkDatabase(path: string): Verdict {
   setPriority(LOWEST_PRIORITY);
+  return lookThrough(path).found === null ? { found: null } : lookThrough(path);
+}
+function lookThrough(path: string): Verdict {
   const db = new Database(path, { readonly: true, fileMustExist: true, timeout: BUSY_TIMEOUT_MS });
   try {
     const [first] = db.pragma("quick_check(1)") as readonly { readonly quick_check: string }[];

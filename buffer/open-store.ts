@@ -7,6 +7,9 @@ import { isDamage, markDamaged, prepareDatabase } from "./quarantine.ts";
 import { Store } from "./store.ts";
 import { storeError } from "./store-error.ts";
 
+/** SQLite tells a read that fails as damage. */
+const TRIES = 2;
+
 export interface OpenedStore {
   readonly store: Store;
   /** The process before us did not close the file. */
@@ -17,13 +20,14 @@ export function openStore(options: StoreOptions): OpenedStore {
   const lock = lockDirectory(options.dataDir);
   const path = join(options.dataDir, DATABASE_NAME);
   try {
-    try {
-      return prepared(options, lock);
-    } catch (cause) {
-      if (!isDamage(cause)) throw cause;
-      // Damage where the first look does not go: as if it had been found there.
-      markDamaged(options, cause instanceof Error ? cause.message : String(cause));
-      return prepared(options, lock);
+    for (let tries = 1; ; tries++) {
+      try {
+        return prepared(options, lock);
+      } catch (cause) {
+        if (!isDamage(cause) || tries > TRIES) throw cause;
+        // Met again it is damage, where the first look does not go: as if it had been found there.
+        if (tries === TRIES) markDamaged(options, cause instanceof Error ? cause.message : String(cause));
+      }
     }
   } catch (cause) {
     lock.release();

@@ -209,7 +209,10 @@ class SqliteOutbox implements Outbox {
   #lookThrough(check: QuickCheck): void {
     const { dataDir, log } = this.#options;
     check(join(dataDir, DATABASE_NAME), this.#stopCheck.signal).then((found) => {
-      if (found !== null && this.#end() === null) this.#writer.notice(faulty("corrupt", `the look through ${dataDir} after an unclean stop found damage: ${found}`), "the buffer is damaged");
+      if (found === null || this.#end() !== null) return;
+      const error = faulty("corrupt", `the look through ${dataDir} after an unclean stop found damage: ${found}`);
+      this.#store.condemn(error.message);
+      this.#writer.notice(error, "the buffer is damaged");
     }, (cause: unknown) => {
       log.error({ error: String(cause) }, "the buffer could not be looked through after an unclean stop");
     });

@@ -51,7 +51,7 @@ export function prepareDatabase(options: StoreOptions): { readonly wasLeftOpen: 
     if (replaced !== null) return { wasLeftOpen: false, replaced };
   }
   rmSync(path + NEXT_SUFFIX, { force: true });
-  const { damage, wasLeftOpen } = inspect(path);
+  const { damage, wasLeftOpen } = inspectTwice(path, options);
   const marked = existsSync(mark) ? readFileSync(mark, "utf8") || "marked as damaged while running" : null;
   if (marked === null && damage === null) return { wasLeftOpen, replaced: null };
   const replaced = replaceDamaged(options, path, marked ?? damage ?? "");
@@ -83,6 +83,14 @@ export function markDamaged({ dataDir, log }: StoreOptions, damage: string): voi
 /** True for what a damaged file answers; a table that is not there is damage too. */
 export const isDamage = (cause: unknown): boolean => faultOf(cause) === "corrupt" || (cause instanceof Error && "code" in cause && cause.code === "SQLITE_ERROR");
 
+/** SQLite tells a read that fails as damage: only what is found again is. */
+function inspectTwice(path: string, { log }: StoreOptions): ReturnType<typeof inspect> {
+  const first = inspect(path);
+  if (first.damage === null) return first;
+  const second = inspect(path);
+  if (second.damage === null) log.warn({ damage: first.damage, file: path }, "the buffer looked damaged and then did not: check the storage medium and the kernel log");
+  return second;
+}
 /** What is wrong with the file, in words, or null. Looks at the head and the newest rows only: the backlog may be long. */
 function inspect(path: string): { readonly damage: string | null; readonly wasLeftOpen: boolean } {
   let db: Connection | null = null;
@@ -119,25 +127,48 @@ interface Replacement {
   readonly release: () => void;
 }
 
-/** The database of a running store is damaged, or its name no longer means it. Throws when the new file cannot be made: then nothing has changed. */
-export function replaceRunning(options: StoreOptions, { ledger, through, ...replacement }: Omit<Replacement, "save"> & { readonly ledger: Ledger | null; readonly through: number }): void {
+/**
+ * The database of a running store is damaged, or its name no longer means it: then `displaced` is what still stands on it.
+ * Throws when the new file cannot be made: then nothing has changed.
+ */
+export function replaceRunning(options: StoreOptions, { displaced, through, ...replacement }: Omit<Replacement, "save"> & { readonly displaced: Ledger | null; readonly through: number }): void {
   mkdirSync(options.dataDir, { recursive: true, mode: 0o750 }); // The folder itself may be gone.
-  replace(options, { ...replacement, save: (target) => (ledger ? salvage(ledger.db, target, { ...options, through }) : NOTHING) });
+  if (displaced) replace(options, { ...replacement, save: (target) => salvage(displaced.db, target, { ...options, through }) });
+  else replaceFrom(options, join(options.dataDir, DATABASE_NAME), { ...replacement, through });
   rmSync(join(options.dataDir, DAMAGED_MARK), { force: true });
 }
 
-function replaceDamaged(options: StoreOptions, path: string, damage: string): Replaced {
+const replaceDamaged = (options: StoreOptions, path: string, damage: string): Replaced =>
+  replaceFrom(options, path, { damage, held: [], through: null, release: () => undefined });
+
+/** Reads the file under its name, without changing it. */
+function replaceFrom(options: StoreOptions, path: string, { through, release, ...replacement }: Omit<Replacement, "save"> & { readonly through: number | null }): Replaced {
+  const source = openForSalvage(path);
+  try {
+    return replace(options, {
+      ...replacement,
+      save: (target) => (source ? salvage(source, target, { ...options, through }) : NOTHING),
+      release() {
+        source?.close();
+        release();
+      },
+    });
+  } finally {
+    source?.close();
+  }
+}
+/** Null when SQLite cannot open it at all. */
+function openForSalvage(path: string): Connection | null {
   let db: Connection | null = null;
   try {
-    const source = db = new Database(path, { readonly: true, fileMustExist: true });
-    source.unsafeMode(true);
-    source.pragma("writable_schema = ON"); // Nothing is written; but so SQLite also reads a file that is shorter than its header says.
-    return replace(options, { damage, held: [], save: (target) => salvage(source, target, { ...options, through: null }), release: () => source.close() });
+    db = new Database(path, { readonly: true, fileMustExist: true });
+    db.unsafeMode(true);
+    db.pragma("writable_schema = ON"); // Nothing is written; but so SQLite also reads a file that is shorter than its header says.
+    return db;
   } catch (cause) {
-    if (db !== null || faultOf(cause) === "full") throw cause;
-    return replace(options, { damage, held: [], save: () => NOTHING, release: () => undefined });
-  } finally {
     db?.close();
+    if (cause instanceof Error) return null; // Whatever it is, there is nothing to read.
+    throw cause;
   }
 }
 

@@ -33,6 +33,9 @@ const CARRY_PAGES = 1_000;
 /** Under load the log grows to this many times the above before a commit has to wait for it to be carried. */
 const CARRY_LATEST = 4;
 
+/** Damage met twice within it is damage. */
+const SUSPECT_MS = 600_000;
+
 export class Store {
   readonly #options: StoreOptions;
   readonly #lock: { release(): void };
@@ -51,6 +54,9 @@ export class Store {
   #isConnected = false;
   #needsReopen = false;
   #isCorrupt = false;
+  /** Damage was met and not yet met again: a failing read looks the same. */
+  #isSuspect = false;
+  #suspectedMono = -Infinity;
   #fault: string | null = null;
   #damagedRows = 0;
 
@@ -86,7 +92,7 @@ export class Store {
   get syncedSeq(): number { return this.#syncedSeq; }
   get isUnsynced(): boolean { return this.#isUnsynced; }
   /** False while the disk gives nothing: then nothing may be asked but `mustReplace`, `recover`, `replace`, `close`. */
-  get isReadable(): boolean { return this.#isConnected && !this.#isCorrupt; }
+  get isReadable(): boolean { return this.#isConnected && !this.#isCorrupt && !this.#isSuspect; }
   /** Why this file cannot be gone on with, in words; null while it can. */
   get mustReplace(): string | null {
     if (this.#isCorrupt) return this.#fault ?? "it is damaged";
@@ -184,13 +190,25 @@ export class Store {
     if (cause instanceof InvariantError) return cause;
     const error = storeError(cause, what, this.#path);
     if (error.fault !== "full" && error.fault !== "corrupt") this.#needsReopen = true;
-    if (error.fault === "corrupt" && !this.#isCorrupt) {
-      this.#isCorrupt = true;
-      markDamaged(this.#options, error.message);
-    }
+    if (error.fault === "corrupt" && !this.#isCorrupt) this.#suspect(error.message);
     if (this.#fault === null) this.#options.log.error({ fault: error.fault, error: error.message, file: this.#path }, "the buffer failed");
     this.#fault = error.message;
     return error;
+  }
+
+  /** The file is damaged beyond doubt. */
+  condemn(damage: string): void {
+    this.#isCorrupt = true;
+    this.#fault = damage;
+    markDamaged(this.#options, damage);
+  }
+  /** SQLite tells a read that fails as damage. So the file is opened and read again first; what is met again is damage. */
+  #suspect(damage: string): void {
+    const { monoMs } = this.#options.clock.now();
+    if (monoMs - this.#suspectedMono < SUSPECT_MS) return this.condemn(damage);
+    this.#suspectedMono = monoMs;
+    this.#isSuspect = true;
+    this.#needsReopen = true;
   }
 
   close(): void {
@@ -242,7 +260,7 @@ export class Store {
   /** Sets the file aside; a new one, closed and complete, takes its place, with all that could be saved and what `held` holds. Throws; then all is as it was. */
   replace(damage: string, held: readonly Held[]): void {
     replaceRunning(this.#options, {
-      ledger: this.#isConnected ? this.#ledger : null, through: this.#syncedSeq, damage, held,
+      displaced: this.#isConnected && this.#sync.displaced() !== null ? this.#ledger : null, through: this.#syncedSeq, damage, held,
       release: () => {
         if (this.#isConnected) this.#disconnect(false);
       },
@@ -256,6 +274,7 @@ export class Store {
     if (this.#ledger.lastSeq < this.#syncedSeq || !this.#ledger.tailIsWhole())
       throw faulty("corrupt", `after an I/O error the database ${this.#path} holds rows up to ${this.#ledger.lastSeq} of ${this.#syncedSeq} stored, or damaged ones`);
     this.#needsReopen = false;
+    this.#isSuspect = false;
     this.#isUnsynced = true;
     this.#options.log.warn({ file: this.#path }, "the buffer was opened again after an I/O error");
   }
