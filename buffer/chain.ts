@@ -42,6 +42,8 @@ export function filterText(types: readonly RecordType[] | undefined): string {
 export class Chain {
   readonly id: number;
   readonly name: string;
+  /** It was not configured when the buffer was last open. */
+  wasAway = false;
   /** Its bridge is known to confirm: configured so, or seen to. */
   confirms = false;
   through: number;
@@ -69,6 +71,7 @@ export class Chain {
   readonly #aheadSeqs = new Set<number>();
   #tables: ChainTables;
   #standing: StandingTables;
+  #lostToN = 0;
   #savedStanding = "";
   #routes: readonly Route[] = [];
   #wanted: ReadonlySet<string> | "all" | "none" = "none";
@@ -85,7 +88,7 @@ export class Chain {
     this.throughN = row.through_n;
     this.#savedRejected = this.rejected = row.rejected;
     const known = standing.standing(row.id);
-    if (known) ({ confirmed: this.confirmedThrough, lost: this.lost, lost_ahead: this.lostAhead, lost_to: this.lostTo, released: this.released } = known);
+    if (known) ({ confirmed: this.confirmedThrough, lost: this.lost, lost_ahead: this.lostAhead, lost_to: this.lostTo, lost_to_n: this.#lostToN, released: this.released } = known);
     this.replays = new Replays(standing.replays(row.id));
     this.reload(lastSeq);
     this.#savedStanding = this.#standingText();
@@ -105,7 +108,8 @@ export class Chain {
     else {
       const stored = this.#tables.lastDue(this.id);
       const settled = { seq: this.through, prev: 0, n: this.throughN }; // When retention has taken every row of it.
-      this.#last = [base, settled, ...(stored ? [stored] : [])].reduce((a, b) => (b.seq > a.seq ? b : a));
+      const lost = { seq: this.lostTo, prev: 0, n: this.#lostToN }; // When the newest were given up.
+      this.#last = [base, settled, lost, ...(stored ? [stored] : [])].reduce((a, b) => (b.seq > a.seq ? b : a));
     }
   }
 
@@ -203,20 +207,28 @@ export class Chain {
       }
     }
   }
-  /** A row of it goes for want of room. `advance` when all of them have. */
+  /** A row of it goes for want of room: said before it goes. `advance` when all of them have. */
   giveUp(seq: number): void {
     this.lost++;
-    this.lostTo = Math.max(this.lostTo, seq);
+    if (seq > this.lostTo) [this.lostTo, this.#lostToN] = [seq, this.dueThrough(seq)];
     if (!this.isSettled(seq)) this.lostAhead++;
     if (this.replays.of(seq)?.released === true) this.released--;
     this.replays.take(seq);
   }
+  /** Rows up to `to` are gone, and were not given up one by one. */
+  missOut(count: number, to: number): void {
+    this.lost += count;
+    this.lostAhead += count;
+    if (to > this.lostTo) [this.lostTo, this.#lostToN] = [to, this.dueThrough(to)];
+  }
   /** Undoes what a transaction that failed gave up. */
   mark(): () => void {
     const { lost, lostAhead, lostTo, released } = this;
+    const lostToN = this.#lostToN;
     const [ranges, isDirty] = [this.replays.all, this.replays.isDirty];
     return () => {
       Object.assign(this, { lost, lostAhead, lostTo, released });
+      this.#lostToN = lostToN;
       this.replays.restore(ranges, isDirty);
     };
   }
@@ -228,7 +240,7 @@ export class Chain {
   save(): void {
     this.#tables.putCursor({ id: this.id, through: this.through, through_n: this.throughN, rejected: this.rejected });
     if (this.#standingText() !== this.#savedStanding)
-      this.#standing.putStanding({ destination: this.id, confirmed: this.confirmedThrough, lost: this.lost, lost_ahead: this.lostAhead, lost_to: this.lostTo, released: this.released });
+      this.#standing.putStanding({ destination: this.id, confirmed: this.confirmedThrough, lost: this.lost, lost_ahead: this.lostAhead, lost_to: this.lostTo, lost_to_n: this.#lostToN, released: this.released });
     if (this.replays.isDirty) this.#standing.putReplays(this.id, this.replays.all);
   }
   saved(): void {

@@ -20,7 +20,8 @@ export const SLICE_ROWS = 1_000;
 export type Sweep =
   | { readonly take: "had"; readonly young: boolean }
   | { readonly take: "value"; readonly value: number }
-  | { readonly take: "alone"; readonly value: number; readonly chain: Chain };
+  /** At most `most` of them. */
+  | { readonly take: "alone"; readonly value: number; readonly chain: Chain; readonly most: number };
 
 export interface Parts {
   readonly books: Books;
@@ -38,6 +39,8 @@ export interface Parts {
 export interface Swept {
   /** Last row looked at; null: there was none. */
   readonly to: number | null;
+  /** True when there may be more after it. */
+  readonly isFull: boolean;
   readonly removed: number;
   /** Rows given up, over all destinations. */
   readonly lost: number;
@@ -53,18 +56,18 @@ export function sweepSlice(parts: Parts, sweep: Sweep, after: number, through: n
   const { books, space, chains } = parts;
   const peeked = space.peek(after, through, SLICE_ROWS);
   const end = peeked.at(-1)?.seq;
-  if (end === undefined) return { to: null, removed: 0, lost: 0 };
+  if (end === undefined) return { to: null, isFull: false, removed: 0, lost: 0 };
   const claims = chains.map((chain) => claimsOf(books, chain, { after, to: end }, { healed: parts.healed(chain), refused: parts.refused(chain) }));
   const judged = judge(sweep, chains, peeked.map((row) => {
     const type = typeOfCode(row.type);
     return { ...row, value: valueOfCode(row.type), claims: claims.map((claim) => claim(row.seq, type)) };
   }));
   const to = judged.at(-1)?.seq;
-  if (to === undefined) return { to: null, removed: 0, lost: 0 };
+  if (to === undefined) return { to: null, isFull: false, removed: 0, lost: 0 };
   const going = new Set(judged.filter(({ goes }) => goes).map(({ seq }) => seq));
   const losses = chains.map((chain, index) => lossesOf(books, sweep, judged, { chain, index }));
   carryOut(parts, sweep, { after, to, judged, going, losses });
-  return { to, removed: going.size, lost: losses.reduce((sum, { rows }) => sum + rows.length, 0) };
+  return { to, isFull: peeked.length === SLICE_ROWS || judged.length < peeked.length, removed: going.size, lost: losses.reduce((sum, { rows }) => sum + rows.length, 0) };
 }
 
 function judge(sweep: Sweep, chains: readonly Chain[], rows: readonly Omit<Judged, "goes">[]): readonly Judged[] {
@@ -76,7 +79,8 @@ function judge(sweep: Sweep, chains: readonly Chain[], rows: readonly Omit<Judge
   if (sweep.take === "value") return rows.map((row) => ({ ...row, goes: ofValue(row) && !row.claims.includes("held") }));
   const own = chains.indexOf(sweep.chain);
   // Its span may not cover a row that its cursor has yet to pass.
-  const stop = rows.findIndex((row) => ofValue(row) && row.claims[own] === "held");
+  let taken = 0;
+  const stop = rows.findIndex((row) => ofValue(row) && (row.claims[own] === "held" || (row.claims[own] === "needed" && taken++ === sweep.most)));
   return (stop === -1 ? rows : rows.slice(0, stop)).map((row) =>
     ({ ...row, goes: ofValue(row) && row.claims.every((claim, index) => claim === "undue" || claim === "covered" || (index === own && claim === "needed")) }));
 }
@@ -149,6 +153,7 @@ function carryOut({ books, space, chains, known, teller }: Parts, sweep: Sweep, 
     ledger.transaction(() => {
       ledger.setMeta("last", String(ledger.lastSeq)); // An emptied table must not start its numbers again.
       for (const [index, { rows, told }] of losses.entries()) noteDrops(books, chains[index], { rows, told }, teller.now);
+      for (const [index, { rows }] of losses.entries()) for (const { seq } of rows) chains[index]?.giveUp(seq);
       if (going.size > 0) space.remove(after, to, judged, going);
       for (const chain of known) if (chain.isListed(after, to)) for (const seq of going) tables.dropDue(chain.id, seq);
       if (sweep.take === "value") sweeps.extend(EVERYONE, sweep.value, after + 1, to);
@@ -157,10 +162,7 @@ function carryOut({ books, space, chains, known, teller }: Parts, sweep: Sweep, 
       for (const [index, { rows, told }] of losses.entries()) {
         const chain = chains[index];
         if (!chain) continue;
-        for (const { seq } of rows) {
-          chain.giveUp(seq);
-          if (sweep.take === "alone" && chain.isListed(seq - 1, seq)) tables.dropDue(chain.id, seq);
-        }
+        if (sweep.take === "alone" && chain.isListed(after, to)) for (const { seq } of rows) tables.dropDue(chain.id, seq);
         for (const loss of told) tellLoss(teller, chain, loss);
       }
       for (const chain of chains) if (chain.isDirty) chain.save();

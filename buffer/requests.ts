@@ -8,7 +8,7 @@ import type { RecordType } from "../agent/contract/record.ts";
 import type { Books } from "./books.ts";
 import type { Chain } from "./chain.ts";
 import type { Dead } from "./chain-tables.ts";
-import { coveredBy, tellLoss, type Teller } from "./losses.ts";
+import { coveredBy, tellLoss, type Teller, type UntoldLoss } from "./losses.ts";
 import { REPLAYS_AT_ONCE } from "./replays.ts";
 
 const no = (reason: string): Answer => ({ ok: false, reason });
@@ -83,6 +83,8 @@ export function releaseDead(books: Books, chain: Chain, from: number, { teller, 
   if (dead.reason === "corrupt" || dead.reason === "retention") return no(`rows ${dead.from} to ${dead.to} cannot be read any more (${dead.reason}): they cannot be sent again`);
   const kept = readKept(books, chain, dead);
   if (!kept) return no(`rows ${dead.from} to ${dead.to} are no longer kept`);
+  const gone = goneOf(books, chain, kept);
+  if (gone === null) return no(`a part of the rows ${dead.from} to ${dead.to} is no longer kept, and which one cannot be told apart in their loss record: they stay lost`);
   const restore = chain.mark();
   const { rejected } = chain;
   if (!chain.replays.add(kept.first, kept.last, true)) return no(`${REPLAYS_AT_ONCE} ranges wait already to be sent again to ${chain.name}: try when they have been`);
@@ -91,7 +93,7 @@ export function releaseDead(books: Books, chain: Chain, from: number, { teller, 
   try {
     books.ledger.transaction(() => {
       books.tables.dropDead(chain.id, from);
-      revise(books, chain, kept, teller);
+      if (gone) tellLoss(teller, chain, gone);
       for (const one of known) if (one.isDirty) one.save();
     });
   } catch (cause) {
@@ -115,15 +117,19 @@ function readKept({ rows }: Books, chain: Chain, dead: Dead): Released | null {
   return count === 0 ? null : { dead, count, byType, first, firstPrev, last };
 }
 
-/** The loss record of a range that is sent again: void, or what of it is gone for good. */
-function revise({ standing }: Books, chain: Chain, { dead, count, byType, first, firstPrev }: Released, teller: Teller): void {
+/**
+ * How the loss record of a range changes that is sent again: void, or only what of it is gone for good. Undefined: nothing
+ * told of it. Null: what is gone and what is kept lie among each other, and no record could name the one without the other.
+ */
+function goneOf({ standing }: Books, chain: Chain, { dead, count, byType, first, firstPrev }: Released): UntoldLoss | null | undefined {
   const told = standing.told(chain.id, dead.from);
-  if (!told || told.count === 0) return;
+  if (!told || told.count === 0) return undefined;
   const left: Partial<Record<RecordType, number>> = {};
   for (const [type, lost] of Object.entries(told.byType) as [RecordType, number][]) if (lost > (byType[type] ?? 0)) left[type] = lost - (byType[type] ?? 0);
-  const remaining = Math.max(0, told.count - count);
-  const to = first > dead.from ? firstPrev : told.to;
-  tellLoss(teller, chain, { from: told.from, to: remaining === 0 ? told.to : to, value: told.value, reason: told.reason, count: remaining, byType: left, start: told.start, end: told.end });
+  const [remaining, isBefore] = [Math.max(0, told.count - count), chain.dueThrough(firstPrev) - chain.dueThrough(dead.from - 1) === told.count - count];
+  const isApart = remaining === 0 || isBefore || Object.keys(left).every((type) => byType[type as RecordType] === undefined);
+  if (!isApart) return null;
+  return { from: told.from, to: remaining > 0 && isBefore && first > dead.from ? firstPrev : told.to, value: told.value, reason: told.reason, count: remaining, byType: left, start: told.start, end: told.end };
 }
 
 /** Forgets dead letters; their loss record stands. */

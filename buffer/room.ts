@@ -90,9 +90,15 @@ export class Room {
     if (this.#stage === null && used < GIVE_UP_FROM * this.#limitPages) return isChanged;
     return this.#giveUp(parts, used >= PRESSING * this.#limitPages ? SLICES_PRESSING : SLICES) || isChanged;
   }
-  /** A write found no room. True when some was made: it may be tried again. */
-  make(parts: Parts): boolean {
+  /** A write found no room. True when some was made: it may be tried again. `carry`: carries the log into the database, after which it starts over. */
+  make(parts: Parts, carry: () => void): boolean {
     try {
+      if (this.#giveUp(parts, SLICES_PRESSING)) return true;
+    } catch (cause) {
+      if (faultOf(cause) !== "full") throw cause;
+    }
+    try {
+      carry();
       if (this.#giveUp(parts, SLICES_PRESSING)) return true;
     } catch (cause) {
       if (faultOf(cause) !== "full") throw cause;
@@ -142,11 +148,13 @@ export class Room {
     const waits = (): number => chain.waiting * chain.meanBytes;
     if (waits() > limitBytes) this.#beyond.add(chain);
     let isChanged = false;
-    for (let [left, value] = [SLICES, 1]; left > 0 && this.#beyond.has(chain) && value <= VALUES.length; left--) {
-      const done = sweepSlice(parts, { take: "alone", value, chain }, Math.max(parts.books.sweeps.to(chain.id, value), chain.through), parts.syncedSeq);
+    for (let [left, value] = [SLICES, 1]; left > 0 && this.#beyond.has(chain) && value <= VALUES.length; ) {
+      const most = Math.ceil((waits() - ALONE_UNTIL * limitBytes) / chain.meanBytes);
+      const done = sweepSlice(parts, { take: "alone", value, chain, most }, Math.max(parts.books.sweeps.to(chain.id, value), chain.through), parts.syncedSeq);
       isChanged ||= done.removed + done.lost > 0;
       if (waits() <= ALONE_UNTIL * limitBytes) this.#beyond.delete(chain);
-      else if (done.to === null) [value, left] = [value + 1, left + 1];
+      if (done.lost > 0 || done.isFull) left--;
+      if (!done.isFull || done.to === null) value++;
     }
     return isChanged;
   }

@@ -101,6 +101,7 @@ CREATE TABLE IF NOT EXISTS standing (  -- what more is known of a destination; a
   lost INTEGER NOT NULL,        -- rows given up for it for want of room
   lost_ahead INTEGER NOT NULL,  -- how many of them lie after destination.through
   lost_to INTEGER NOT NULL,     -- the last of them, 0: none
+  lost_to_n INTEGER NOT NULL,   -- its number among the rows due: the chain may end with it
   released INTEGER NOT NULL,    -- refused rows that wait to be sent again
   crc INTEGER NOT NULL
 );

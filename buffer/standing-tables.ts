@@ -12,6 +12,7 @@ export interface Standing {
   readonly lost: number;
   readonly lost_ahead: number;
   readonly lost_to: number;
+  readonly lost_to_n: number;
   readonly released: number;
 }
 export interface ReplayRange {
@@ -58,8 +59,8 @@ export type StandingTables = ReturnType<typeof openStandingTables>;
 
 export function openStandingTables(db: Connection) {
   const checked = checkerOf(db);
-  const standing = db.prepare<[number], Summed<Standing>>("SELECT destination, confirmed, lost, lost_ahead, lost_to, released, crc FROM standing WHERE destination = ?");
-  const putStanding = db.prepare<[number, number | null, number, number, number, number, number]>("INSERT OR REPLACE INTO standing (destination, confirmed, lost, lost_ahead, lost_to, released, crc) VALUES (?, ?, ?, ?, ?, ?, ?)");
+  const standing = db.prepare<[number], Summed<Standing>>("SELECT destination, confirmed, lost, lost_ahead, lost_to, lost_to_n, released, crc FROM standing WHERE destination = ?");
+  const putStanding = db.prepare<[number, number | null, number, number, number, number, number, number]>("INSERT OR REPLACE INTO standing (destination, confirmed, lost, lost_ahead, lost_to, lost_to_n, released, crc) VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
   const replays = db.prepare<[number], Summed<{ readonly from_seq: number; readonly to_seq: number; readonly released: number }>>("SELECT from_seq, to_seq, released, crc FROM replay WHERE destination = ? ORDER BY from_seq");
   const dropReplays = db.prepare<[number]>("DELETE FROM replay WHERE destination = ?");
   const putReplay = db.prepare<[number, number, number, number, number]>("INSERT INTO replay (destination, from_seq, to_seq, released, crc) VALUES (?, ?, ?, ?, ?)");
@@ -72,11 +73,11 @@ export function openStandingTables(db: Connection) {
   return {
     standing(destination: number): Standing | undefined {
       const row = standing.get(destination);
-      return row && checked(row, sum(row.destination, row.confirmed, row.lost, row.lost_ahead, row.lost_to, row.released), "standing");
+      return row && checked(row, sum(row.destination, row.confirmed, row.lost, row.lost_ahead, row.lost_to, row.lost_to_n, row.released), "standing");
     },
     putStanding(row: Standing): void {
-      const crc = sum(row.destination, row.confirmed, row.lost, row.lost_ahead, row.lost_to, row.released);
-      putStanding.run(row.destination, row.confirmed, row.lost, row.lost_ahead, row.lost_to, row.released, crc);
+      const crc = sum(row.destination, row.confirmed, row.lost, row.lost_ahead, row.lost_to, row.lost_to_n, row.released);
+      putStanding.run(row.destination, row.confirmed, row.lost, row.lost_ahead, row.lost_to, row.lost_to_n, row.released, crc);
     },
     replays: (destination: number): readonly ReplayRange[] => replays.all(destination).map((row) => {
       checked(row, sum(destination, row.from_seq, row.to_seq, row.released), "replay");

@@ -6,6 +6,7 @@ import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { InvariantError, type StoreError } from "../agent/contract/errors.ts";
 import type { Checkpoint, OutboxStatus } from "../agent/contract/outbox.ts";
+import { tellAbsence } from "./away.ts";
 import { openBooks, type Books } from "./books.ts";
 import type { Chain } from "./chain.ts";
 import { openChains } from "./chains.ts";
@@ -68,8 +69,9 @@ export class Store {
     ({ books: this.#books, space: this.#space, sync: this.#sync } = this.#connect());
     try {
       this.#chains = this.#ledger.transaction(() => openChains(this.#ledger, this.#books.tables, options.destinations));
-      this.#sync.syncNow();
       this.#configured = this.#chains.filter((chain) => options.destinations.some(({ name }) => name === chain.name));
+      this.#ledger.transaction(() => this.#configured.forEach((chain) => tellAbsence(this.#books, chain, this.#teller())));
+      this.#sync.syncNow();
       this.#syncedSeq = this.#ledger.lastSeq;
       this.#upkeep.load(this.#books, this.#configured);
       this.desk = new Desk({
@@ -125,7 +127,7 @@ export class Store {
         for (const checkpoint of checkpoints.values()) this.#ledger.saveCheckpoint(checkpoint);
         this.desk.deliveries.write(this.#books, this.#teller());
         this.#upkeep.note(this.#books, this.#configured);
-        this.#saveCursors();
+        for (const chain of this.#chains) if (chain.isDirty) chain.save();
       });
     } catch (cause) {
       for (const chain of this.#chains) chain.reload(this.#ledger.lastSeq);
@@ -174,13 +176,12 @@ export class Store {
     const pages = frames - carried;
     const enough = this.#options.carryPages ?? CARRY_PAGES;
     if (pages >= (isIdle ? enough : CARRY_LATEST * enough)) carryLog(this.#ledger.db);
-    this.#upkeep.tidy(isIdle);
+    this.#upkeep.tidy();
   }
 
   /** After a write that found no room: gives up rows that every destination has had. False when there is none. */
   makeRoom(): boolean {
-    if (!this.#isConnected) return false;
-    const isMade = this.#upkeep.makeRoom();
+    const isMade = this.#isConnected && this.#upkeep.makeRoom(() => carryLog(this.#ledger.db));
     if (isMade) this.#isUnsynced = true;
     return isMade;
   }
@@ -283,9 +284,6 @@ export class Store {
     const seq = this.#ledger.append(row);
     for (const chain of this.#chains) chain.extend(seq, row.type, row.body.length);
     return seq;
-  }
-  #saveCursors(): void {
-    for (const chain of this.#chains) if (chain.isDirty) chain.save();
   }
 
   #teller(): Teller {

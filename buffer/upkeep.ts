@@ -48,13 +48,13 @@ export class Upkeep {
     return this.#room.keep(this.#parts());
   }
   /** A write found no room: true when some was made. */
-  makeRoom(): boolean {
-    return this.#room.make(this.#parts());
+  makeRoom(carry: () => void): boolean {
+    return this.#room.make(this.#parts(), carry);
   }
-  tidy(isIdle: boolean): void {
+  tidy(): void {
     const parts = this.#parts();
     this.#retention.slice(parts, this.#room.isHalfFull(parts.space));
-    if (isIdle) this.#room.keepBallast();
+    this.#room.keepBallast();
   }
 
   #parts(): Parts {

@@ -193,8 +193,8 @@ export class Writer {
     }).finally(() => {
       this.#isSyncing = false;
       this.#sync();
+      this.#tidy(); // Under load there is always a next sync: the log must be carried all the same.
       if (this.#isSyncing) return;
-      this.#tidy();
       this.#retryLater();
       for (const resume of this.#idle.splice(0)) resume();
     }).catch((cause: unknown) => {
@@ -210,7 +210,7 @@ export class Writer {
   #tidy(): void {
     if (this.#isClosing || this.#trouble !== null) return;
     try {
-      this.#store.tidy(this.#queue.isEmpty || this.#timer.isHeld);
+      this.#store.tidy(!this.#isSyncing && (this.#queue.isEmpty || this.#timer.isHeld));
     } catch (cause) {
       this.#fail(cause, "cannot tidy the buffer");
     }

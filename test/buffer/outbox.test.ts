@@ -216,20 +216,21 @@ describe("retention", () => {
     expect(await third.commit(commitOf([record(9)]))).toBe(1_501);
     expect(third.pending("slow", 0, 10)).toMatchObject([{ seq: 1_501, prev: 1_500 }]);
   });
-  it("keeps young acknowledged rows until half the budget is used", async () => {
-    const dataDir = temporaryDirectory();
-    const young = { observedAt: options({ dataDir }).clock.now().unixMs };
-    const outbox = open({ dataDir, budgetBytes: 1_000_000 });
-    await outbox.commit(commitOf([record(1, "state", { text: "x".repeat(1_000) })], young));
-    outbox.settle("bridge", { accepted: [1], rejected: [] });
-    await outbox.close();
-    const again = open({ dataDir, budgetBytes: 1_000_000 });
-    await again.commit(commitOf(Array.from({ length: 600 }, (_, i) => record(i + 2, "state", { text: "x".repeat(1_000) })), young));
-    await again.commit(commitOf([record(700)], young));
-    await again.close();
-    const db = new Database(file(dataDir), { readonly: true });
-    expect(db.prepare("SELECT min(seq) AS first FROM record").get()).toEqual({ first: 2 });
-    db.close();
+  it("lets confirmed rows go once half the budget is used, and keeps what only the broker had", async () => {
+    const budgetBytes = 1_000_000;
+    for (const isConfirmed of [true, false]) {
+      const dataDir = temporaryDirectory();
+      const young = { observedAt: options({ dataDir }).clock.now().unixMs };
+      const outbox = open({ dataDir, budgetBytes });
+      await outbox.commit(commitOf([record(1, "state", { text: "x".repeat(1_000) })], young));
+      outbox.settle("bridge", { accepted: numbers(outbox), rejected: [] });
+      if (isConfirmed) expect(outbox.confirm("bridge", outbox.epoch, 1)).toEqual({ ok: true, rows: 1 });
+      await outbox.commit(commitOf(Array.from({ length: 450 }, (_, i) => record(i + 2, "state", { text: "x".repeat(1_000) })), young));
+      await outbox.commit(commitOf([record(700)], young));
+      expect(outbox.history(0, 1)[0]?.seq).toBe(isConfirmed ? 2 : 1);
+      expect(numbers(outbox)).toHaveLength(451);
+      await outbox.close();
+    }
   });
 });
 

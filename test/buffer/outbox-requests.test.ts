@@ -1,0 +1,132 @@
+/** What a bridge and a person may ask of the outbox: confirmations, repeats, dead letters; what is refused says why. */
+import { describe, expect, it } from "vitest";
+import type { Outbox } from "../../agent/contract/outbox.ts";
+import { commitOf, record } from "./records.ts";
+import { numbers, open, temporaryDirectory } from "./support.ts";
+
+const destinations = [{ name: "all" }, { name: "cycles", types: ["cycle"] as const }];
+const states = (from: number, count: number): ReturnType<typeof record>[] => Array.from({ length: count }, (_, i) => record(from + i));
+const backlog = (outbox: Outbox, name: string): unknown => outbox.status().destinations.find((one) => one.name === name);
+const again = (outbox: Outbox, name = "all", after = 0): readonly number[] => outbox.replaying(name, after, 1_000).map(({ seq }) => seq);
+const stored = (outbox: Outbox): Promise<number> => outbox.commit(commitOf([]));
+const losses = (outbox: Outbox): readonly Record<string, unknown>[] =>
+  outbox.history(0, 10_000).filter(({ type }) => type === "loss").map(({ id, rev, body }) => ({ id, rev, ...(JSON.parse(body) as Record<string, unknown>) }));
+
+describe("a confirmation", () => {
+  it("moves on and never back, survives, and makes its destination one that confirms", async () => {
+    const dataDir = temporaryDirectory();
+    const outbox = open({ dataDir, destinations });
+    await outbox.commit(commitOf([record(1), record(2, "cycle"), record(3), record(4, "cycle")]));
+    expect(backlog(outbox, "cycles")).toMatchObject({ confirmedThrough: null, isConfirming: false });
+    outbox.settle("cycles", { accepted: numbers(outbox, "cycles"), rejected: [] });
+    expect(outbox.confirm("cycles", outbox.epoch, 4)).toEqual({ ok: true, rows: 2 });
+    expect(outbox.confirm("cycles", outbox.epoch, 2)).toEqual({ ok: true, rows: 0 });
+    await outbox.close();
+    const after = open({ dataDir, destinations });
+    expect(backlog(after, "cycles")).toMatchObject({ confirmedThrough: 4, isConfirming: true });
+    expect(backlog(after, "all")).toMatchObject({ confirmedThrough: null, isConfirming: false });
+  });
+  it("is refused in words: another epoch, a row never sent, one never due, no number, nobody", async () => {
+    const outbox = open({ dataDir: temporaryDirectory(), destinations });
+    await outbox.commit(commitOf([record(1), record(2, "cycle"), record(3)]));
+    const refused = (name: string, epoch: string, through: number): unknown => outbox.confirm(name, epoch, through);
+    expect(refused("all", "e".repeat(5_000), 1)).toEqual({ ok: false, reason: `epoch ${"e".repeat(40)} is not this buffer's: it is ${outbox.epoch}` });
+    expect(refused("all", outbox.epoch, 1)).toMatchObject({ ok: false, reason: expect.stringContaining("row 1 was never sent to all") as string });
+    numbers(outbox, "all");
+    numbers(outbox, "cycles");
+    expect(refused("all", outbox.epoch, 3)).toEqual({ ok: true, rows: 3 });
+    expect(refused("cycles", outbox.epoch, 1)).toEqual({ ok: false, reason: "row 1 was never due to cycles" });
+    for (const through of [0, -1, 1.5, NaN, Infinity]) expect(refused("all", outbox.epoch, through)).toMatchObject({ ok: false });
+    expect(refused("nobody", outbox.epoch, 1)).toEqual({ ok: false, reason: "no destination nobody is configured" });
+  });
+});
+
+describe("a repeat", () => {
+  it("comes in order, with its place in the chain, until it is settled; over a restart; and wakes whoever waits", async () => {
+    const dataDir = temporaryDirectory();
+    const outbox = open({ dataDir, destinations });
+    await outbox.commit(commitOf([...states(1, 5), record(6, "cycle"), ...states(7, 4)]));
+    outbox.settle("all", { accepted: numbers(outbox, "all"), rejected: [] });
+    const woken = outbox.arrival(10, new AbortController().signal);
+    expect(outbox.replay("all", outbox.epoch, 3, 8)).toEqual({ ok: true, rows: 6 });
+    await woken;
+    expect(outbox.replaying("all", 0, 3).map(({ seq, prev }) => [seq, prev])).toEqual([[3, 2], [4, 3], [5, 4]]);
+    expect(numbers(outbox, "all")).toEqual([]);
+    outbox.settle("all", { accepted: [5, 3], rejected: [] });
+    expect(again(outbox)).toEqual([4, 6, 7, 8]);
+    expect(again(outbox, "all", 6)).toEqual([7, 8]);
+    await outbox.close();
+    const after = open({ dataDir, destinations });
+    expect(again(after)).toEqual([4, 6, 7, 8]);
+    expect(backlog(after, "all")).toMatchObject({ replaying: 4, waiting: 0, acknowledged: 10 });
+    after.settle("all", { accepted: [4, 6, 7, 8], rejected: [] });
+    expect(again(after)).toEqual([]);
+  });
+  it("holds what is due to the destination alone, and what was sent; the rest comes by itself", async () => {
+    const outbox = open({ dataDir: temporaryDirectory(), destinations });
+    await outbox.commit(commitOf([record(1), record(2, "cycle"), record(3), record(4, "cycle"), record(5, "cycle")]));
+    outbox.settle("cycles", { accepted: [2, 4], rejected: [] });
+    expect(outbox.replay("cycles", outbox.epoch, 1, 1_000_000)).toEqual({ ok: true, rows: 2 });
+    expect(again(outbox, "cycles")).toEqual([2, 4]);
+    expect(numbers(outbox, "cycles")).toEqual([5]);
+  });
+  it("is refused in words: another epoch, no range, nothing sent, nothing due, too many ranges", async () => {
+    const outbox = open({ dataDir: temporaryDirectory(), destinations });
+    await outbox.commit(commitOf([...states(1, 299), record(300, "cycle")]));
+    const refused = (from: number, to: number, name = "all"): unknown => outbox.replay(name, outbox.epoch, from, to);
+    expect(outbox.replay("all", "other", 1, 2)).toMatchObject({ ok: false, reason: expect.stringContaining("epoch") as string });
+    expect(refused(5, 4)).toEqual({ ok: false, reason: "5 to 4 is no range of rows" });
+    expect(refused(1, 4)).toEqual({ ok: false, reason: "rows 1 to 4 have not been sent yet: they come by themselves" });
+    outbox.settle("all", { accepted: numbers(outbox, "all"), rejected: [] });
+    outbox.settle("cycles", { accepted: [300], rejected: [] });
+    expect(refused(1, 299, "cycles")).toMatchObject({ ok: false, reason: expect.stringContaining("none of the rows 1 to 299 was due to cycles") as string });
+    for (let n = 0; n < 64; n++) expect(refused(1 + 3 * n, 1 + 3 * n)).toMatchObject({ ok: true });
+    expect(refused(250, 250)).toMatchObject({ ok: false, reason: expect.stringContaining("64 ranges") as string });
+    expect(refused(1, 3)).toMatchObject({ ok: true }); // What joins others is no further one.
+    expect(again(outbox).slice(0, 4)).toEqual([1, 2, 3, 4]);
+  });
+});
+
+describe("dead letters", () => {
+  async function refused(dataDir: string): Promise<Outbox> {
+    const outbox = open({ dataDir, destinations });
+    await outbox.commit(commitOf([...states(1, 3), record(4, "cycle"), ...states(5, 2)]));
+    outbox.settle("all", { accepted: [1, 6], rejected: [2, 3, 4].map((seq) => ({ seq, reason: "0x87 not authorized" })) });
+    await stored(outbox);
+    return outbox;
+  }
+  it("are listed, and released: sent again, their loss record voided", async () => {
+    const outbox = await refused(temporaryDirectory());
+    expect(outbox.deadLetters(10)).toMatchObject([{ destination: "all", fromSeq: 2, toSeq: 4, reason: "0x87 not authorized" }]);
+    expect(backlog(outbox, "all")).toMatchObject({ rejected: 3, waiting: 2, acknowledged: 2 });
+    expect(outbox.release("all", 2)).toEqual({ ok: true, rows: 3 });
+    await stored(outbox);
+    expect(outbox.deadLetters(10)).toEqual([]);
+    expect(again(outbox)).toEqual([2, 3, 4]);
+    const [first, second] = losses(outbox);
+    expect(first).toMatchObject({ rev: 1, status: "closed", fromSeq: 2, toSeq: 4, count: 3, byType: { state: 2, cycle: 1 } });
+    expect(second).toMatchObject({ id: first?.["id"], rev: 2, status: "void", fromSeq: 2, toSeq: 4, count: 3 });
+    expect(backlog(outbox, "all")).toMatchObject({ rejected: 0, acknowledged: 2, waiting: 6, replaying: 3 });
+    outbox.settle("all", { accepted: [2, 4], rejected: [{ seq: 3, reason: "0x87 not authorized" }] });
+    await stored(outbox);
+    expect(losses(outbox).at(-1)).toMatchObject({ rev: 1, status: "closed", fromSeq: 3, toSeq: 3, count: 1 });
+    expect(backlog(outbox, "all")).toMatchObject({ rejected: 1, acknowledged: 4 });
+  });
+  it("are purged for good; the loss record stands, and a repeat leaves them out", async () => {
+    const outbox = await refused(temporaryDirectory());
+    expect(outbox.purge("all", 2)).toEqual({ ok: true, rows: 3 });
+    expect(outbox.deadLetters(10)).toEqual([]);
+    outbox.settle("all", { accepted: [5], rejected: [] });
+    outbox.replay("all", outbox.epoch, 1, 6);
+    expect(again(outbox)).toEqual([1, 5, 6]);
+    expect(losses(outbox)).toHaveLength(1);
+    expect(outbox.release("all", 2)).toEqual({ ok: false, reason: "no dead letters of all begin at row 2" });
+  });
+  it("stay known when the process dies before its cursor was written", async () => {
+    const dataDir = temporaryDirectory();
+    const outbox = await refused(dataDir);
+    outbox.settle("all", { accepted: [5], rejected: [] });
+    await outbox.close();
+    expect(numbers(open({ dataDir, destinations }), "all")).toEqual([7]);
+  });
+});
