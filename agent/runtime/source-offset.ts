@@ -1,7 +1,7 @@
 /**
  * How far a source's clock is from ours, and by which constant its stamps are moved (design.md §3). Pure; the state lies
- * in the checkpoint. The constant is decided with the first measurement of a session and stands while it lasts; the
- * offset is measured again each AGAIN_MS, and after a step of our clock, for health alone.
+ * in the checkpoint. The constant is decided with the first measurement of a session and stands while it lasts, or until
+ * our clock is set; the offset is measured again each AGAIN_MS, for health alone.
  *
  * By a clock that is not set nothing is measured: stamps stay as they were. A step of our own clock is no error of the
  * source: one that was right before it stays as it is. A constant that would take time back is not taken: the one before
@@ -54,11 +54,12 @@ export function measureOffset(given: OffsetState, by: Measuring): Measured {
   const state = by.policy === "gateway" ? { ...given, shiftMs: 0, anchor: null } : given;
   const { sourceNow, arrival: { received, unsynchronised }, caughtUp, policy } = by;
   const before = state.shiftMs ?? 0;
-  const isDue = !state.isDecided || (caughtUp && isOwed(state, received));
+  const isDecided = state.isDecided && !isStepped(state, received);
+  const isDue = !isDecided || (caughtUp && isOwed(state, received));
   if (sourceNow === null || unsynchronised || !isDue) return anchored({ ...state, shiftMs: before, jumpMs: 0 }, by);
   const offsetMs = sourceNow - received.unixMs;
   const measured = { ...state, shiftMs: before, offsetMs, measuredAt: received, excusedMs: excused(state, { ...by, offsetMs }), isDecided: true, jumpMs: 0 };
-  if (state.isDecided || policy === "gateway") return anchored(measured, by);
+  if (isDecided || policy === "gateway") return anchored(measured, by);
   const shiftMs = decided(state.shiftMs, { ...by, offsetMs, excusedMs: measured.excusedMs, sourceNow });
   return anchored({ ...measured, shiftMs, jumpMs: jumpOf(state, { ...by, shiftMs, sourceNow }) }, by);
 }
@@ -74,10 +75,8 @@ function anchored(measured: Measured, { sourceNow, policy, arrival: { received, 
   return { ...measured, anchor: { at: unixMs(sourceNow + (measured.shiftMs ?? 0)), received, isDated: unsynchronised !== true } };
 }
 
-function isOwed({ measuredAt }: OffsetState, now: Instant): boolean {
-  if (measuredAt === null || measuredAt.boot !== now.boot) return true;
-  return now.monoMs - measuredAt.monoMs >= AGAIN_MS || Math.abs(steppedMs(measuredAt, now)) > STEP_MS;
-}
+const isOwed = ({ measuredAt }: OffsetState, now: Instant): boolean => measuredAt === null || measuredAt.boot !== now.boot || now.monoMs - measuredAt.monoMs >= AGAIN_MS;
+const isStepped = ({ measuredAt }: OffsetState, now: Instant): boolean => measuredAt !== null && measuredAt.boot === now.boot && Math.abs(steppedMs(measuredAt, now)) > STEP_MS;
 
 /** A source that was right and did not follow a step of our clock is as right as it was. */
 function excused(state: OffsetState, { offsetMs, toleranceMs, arrival: { received } }: Measuring & { readonly offsetMs: number }): number {

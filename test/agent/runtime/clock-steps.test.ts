@@ -1,5 +1,5 @@
 /** What steps of our own clock, and wrong clocks of sources, do to event time: on the source's axis nothing, on ours what is true. */
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { MachineEvent } from "../../../agent/contract/detector.ts";
 import type { Arrival, Batch, Reading } from "../../../agent/contract/observation.ts";
@@ -23,7 +23,7 @@ const settings = (policy: StampSettings["policy"]): StampSettings => ({ machine:
 const words = (events: readonly MachineEvent[]): string[] => events.map((event) => {
   const seconds = (event.at - T0) / 1_000;
   if (event.kind === "gap") return `${seconds} ${event.gap.reason} to ${event.gap.to === undefined ? "…" : (event.gap.to - T0) / 1_000}`;
-  return event.kind === "tick" ? `${seconds} tick` : [`${seconds}`, ...event.items.map(({ signal, value, clamped }) => `${signal}=${String(value)}${clamped ? "!" : ""}`)].join(" ");
+  return event.kind === "tick" ? `${seconds} tick` : [`${seconds}`, ...event.items.map(({ signal, value, clamped }) => `${signal}=${typeof value === "object" ? "none" : String(value)}${clamped ? "!" : ""}`)].join(" ");
 });
 type Told = readonly [Batch, Arrival] | "a new session";
 /** With the state written out between any two, as a kill would have it. */
@@ -122,6 +122,20 @@ describe("readings that their source stamps", () => {
     const { said, state } = play("auto", [[batch([says("execution", "ACTIVE", 1)], 1), arrival(1, -HOUR)], [batch([], 9), arrival(9, -HOUR)], "a new session", [batch([says("execution", "READY", 60)], 60), arrival(60)]]);
     expect(said).toEqual([`${1 - HOUR} execution=ACTIVE`, `${9 - HOUR} clock-step to 9`, "9 execution=ACTIVE", "60 execution=READY"]);
     expect(state).toMatchObject({ shiftMs: 0, offsetMs: 0 });
+  });
+});
+
+describe("a source that was shifted to our clock is dated by it, and follows it", () => {
+  const shifted = (): readonly Told[] => [[batch([says("execution", "ACTIVE", 1)], 1), arrival(1, -HOUR)], [batch([], 9), arrival(9, -HOUR)]];
+  test("set forward within the session: the hour is a gap, and the shift is gone", () => {
+    const { said, state } = play("auto", [...shifted(), [batch([says("execution", "READY", 60)], 60), arrival(60)]]);
+    expect(said).toEqual([`${1 - HOUR} execution=ACTIVE`, `${9 - HOUR} clock-step to 9`, "9 execution=ACTIVE", "60 execution=READY"]);
+    expect(state).toMatchObject({ shiftMs: 0, offsetMs: 0 });
+  });
+  test("set back within the session: nothing moves", () => {
+    const { said, state } = play("auto", [...shifted(), [batch([says("execution", "READY", 60)], 60), arrival(60, -2 * HOUR)]]);
+    expect(said).toEqual([`${1 - HOUR} execution=ACTIVE`, `${60 - HOUR} execution=READY`]);
+    expect(state).toMatchObject({ shiftMs: -HOUR * 1_000, offsetMs: 2 * HOUR * 1_000 });
   });
 });
 
