@@ -231,6 +231,35 @@ describe("the cable back within refill_hold", () => {
   });
 });
 
+describe("the cable back after refill_hold, and the machine's agent still has some of it", () => {
+  it("unknown shrinks to what is lost for good, under its own id, and what was made after it is told", async () => {
+    const { machine, watching } = await begin({ bufferSize: 64 });
+    await using _machine = machine;
+    await using _watching = watching;
+    await play(machine, watching, PULLED[1] as Pulled);
+    await pull(machine, watching);
+    for (let second = 401; second <= 1_900; second += 10) machine.says(second, { sload: second % 90 });
+    machine.says(1_905, { exec: "PROGRAM_COMPLETED" });
+    machine.says(1_906, { exec: "READY", pcount: 12 });
+    await watching.clock.advance((HOLD_S + 10) * 1_000);
+    await watching.running.until(() => gaps(watching).length === 1, "the gap is recorded");
+    const [declared] = gaps(watching);
+    machine.passes(BACK);
+    await machine.agent.plugCable();
+    await watching.running.until(() => closedGap(watching), "the gap ends");
+    await watching.caughtUp(machine);
+    const [gap, ...further] = gaps(watching);
+    expect(further).toEqual([]);
+    expect(gap).toMatchObject({ recordId: declared?.["recordId"], status: "closed", reason: "position-jump", start: instant(SEEN), missing: expect.any(Number) as number });
+    const end = secondOf(gap?.["end"]) ?? 0;
+    expect(end).toBeGreaterThan(1_000);
+    expect(end).toBeLessThan(1_905);
+    expect(watching.states().slice(-3)).toEqual([`UNKNOWN ${SEEN} ${end}`, `RUNNING ${end} 1905`, "READY 1905 …"]);
+    expect(watching.running.last("cycle").at(-1)).toMatchObject({ start: instant(end), end: instant(1_905), outcome: "completed", startObserved: false });
+    expectTiled(watching);
+  });
+});
+
 describe("a source that is not there", () => {
   it("from the first start on: unknown from the start, for hours, and never idle", async () => {
     await using watching = await watch(`http://127.0.0.1:${await freePort()}`);
