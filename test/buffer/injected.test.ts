@@ -3,6 +3,7 @@
  * from the system call itself, by strace. Whatever k, every commit is stored in the end, once, under the number reported.
  */
 import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, it } from "vitest";
@@ -17,6 +18,7 @@ describeNeeding(["strace"], "a system call of the buffer that fails", () => {
   it.each([
     ["pwrite64", "EIO", "70"], ["pwrite64", "EIO", "90..97"], ["pwrite64", "ENOSPC", "75"], ["pwrite64", "ENOSPC", "80..83"],
     ["fdatasync", "EIO", "3"], ["fsync", "EIO", "6..9"],
+    ["pread64", "EIO", "20"], ["pread64", "EIO", "60"],
   ])("%s with %s, at %s", { timeout: 60_000 }, async (call, error, when) => {
     const dataDir = temporaryDirectory();
     await open({ dataDir }).close(); // What fails is the work, not the making of the file.
@@ -24,7 +26,9 @@ describeNeeding(["strace"], "a system call of the buffer that fails", () => {
     const { stdout } = await promisify(execFile)("strace", args, { timeout: 50_000 });
     const { numbers, faults } = JSON.parse(stdout) as { readonly numbers: readonly number[]; readonly faults: readonly string[] };
     expect(numbers).toEqual(Array.from({ length: COMMITS }, (_, i) => 2 * (i + 1)));
-    for (const fault of faults) expect(fault).toBe(error === "ENOSPC" ? "full" : "io");
+    const expected = error === "ENOSPC" ? "full" : call === "pread64" ? "corrupt" : "io"; // So SQLite tells a read that fails.
+    expect([expected]).toEqual(expect.arrayContaining([...faults]));
+    expect(existsSync(join(dataDir, "quarantine"))).toBe(false); // What is met once is read again.
     const outbox = open({ dataDir });
     expect(outbox.pending("bridge", 0, 1_000).map(({ seq, id }) => [seq, id])).toEqual(Array.from({ length: 2 * COMMITS }, (_, i) => [i + 1, uuid(i + 1)]));
     expect(outbox.checkpoint("A")).toBe(String(COMMITS));
