@@ -106,8 +106,9 @@ function hostProblems(file: unknown, host: Host): readonly Problem[] {
 /** What each destination's kind says about the file as a whole. */
 function kindChecks(configuration: Configuration, kinds: Kinds): readonly Problem[] {
   const plan = sitePlan(configuration);
-  return configuration.destinations.flatMap(({ kind, config }, index) => {
-    const problems = kinds.destinations.find((one) => one.kind === kind)?.check?.(config, plan) ?? [];
+  return configuration.destinations.flatMap(({ kind, config }, index, all) => {
+    const earlier = all.slice(0, index).filter((other) => other.kind === kind);
+    const problems = kinds.destinations.find((one) => one.kind === kind)?.check?.(config, plan, earlier) ?? [];
     return problems.map((problem) => ({ ...problem, path: ["destinations", index, ...problem.path] }));
   });
 }

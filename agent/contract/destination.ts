@@ -100,8 +100,8 @@ export interface Pacing {
 export interface DestinationKind<Config> {
   readonly kind: string;
   readonly shape: Shape<Config>;
-  /** Problems that only the whole file shows (a topic too deep with this site's levels); paths within the destination's own keys. Pure. */
-  check?(config: Config, plan: SitePlan): readonly Problem[];
+  /** Problems that only the whole file shows (a topic too deep with this site's levels; `earlier`: a name that another of this kind has); paths within the destination's own keys. Pure. */
+  check?(config: Config, plan: SitePlan, earlier: readonly { readonly name: string; readonly config: Config }[]): readonly Problem[];
   /** For people, one line each: where it connects, and where each machine's records go. Pure; no secrets. */
   summary?(config: Config, plan: SitePlan): readonly string[];
   /** Pure. Without it everything leaves at once. */

@@ -60,7 +60,8 @@ export function oneOf<const W extends readonly string[]>(words: W, description?:
     schema: { enum: words, ...(description && { description }) },
     read(value, path, problems) {
       if (typeof value === "string" && known.includes(value)) return value;
-      const near = typeof value === "string" ? nearest(value, known) : undefined;
+      // What YAML reads as a number is a word here: in quotes it would have been one.
+      const near = typeof value === "string" ? nearest(value, known) : known.includes(String(value)) ? JSON.stringify(String(value)) : undefined;
       return fail(problems, { path, on: "value", found: name(value), expected: `one of ${known.join(", ")}`, ...(near && { nearest: near }) });
     },
   };
@@ -84,7 +85,7 @@ export function duration(options: { readonly description?: string; readonly mini
       const match = typeof value === "string" ? DURATION.exec(value) : null;
       const ms = match ? Number(match[1]) * (UNIT_MS[match[2] ?? ""] ?? Number.NaN) : Number.NaN;
       if (Number.isInteger(ms) && ms >= minimumMs && ms <= maximumMs) return ms;
-      const near = typeof value === "number" ? `${value}s` : typeof value === "string" ? plainDuration(value) : undefined;
+      const near = match ? undefined : typeof value === "number" ? `${value}s` : typeof value === "string" ? plainDuration(value) : undefined;
       const range = match ? ` from ${minimumMs} ms to ${maximumMs} ms` : " with its unit, such as 250ms, 5s, 2m, 8h or 7d";
       return fail(problems, { path, on: "value", found: name(value), expected: `a duration${range}`, ...(near && { nearest: near }) });
     },

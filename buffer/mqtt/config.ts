@@ -10,7 +10,7 @@ import { duration, integer, list, object, oneOf, text } from "../../agent/contra
 import { SPARKPLUG_SHAPE } from "./sparkplug/config.ts";
 import { DEFAULT_TOPIC } from "./topic.ts";
 
-const path = (description: string): Shape<string> => text({ description, maxLength: 4096 });
+const path = (description: string): Shape<string> => text({ description, pattern: /^\/[^\0]{0,4094}$/, expected: "an absolute path, such as /etc/cellgate/ca.pem" });
 const shown = (ms: number): string => (ms % 60_000 === 0 && ms > 0 ? `${ms / 60_000}m` : `${ms / 1_000}s`);
 const longestWait = (ms: number): DefaultedShape<number> => withDefault(duration({ description: "longest wait before sending", maximumMs: 86_400_000 }), ms, shown(ms));
 
@@ -101,11 +101,14 @@ export const MQTT_SHAPE: Shape<MqttConfig> = refine(KEYS, (config, at, problems)
   const wrong = (key: string, found: string, expected: string): void => void problems.push({ path: [...at, key], on: "value", found, expected });
   const plain = config.url.find((url) => !brokerAddress(url).encrypted);
   if (config.tls && plain !== undefined) wrong("url", `${plain.split("//")[0] ?? ""}// together with tls`, "mqtts:// or wss:// (or no tls group)");
-  if (new Set(config.url).size < config.url.length) wrong("url", "the same broker twice", "each broker once");
+  if (new Set(config.url.map(placeOf)).size < config.url.length) wrong("url", "the same broker twice", "each broker once");
   if (config.tls && (config.tls.cert === undefined) !== (config.tls.key === undefined)) wrong("tls", "only one of cert and key", "both of them, or neither");
   if (config.password && config.username === undefined) wrong("password", "a password without a user name", "username beside it");
   return problems.length > before ? INVALID : config;
 });
+
+/** Two urls of one place, whatever their spelling. */
+const placeOf = (url: string): string => JSON.stringify({ ...brokerAddress(url), host: brokerAddress(url).host.toLowerCase() });
 
 interface Address {
   readonly host: string;

@@ -10,6 +10,7 @@ import type { StoredRecord } from "../../agent/contract/outbox.ts";
 import type { Ports } from "../../agent/contract/ports.ts";
 import { unixMs } from "../../agent/contract/time.ts";
 import { noneOf, type Brokers } from "./brokers.ts";
+import { clientId, clientIdProblems, sparkplugClientId } from "./client-ids.ts";
 import { eventWriter } from "./cloud-events.ts";
 import { brokerAddress, MQTT_SHAPE, type MqttConfig } from "./config.ts";
 import type { Connection, ConnectionOptions, ProtocolLevel } from "./connection.ts";
@@ -25,14 +26,15 @@ const TOPIC_EXPECTED = `a template such as ${DEFAULT_TOPIC}`;
 export const mqttDestination: DestinationKind<MqttConfig> = {
   kind: "mqtt",
   shape: MQTT_SHAPE,
-  check: (config, plan) => [
+  check: (config, plan, earlier) => [
+    ...clientIdProblems(config, earlier, plan),
     ...topicProblems(config.topic, plan.agent, plan.machines).map((problem) => ({ path: ["topic"], on: "value", found: problem, expected: TOPIC_EXPECTED } as const)),
     ...(config.sparkplug ? sparkplugProblems(config.sparkplug, plan) : []).map((problem) => ({ ...problem, path: ["sparkplug", ...problem.path] })),
   ],
   summary(config, { agent, machines }) {
     const topics = topicsOf(config.topic, agent);
     return [
-      `connects to ${config.url.join(", else ")}${config.username === undefined ? "" : ` as ${config.username}`}, client id ${config.client_id ?? agent.id}`,
+      `connects to ${config.url.join(", else ")}${config.username === undefined ? "" : ` as ${config.username}`}, client id ${clientId(config, agent)}`,
       ...machines.map((machine) => `${machine} → ${topics.source(machine)}/rec/…`),
       ...(config.sparkplug ? sparkplugSummary(config.sparkplug, agent) : []),
     ];
@@ -52,8 +54,7 @@ function destination(config: MqttConfig, identity: AgentIdentity, ports: Destina
   const topics = topicsOf(config.topic, identity);
   const writeEvent = eventWriter(identity, (machine) => topics.source(machine));
   const tries = new Map<number, number>();
-  const clientId = config.client_id ?? identity.id;
-  const lessons = new Lessons({ urls: config.url, window: config.window, rateLimit: config.rate_limit ?? null, clientId }, ports);
+  const lessons = new Lessons({ urls: config.url, window: config.window, rateLimit: config.rate_limit ?? null, clientId: clientId(config, identity) }, ports);
   let sentThrough = 0;
   const write = (record: StoredRecord, isReplay: boolean): string => {
     const replay = isReplay || record.seq <= sentThrough;
@@ -83,7 +84,7 @@ function sparkplug(config: MqttConfig, own: SparkplugConfig, { identity, ports, 
     config: own, identity, ports, name, liveMs: config.latency.live, brokers: config.url.length,
     async open({ topic, payload }, turn, signal) {
       const options = await connectionOptions(config, identity, ports, config.url[turn % config.url.length]);
-      return openWith({ ...options, clientId: own.client_id ?? `${options.clientId}-spb`, will: { topic, payload, retain: false } }, config.protocol, signal);
+      return openWith({ ...options, clientId: sparkplugClientId(config, identity), will: { topic, payload, retain: false } }, config.protocol, signal);
     },
   });
 }
@@ -134,7 +135,7 @@ export async function connectionOptions(config: MqttConfig, identity: AgentIdent
   });
   return {
     address: { url, host, port, path, tls: encrypted ? await tlsMaterial(config.tls ?? {}) : null, releasedAt: identity.releasedAt ?? unixMs(0), network: ports.network },
-    clientId: config.client_id ?? identity.id,
+    clientId: clientId(config, identity),
     ...(config.username !== undefined && { username: config.username }),
     ...(password !== undefined && { password }),
     keepaliveMs: config.keepalive,

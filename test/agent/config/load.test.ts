@@ -20,7 +20,7 @@ function decoded(text: string): Configuration {
 describe("a minimal file", () => {
   it("gets every default", () => {
     const { agent, destinations, machines } = decoded(GOOD);
-    expect(agent).toEqual({ id: "cell-7", site: "lyon", timezone: "Europe/Berlin", dataDir: "/var/lib/cellgate", environment: "production" });
+    expect(agent).toEqual({ id: "cell-7", site: "lyon", timezone: "Europe/Berlin", dataDir: "/var/lib/cellgate", clockWaitMs: 300_000, environment: "production" });
     expect(destinations).toEqual([{ kind: "mqtt", name: "erp", config: { url: "mqtt://broker", topic: "{site}/{machine}" }, line: 5 }]);
     expect(machines).toEqual([{
       id: "VMC-3",

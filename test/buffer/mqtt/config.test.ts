@@ -32,6 +32,8 @@ describe("the keys of an MQTT destination", () => {
     [{ url: ["mqtts://broker", "ws://broker/mqtt"], tls: { ca: "/a" } }, "ws:// together with tls"],
     [{ url: [] }, "a list of 1 to 8"],
     [{ url: ["mqtts://broker", "mqtts://broker"] }, "the same broker twice"],
+    [{ url: ["mqtts://broker", "mqtts://Broker:8883"] }, "the same broker twice"],
+    [{ tls: { ca: "ca.pem" } }, "an absolute path"],
     [{ url: "mqtts://broker/mqtt" }, "mqtts://HOST"],
     [{ url: "wss://broker/mqtt?key=1" }, "wss://HOST/PATH"],
     [{ tls: { alpn: [] } }, "a list of 1 to 8"],
@@ -42,6 +44,7 @@ describe("the keys of an MQTT destination", () => {
     [{ window: 1_001 }, "from 1 to 1000"],
     [{ keepalive: 15 }, "a duration with its unit"],
     [{ protocol: "4" }, "auto, 5, 3.1.1"],
+    [{ protocol: 5 }, "auto, 5, 3.1.1"],
     [{ client_id: "a b" }, "1 to 64 letters"],
   ])("refuses %j", (keys, expected) => {
     expect(problems(keys)).toEqual([expect.stringContaining(expected)]);
@@ -69,7 +72,24 @@ describe("the keys of an MQTT destination", () => {
   it("checks the template against the whole site, and says where records go", () => {
     const decoded = read({ username: "u", topic: "a/b/c/d/{site}/{area}/{machine}" });
     const plan = { agent: { id: "g", site: "lyon", area: "x" }, machines: ["M1"] };
-    expect(decoded.ok && mqttDestination.check?.(decoded.value, plan)).toMatchObject([{ path: ["topic"], found: expect.stringContaining("8 slashes") as string }, { path: ["topic"] }]);
+    expect(decoded.ok && mqttDestination.check?.(decoded.value, plan, [])).toMatchObject([{ path: ["topic"], found: expect.stringContaining("8 slashes") as string }, { path: ["topic"] }]);
     expect(decoded.ok && mqttDestination.summary?.(decoded.value, plan)).toEqual(["connects to mqtts://broker.example.com as u, client id g", "M1 → a/b/c/d/lyon/x/m1/rec/…"]);
+  });
+
+  it.each([
+    ["one id at one broker, however it is spelt", [{ url: "mqtt://B" }, { url: ["mqtts://other", "mqtt://b:1883"] }], [["name"]]],
+    ["the same id said by hand", [{ client_id: "g" }, { client_id: "g" }], [["client_id"]]],
+    ["another port is another broker", [{ url: "mqtt://b:1" }, { url: "mqtt://b:2" }], []],
+    ["ids of their own", [{}, { client_id: "g-2" }], []],
+    ["Sparkplug under the records' id", [{ sparkplug: { group: "G", client_id: "g" } }], [["sparkplug", "client_id"]]],
+    ["Sparkplug under the id that Sparkplug has elsewhere", [{ sparkplug: { group: "G" } }, { client_id: "x", sparkplug: { group: "H", client_id: "g-spb" } }], [["sparkplug", "client_id"]]],
+    ["one edge node twice", [{ sparkplug: { group: "G" } }, { client_id: "x", sparkplug: { group: "G" } }], [["sparkplug"]]],
+    ["records under the id of Sparkplug", [{ sparkplug: { group: "G" } }, { client_id: "g-spb" }], [["client_id"]]],
+  ] as const)("client ids at one broker: %s", (_, all, paths) => {
+    const plan = { agent: { id: "g", site: "lyon" }, machines: ["M1"] };
+    const decoded = all.map((keys, index) => ({ name: `d${index}`, read: read(keys) })).flatMap(({ name, read }) => (read.ok ? [{ name, config: read.value }] : []));
+    expect(decoded.length).toBe(all.length);
+    const last = decoded.at(-1);
+    expect(last && mqttDestination.check?.(last.config, plan, decoded.slice(0, -1)).map(({ path }) => path)).toEqual(paths);
   });
 });

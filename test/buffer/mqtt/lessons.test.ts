@@ -90,7 +90,7 @@ describe("another client with our id", () => {
     ["MQTT 5 and current values taken: ordinary waits", { protocol: "5" }, [{ scope: "heartbeat", payload: {} }], 8_000, "closed the connection."],
     ["3.1.1 and nothing taken: suspected, minutes", { protocol: "3.1.1" }, [], 180_000, "Perhaps another client uses our client id cell-7, which MQTT 3.1.1 cannot say. We stay away for 3 minutes."],
     ["3.1.1 and current values taken: one of several causes, less than a minute", { protocol: "3.1.1" }, [{ scope: "heartbeat", payload: {} }], 45_000, "Perhaps it restarts, the network fails, or another client uses our client id cell-7, which MQTT 3.1.1 cannot say. We stay away for 45 seconds."],
-  ] as const)("closed without a word three times soon after connecting, %s", async (_, keys, shown, longestMs, words) => {
+  ] as const)("closed without a word three times soon after connecting, %s", async (...[, keys, shown, longestMs, words]) => {
     await using broker = await startScriptedBroker({});
     const ports = testPorts({ network: systemClock(50) });
     await using running = delivering(destinationAt(broker.port, keys, ports), memoryOutbox(), { ports, board: testBoard(...shown) });
