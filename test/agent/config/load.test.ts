@@ -21,7 +21,7 @@ describe("a minimal file", () => {
   it("gets every default", () => {
     const { agent, destinations, machines } = decoded(GOOD);
     expect(agent).toEqual({ id: "cell-7", site: "lyon", timezone: "Europe/Berlin", dataDir: "/var/lib/cellgate", clockWaitMs: 300_000, environment: "production" });
-    expect(destinations).toEqual([{ kind: "mqtt", name: "erp", config: { url: "mqtt://broker", topic: "{site}/{machine}" }, line: 5 }]);
+    expect(destinations).toEqual([{ kind: "mqtt", name: "erp", confirm: false, types: null, limitBytes: null, config: { url: "mqtt://broker", topic: "{site}/{machine}" }, line: 5 }]);
     expect(machines).toEqual([{
       id: "VMC-3",
       line: 8,
