@@ -5,12 +5,13 @@
  * it, alone. The page limit stops the file before the file system does, and a share of the file system is left free;
  * on one that is full all the same, the ballast is given up first, for deleting needs room too.
  */
-import { statfsSync } from "node:fs";
+import { statfsSync, statSync } from "node:fs";
+import { join } from "node:path";
 import type { Clock } from "../agent/contract/time.ts";
 import { Ballast } from "./ballast.ts";
 import type { Chain } from "./chain.ts";
 import { sweepSlice, type Parts, type Sweep } from "./eviction.ts";
-import { LOG_LIMIT_BYTES } from "./connection.ts";
+import { DATABASE_NAME, LOG_LIMIT_BYTES } from "./connection.ts";
 import type { StoreOptions } from "./options.ts";
 import type { Space } from "./space.ts";
 import { faultOf } from "./store-error.ts";
@@ -41,6 +42,7 @@ export class Room {
   readonly #ballast: Ballast;
   #limitPages: number;
   #freeBytes: number | null = null;
+  #isTight = false;
   #lookedMs = -Infinity;
   /** Destinations with more waiting than their limit, until that is put right. */
   readonly #beyond = new Set<Chain>();
@@ -56,10 +58,12 @@ export class Room {
     this.#pageBytes = pageBytes;
     const bytes = options.budgetBytes ?? DEFAULT_BUDGET_BYTES;
     this.#limitPages = this.#budgetPages = Math.floor(bytes / pageBytes);
-    this.#ballast = new Ballast(options.dataDir, Math.min(2 * LOG_LIMIT_BYTES, bytes / 8));
+    this.#ballast = new Ballast(options.dataDir, Math.min(2 * LOG_LIMIT_BYTES, bytes / 2));
   }
 
   get limitBytes(): number { return this.#limitPages * this.#pageBytes; }
+  /** The file system has little left: the log is not to grow as it may otherwise. */
+  get isTight(): boolean { return this.#isTight; }
   get freeBytes(): number | null { return this.#freeBytes; }
   isHalfFull(space: Space): boolean {
     return space.used() > this.#limitPages / 2;
@@ -71,7 +75,12 @@ export class Room {
     if (!isNew && monoMs - this.#lookedMs < LOOK_MS) return;
     this.#lookedMs = monoMs;
     const pages = space.pages();
-    const grow = this.#mayTake();
+    const [path, free] = [join(this.#options.dataDir, DATABASE_NAME), this.#mayTake()];
+    const sizeOf = (name: string): number => statSync(name, { throwIfNoEntry: false })?.size ?? 0;
+    // The log must find its room too, and what is still to be carried into the file.
+    const spoken = Math.max(0, LOG_LIMIT_BYTES - sizeOf(`${path}-wal`)) + Math.max(0, pages * this.#pageBytes - sizeOf(path));
+    const grow = free === null ? null : Math.max(0, free - spoken);
+    this.#isTight = free !== null && free < 4 * LOG_LIMIT_BYTES;
     // The file never shrinks: rows given up beyond its present size would be given up for nothing.
     this.#limitPages = Math.max(pages, Math.min(this.#budgetPages, grow === null ? this.#budgetPages : pages + Math.floor(grow / this.#pageBytes)));
     space.limit(this.#limitPages - Math.min(RESERVED_PAGES, RESERVED_SHARE * this.#limitPages));
@@ -92,21 +101,25 @@ export class Room {
   }
   /** A write found no room. True when some was made: it may be tried again. `carry`: carries the log into the database, after which it starts over. */
   make(parts: Parts, carry: () => void): boolean {
-    try {
-      if (this.#giveUp(parts, SLICES_PRESSING)) return true;
-    } catch (cause) {
-      if (faultOf(cause) !== "full") throw cause;
-    }
-    try {
-      carry();
-      if (this.#giveUp(parts, SLICES_PRESSING)) return true;
-    } catch (cause) {
-      if (faultOf(cause) !== "full") throw cause;
-    }
-    // The file system itself is full. What the log may now take again is enough to give up rows with.
+    const attempt = (): boolean => {
+      try {
+        return this.#giveUp(parts, SLICES_PRESSING);
+      } catch (cause) {
+        if (faultOf(cause) !== "full") throw cause;
+        return false;
+      }
+    };
+    if (attempt()) return true;
+    // The file system itself is full. With what the ballast gives back the log can be carried, and rows given up.
     const isReleased = this.#ballast.release();
     if (isReleased) this.#options.log.warn({ directory: this.#options.dataDir }, "the file system is full: the room kept for this is given up, and old records with it");
-    return this.#giveUp(parts, SLICES_PRESSING) || isReleased;
+    try {
+      carry();
+    } catch (cause) {
+      if (faultOf(cause) !== "full") throw cause;
+    }
+    this.look(parts.space, true);
+    return attempt() || isReleased;
   }
 
   #giveUp(parts: Parts, slices: number): boolean {

@@ -21,7 +21,7 @@ import { markDamaged, replaceRunning, type Held } from "./quarantine.ts";
 import { openSpace, type Space } from "./space.ts";
 import type { Parts } from "./eviction.ts";
 import { Upkeep } from "./upkeep.ts";
-import { faulty, storeError } from "./store-error.ts";
+import { faultOf, faulty, storeError } from "./store-error.ts";
 
 interface Group {
   readonly rows: readonly PreparedRow[];
@@ -175,7 +175,7 @@ export class Store {
     const { frames, carried } = logState(this.#ledger.db);
     const pages = frames - carried;
     const enough = this.#options.carryPages ?? CARRY_PAGES;
-    if (pages >= (isIdle ? enough : CARRY_LATEST * enough)) carryLog(this.#ledger.db);
+    if (pages >= (isIdle || this.#upkeep.isTight ? enough : CARRY_LATEST * enough)) this.#carry();
     this.#upkeep.tidy();
   }
 
@@ -280,6 +280,14 @@ export class Store {
     this.#options.log.warn({ file: this.#path }, "the buffer was opened again after an I/O error");
   }
 
+  /** The log stays whole when the database finds no room for it. */
+  #carry(): void {
+    try {
+      carryLog(this.#ledger.db);
+    } catch (cause) {
+      if (faultOf(cause) !== "full" || !this.makeRoom()) throw cause;
+    }
+  }
   #append(row: PreparedRow): number {
     const seq = this.#ledger.append(row);
     for (const chain of this.#chains) chain.extend(seq, row.type, row.body.length);

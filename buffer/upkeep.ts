@@ -30,6 +30,7 @@ export class Upkeep {
   get room(): { readonly budgetBytes: number; readonly freeBytes: number | null } {
     return { budgetBytes: this.#room.limitBytes, freeBytes: this.#room.freeBytes };
   }
+  get isTight(): boolean { return this.#room.isTight; }
   /** When the buffer is opened. */
   load({ standing, rows }: Books, chains: readonly Chain[]): void {
     this.#healing.load(standing, chains, this.#clock.now().unixMs);

@@ -165,15 +165,15 @@ describe("a file system that is full", () => {
   }
 
   it("gives up its ballast and then old rows, goes on, and makes the ballast again", { timeout: 60_000 }, async ({ skip }) => {
-    const root = small(24);
+    const root = small(40);
     if (root === null) return skip("needs the right to mount a file system");
     const outbox = open({ dataDir: root, budgetBytes: 16 * 1_024 * KIB });
     const ballast = join(root, "cellgate.ballast");
     const tidied = async (): Promise<void> => {
-      for (let turn = 0; turn < 12; turn++) await outbox.commit(commitOf([], { checkpoint: { key: "k", json: String(turn) } }));
+      for (let turn = 0; turn < 40; turn++) await outbox.commit(commitOf([], { checkpoint: { key: "k", json: String(turn) } }));
     };
     await tidied();
-    expect(statSync(ballast).size).toBe(2 * 1_024 * KIB);
+    expect(statSync(ballast).size).toBe(8 * 1_024 * KIB);
     for (let commit = 0; commit < 20; commit++) await outbox.commit(mixed(500, ["state", "cycle"]));
     // Somebody else takes all that is left.
     const filler = join(root, "filler");
@@ -191,7 +191,7 @@ describe("a file system that is full", () => {
     expect(outbox.status()).toMatchObject({ fault: null, condition: { state: "ok" } });
     rmSync(filler);
     await tidied();
-    expect(statSync(ballast).size).toBe(2 * 1_024 * KIB);
+    expect(statSync(ballast).size).toBe(8 * 1_024 * KIB);
     await outbox.close();
     const again = open({ dataDir: root, budgetBytes: 16 * 1_024 * KIB });
     expect(again.status().destinations[0]).toMatchObject({ lost: told.reduce((sum, { count }) => sum + count, 0) });
