@@ -24,6 +24,7 @@ import { heartbeat, show, type HeartbeatParts } from "./heartbeat.ts";
 import { Machine } from "./machine.ts";
 import { receipts } from "./receipts.ts";
 import { supervise } from "./supervise.ts";
+import { UntilSet } from "./until-set.ts";
 
 export interface AgentParts<State> {
   readonly configuration: Configuration;
@@ -51,13 +52,14 @@ export async function runAgent<State>(parts: AgentParts<State>, signal: AbortSig
     const context = JSON.stringify(contextOf(configuration.agent, settings));
     const book = new DayBook({ machine: settings.id, timezone: configuration.agent.timezone, destinations: configuration.destinations });
     const machine = new Machine({ settings, source, context, detector: parts.detector, outbox, board, book, clockTrust, ports: own });
-    return { machine, book, context, driver: parts.driver(source, own), ports: own };
+    const untilSet = new UntilSet({ clockTrust, clock: ports.clock, take: (batch, received) => machine.take(batch, received) }, sources.signal);
+    return { machine, untilSet, book, context, driver: parts.driver(source, own), ports: own };
   }));
-  const supervising = machines.map(({ machine, driver, ports: own }) => supervise({
-    driver, ports: own, cursor: () => machine.cursor(), onLink: (link) => machine.onLink(link),
-    async take(batch) {
-      await clockTrust.settled(sources.signal);
-      await machine.take(batch);
+  const supervising = machines.map(({ machine, untilSet, driver, ports: own }) => supervise({
+    driver, ports: own, cursor: () => machine.cursor(), take: (batch) => untilSet.take(batch),
+    onLink(link) {
+      untilSet.onLink(link);
+      machine.onLink(link);
     },
   }, sources.signal));
   const kept = configuration.destinations.map((settings) => keepDestination(settings, { parts, identity, board, showNow: () => { show(health); } }, deliveries.signal));

@@ -95,9 +95,9 @@ export class Machine<State> {
     return this.#cursor;
   }
 
-  async take(batch: Batch): Promise<void> {
+  async take(batch: Batch, received = this.#parts.ports.clock.now()): Promise<void> {
     await this.#throwFailure();
-    const arrival: Arrival = { source: this.#parts.source.name, received: this.#parts.ports.clock.now(), ...(!isSet(this.#parts.clockTrust.state()) && { unsynchronised: true }) };
+    const arrival: Arrival = { source: this.#parts.source.name, received, ...(!isSet(this.#parts.clockTrust.state()) && { unsynchronised: true }) };
     this.#cancelTimer();
     this.#phase = "following";
     this.#resumeHole();
@@ -107,7 +107,7 @@ export class Machine<State> {
     this.#sourceClock.look(next.stamp);
     this.#stumbledAt = null;
     this.#caughtUp = batch.caughtUp;
-    this.#lastBatchAt = arrival.received.unixMs;
+    this.#lastBatchAt = received.unixMs;
     const first = !this.#store.exists;
     this.#uncommittedReadings += batch.items.length;
     this.#parts.book.read(batch.items.filter(({ kind }) => kind === "reading").length);
