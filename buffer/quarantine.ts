@@ -14,11 +14,12 @@ import type { Checkpoint } from "../agent/contract/outbox.ts";
 import { openChains } from "./chains.ts";
 import { openChainTables } from "./chain-tables.ts";
 import { createDatabase, DATABASE_NAME, NEXT_SUFFIX, removeDraft, syncDirectory, syncFile, type Connection } from "./connection.ts";
+import { dropRescue, rescueCopy } from "./first-page.ts";
 import { checkpointsOf, rowsOf, type Queued } from "./held.ts";
 import { Ledger, type PreparedRow } from "./ledger.ts";
 import { lossRow, type Loss } from "./loss.ts";
 import type { StoreOptions } from "./options.ts";
-import { NOTHING, salvage, type Salvaged, type Target } from "./salvage.ts";
+import { epochOf, NOTHING, salvage, type Salvaged, type Target } from "./salvage.ts";
 import { APPLICATION_ID, SCHEMA_VERSION } from "./schema.ts";
 import { faultOf, faulty } from "./store-error.ts";
 import { readTailMark, storedThrough } from "./tail-mark.ts";
@@ -45,6 +46,7 @@ export function prepareDatabase(options: StoreOptions): { readonly wasLeftOpen: 
   const path = join(options.dataDir, DATABASE_NAME);
   const mark = join(options.dataDir, DAMAGED_MARK);
   removeDraft(path);
+  dropRescue(path);
   if (!existsSync(path)) {
     const replaced = prepareMissing(options, path);
     rmSync(mark, { force: true });
@@ -133,7 +135,7 @@ interface Replacement {
  */
 export function replaceRunning(options: StoreOptions, { displaced, through, ...replacement }: Omit<Replacement, "save"> & { readonly displaced: Ledger | null; readonly through: number }): void {
   mkdirSync(options.dataDir, { recursive: true, mode: 0o750 }); // The folder itself may be gone.
-  if (displaced) replace(options, { ...replacement, save: (target) => salvage(displaced.db, target, { ...options, through }) });
+  if (displaced) replace(options, { ...replacement, save: (target) => salvage(displaced.db, target, { ...options, path: displaced.db.name, through }) });
   else replaceFrom(options, join(options.dataDir, DATABASE_NAME), { ...replacement, through });
   rmSync(join(options.dataDir, DAMAGED_MARK), { force: true });
 }
@@ -143,11 +145,11 @@ const replaceDamaged = (options: StoreOptions, path: string, damage: string): Re
 
 /** Reads the file under its name, without changing it. */
 function replaceFrom(options: StoreOptions, path: string, { through, release, ...replacement }: Omit<Replacement, "save"> & { readonly through: number | null }): Replaced {
-  const source = openForSalvage(path);
+  const source = openLegible(path);
   try {
     return replace(options, {
       ...replacement,
-      save: (target) => (source ? salvage(source, target, { ...options, through }) : NOTHING),
+      save: (target) => (source ? salvage(source, target, { ...options, path, through }) : NOTHING),
       release() {
         source?.close();
         release();
@@ -155,7 +157,21 @@ function replaceFrom(options: StoreOptions, path: string, { through, release, ..
     });
   } finally {
     source?.close();
+    dropRescue(path);
   }
+}
+/** The file, or where its first page is not one, a copy with another. */
+function openLegible(path: string): Connection | null {
+  const found = openForSalvage(path);
+  if (found && epochOf(found) !== null) return found;
+  const copy = existsSync(path) ? rescueCopy(path) : null;
+  const rescued = copy === null ? null : openForSalvage(copy);
+  if (rescued && epochOf(rescued) !== null) {
+    found?.close();
+    return rescued;
+  }
+  rescued?.close();
+  return found;
 }
 /** Null when SQLite cannot open it at all. */
 function openForSalvage(path: string): Connection | null {

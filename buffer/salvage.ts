@@ -46,6 +46,8 @@ export interface Target {
   sync(): void;
 }
 export interface SalvageOptions {
+  /** The database's own name; what is read may be a copy of it. */
+  readonly path: string;
   readonly clock: Clock;
   readonly destinations: readonly { readonly name: string }[];
   /** Last row known to be stored, where that is known better than from the file. */
@@ -55,9 +57,9 @@ export interface SalvageOptions {
 export const NOTHING: Salvaged = { epoch: null, rows: 0, checkpoints: 0, lost: [{ from: null, to: null, count: null }] };
 
 export function salvage(db: Connection, target: Target, options: SalvageOptions): Salvaged {
-  const epoch = readable(() => db.prepare<[], string>("SELECT value FROM meta WHERE key = 'epoch'").pluck().get()) ?? null;
+  const epoch = epochOf(db);
   const end = readable(() => lastOf(db)) ?? null;
-  const last = options.through ?? Math.max(storedThrough(db.name, epoch ?? ""), end ?? lastReachable(db));
+  const last = options.through ?? Math.max(storedThrough(options.path, epoch ?? ""), end ?? lastReachable(db));
   const ledger = readable(() => new Ledger(db, { epoch: epoch ?? "unknown", lastSeq: last }));
   if (!ledger) return { ...NOTHING, epoch };
   readable(() => new Sweeps(ledger, openStandingTables(db))); // The ledger then misses none of what was given up.
@@ -68,6 +70,10 @@ export function salvage(db: Connection, target: Target, options: SalvageOptions)
   const isEndKnown = options.through !== null && end !== null;
   return { epoch, rows, checkpoints, lost: bounded([...lost, { from: last + 1, to: null, count: isEndKnown ? 0 : null }]) };
 }
+
+/** Null where the file does not give it. */
+export const epochOf = (db: Connection): string | null =>
+  readable(() => db.prepare<[], string>("SELECT value FROM meta WHERE key = 'epoch'").pluck().get()) ?? null;
 
 /** Undefined where the file does not give it. */
 function readable<T>(read: () => T): T | undefined {
