@@ -2,10 +2,10 @@
  * Two clients with one client id put each other out in turn, for ever. Three times within a minute is no accident: then
  * we say so and stay away, so that at least one of them works.
  *
- * MQTT 5 names it (0x8E), and there nothing else speaks for it: a link that just closes is the network, or a broker that
- * falls over. Over 3.1.1 it shows only as a close without a word (and without a reset, which is the network) soon after
- * CONNACK, with nothing of ours in flight: a suspicion, and told as one. Where the broker took something of ours before,
- * the other causes are as likely, and we come again within a minute.
+ * MQTT 5 has a word for it (0x8E). Over 3.1.1, and with brokers that do not say it (Mosquitto 2.0), it shows only as a
+ * close without a word (and without a reset, which is the network) soon after CONNACK, with nothing of ours in flight: a
+ * suspicion, and told as one. Where the broker took something of ours before, other causes are as likely, and we come
+ * again within a minute. A connection that could not even be made speaks against it: then it is the broker or the network.
  */
 import { LinkError } from "../../agent/contract/errors.ts";
 import type { Ports } from "../../agent/contract/ports.ts";
@@ -30,8 +30,8 @@ export class Contest {
   readonly #ports: Pick<Ports, "network" | "random">;
   readonly #clientId: string;
   readonly #told = new Series();
-  readonly #suspected = new Series();
-  readonly #suspectedAtWork = new Series();
+  #suspected = new Series();
+  #suspectedAtWork = new Series();
 
   constructor(ports: Pick<Ports, "network" | "random">, clientId: string) {
     this.#ports = ports;
@@ -44,13 +44,19 @@ export class Contest {
     return this.#away(AWAY_MS, error, (wait) => `Another client uses our client id ${this.#clientId}: it and we put each other out at the broker. We stay away for ${wait}. Give each agent its own client_id.`);
   }
 
-  /** Over 3.1.1 the broker closed without a word, and nothing was in flight. */
+  /** No broker took us. */
+  notConnected(): void {
+    this.#suspected = new Series();
+    this.#suspectedAtWork = new Series();
+  }
+
+  /** The broker closed without a word, and nothing was in flight. */
   closed(error: LinkError, { heldMs, answered }: Ended): LinkError {
     const series = answered === 0 ? this.#suspected : this.#suspectedAtWork;
     if (heldMs > SHORT_MS || !series.count(this.#nowMs())) return error;
     const causes = answered === 0 ? "" : "it restarts, the network fails, or ";
     return this.#away(answered === 0 ? AWAY_MS : AWAY_WHEN_IT_WORKED_MS, error, (wait) =>
-      `The broker closed the connection again and again without a word, each time soon after it had accepted us. Perhaps ${causes}another client uses our client id ${this.#clientId}, which MQTT 3.1.1 cannot say. We stay away for ${wait}. Look into the broker's log; each agent needs its own client_id.`);
+      `The broker closed the connection again and again without a word, each time soon after it had accepted us. Perhaps ${causes}another client uses our client id ${this.#clientId}. We stay away for ${wait}. Look into the broker's log; each agent needs its own client_id.`);
   }
 
   #nowMs(): number {

@@ -284,7 +284,7 @@ class WindowedDelivery implements Delivery {
 
   /** Gives the error as a person should read it. */
   #end(loss: Loss): LinkError {
-    const error = this.#parts.lessons.ended(loss, { level: this.#parts.connection.level, heldMs: this.#heldMs(), inFlight: this.#flights.all(), answered: this.#answered });
+    const error = this.#parts.lessons.ended(loss, { heldMs: this.#heldMs(), inFlight: this.#flights.all(), answered: this.#answered });
     this.#ended = error;
     this.#stopPause?.();
     this.#flights.clear();

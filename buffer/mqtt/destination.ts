@@ -66,7 +66,10 @@ function destination(config: MqttConfig, identity: AgentIdentity, ports: Destina
     name,
     ...(config.sparkplug && { live: sparkplug(config, config.sparkplug, { identity, ports, name }) }),
     async connect(signal, downlink): Promise<Delivery> {
-      const { connection, url } = await openAny(config, { identity, ports, brokers: lessons.brokers }, signal);
+      const { connection, url } = await openAny(config, { identity, ports, brokers: lessons.brokers }, signal).catch((error: unknown) => {
+        lessons.notConnected();
+        throw error;
+      });
       return delivery({
         connection, topics, write, tries, ports, lessons,
         downlinks: lessons.subscriptions.begin(connection, { base: topics.heartbeat, downlink, network: ports.network }),

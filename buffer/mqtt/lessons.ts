@@ -5,7 +5,6 @@
 import type { LinkError } from "../../agent/contract/errors.ts";
 import type { Ports } from "../../agent/contract/ports.ts";
 import { Brokers } from "./brokers.ts";
-import type { ProtocolLevel } from "./connection.ts";
 import { Contest } from "./contest.ts";
 import { Subscriptions } from "./downlinks.ts";
 import type { Loss } from "./link-errors.ts";
@@ -14,7 +13,6 @@ import { isAboutTheMessage } from "./reason-codes.ts";
 import { Suspects, type Key } from "./suspects.ts";
 
 export interface LinkFacts {
-  readonly level: ProtocolLevel;
   readonly heldMs: number;
   /** Oldest first. */
   readonly inFlight: readonly { readonly key: Key; readonly topic: string }[];
@@ -48,8 +46,12 @@ export class Lessons {
     return this.suspects.isCareful ? 1 : this.#window;
   }
 
+  notConnected(): void {
+    this.#contest.notConnected();
+  }
+
   /** A link has ended: learns from it, and gives the error as a person should read it. */
-  ended({ error, how, code, next }: Loss, { level, heldMs, inFlight, answered }: LinkFacts): LinkError {
+  ended({ error, how, code, next }: Loss, { heldMs, inFlight, answered }: LinkFacts): LinkError {
     this.brokers.ended(heldMs);
     if (next === "window") this.#window = Math.max(1, this.#window >> 1);
     if (next === "slower") this.pace.complain(answered * 1_000 / Math.max(heldMs, LEAST_MEASURED_MS));
@@ -57,7 +59,7 @@ export class Lessons {
     // An answer that MQTT does not have also belongs to one message, and would end every link alike.
     if (how === "closed" || how === "reset" || next === "message" || error.fault === "protocol") this.suspects.lost(inFlight, isAlone ? "surely" : "perhaps", error.message);
     if (next === "taken") return this.#contest.takenOver(error);
-    return level === 4 && how === "closed" && inFlight.length === 0 ? this.#contest.closed(error, { heldMs, answered }) : error;
+    return how === "closed" && inFlight.length === 0 ? this.#contest.closed(error, { heldMs, answered }) : error;
   }
 
   warnings(): readonly string[] {
