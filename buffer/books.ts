@@ -1,11 +1,13 @@
 /** All that stands on one connection, opened together and replaced together. */
-import type { Connection } from "./connection.ts";
+import { openConnection, type Connection } from "./connection.ts";
 import { openChainTables, type ChainTables } from "./chain-tables.ts";
 import type { UnixMs } from "../agent/contract/time.ts";
 import { openDrops, utcDay, type Drops } from "./drops.ts";
 import { Ledger } from "./ledger.ts";
+import { LogSync } from "./log-sync.ts";
 import { Rows } from "./rows.ts";
 import { ADDITIONS, LAYOUT } from "./schema.ts";
+import { openSpace, type Space } from "./space.ts";
 import { openStandingTables, type StandingTables } from "./standing-tables.ts";
 import { Sweeps } from "./sweeps.ts";
 
@@ -18,7 +20,30 @@ export interface Books {
   readonly drops: Drops;
 }
 
-export function openBooks(db: Connection, dayOf: (at: UnixMs) => string = utcDay): Books {
+/** A connection with all that stands on it. */
+export interface Open {
+  readonly books: Books;
+  readonly space: Space;
+  readonly sync: LogSync;
+}
+
+/** Opens the file. What is read from then on is stored. */
+export function openAll(path: string, dayOf?: (at: UnixMs) => string): Open {
+  const db = openConnection(path);
+  try {
+    db.pragma("wal_checkpoint(TRUNCATE)"); // Also a sync of all that was found.
+    const books = openBooks(db, dayOf);
+    books.ledger.transaction(() => books.ledger.setMeta("open", "1")); // The log must exist before it can be opened for syncing.
+    const sync = new LogSync(db, books.ledger.epoch);
+    sync.syncNow();
+    return { books, space: openSpace(db), sync };
+  } catch (cause) {
+    db.close();
+    throw cause;
+  }
+}
+
+function openBooks(db: Connection, dayOf: (at: UnixMs) => string = utcDay): Books {
   const ledger = new Ledger(db);
   ledger.transaction(() => {
     db.exec(ADDITIONS);

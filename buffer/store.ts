@@ -7,21 +7,21 @@ import { join } from "node:path";
 import { InvariantError, type StoreError } from "../agent/contract/errors.ts";
 import type { Checkpoint, OutboxStatus } from "../agent/contract/outbox.ts";
 import { tellAbsence } from "./away.ts";
-import { openBooks, type Books } from "./books.ts";
+import { openAll, type Books, type Open } from "./books.ts";
 import type { Chain } from "./chain.ts";
 import { openChains } from "./chains.ts";
-import { openConnection, DATABASE_NAME } from "./connection.ts";
+import { DATABASE_NAME } from "./connection.ts";
 import { Desk } from "./desk.ts";
 import { checkpointsOf } from "./held.ts";
 import type { Ledger, PreparedRow } from "./ledger.ts";
-import { carryLog, logState, LogSync } from "./log-sync.ts";
+import { logState, type LogSync } from "./log-sync.ts";
 import type { Teller } from "./losses.ts";
 import type { StoreOptions } from "./options.ts";
 import { markDamaged, replaceRunning, type Held } from "./quarantine.ts";
-import { openSpace, type Space } from "./space.ts";
+import type { Space } from "./space.ts";
 import type { Parts } from "./eviction.ts";
 import { Upkeep } from "./upkeep.ts";
-import { faultOf, faulty, storeError } from "./store-error.ts";
+import { faulty, storeError } from "./store-error.ts";
 
 interface Group {
   readonly rows: readonly PreparedRow[];
@@ -30,9 +30,6 @@ interface Group {
   last: number;
 }
 
-const CARRY_PAGES = 1_000;
-/** Under load the log grows to this many times the above before a commit has to wait for it to be carried. */
-const CARRY_LATEST = 4;
 
 /** Damage met twice within it is damage. */
 const SUSPECT_MS = 600_000;
@@ -172,16 +169,12 @@ export class Store {
   /** After a sync: carries the log, if nothing waits to be written, and deletes a slice of what every destination has had long enough. */
   tidy(isIdle: boolean): void {
     if (!this.#isConnected || this.#needsReopen || this.#isCorrupt) return;
-    const { frames, carried } = logState(this.#ledger.db);
-    const pages = frames - carried;
-    const enough = this.#options.carryPages ?? CARRY_PAGES;
-    if (pages >= (isIdle || this.#upkeep.isTight ? enough : CARRY_LATEST * enough)) this.#carry();
-    this.#upkeep.tidy();
+    if (this.#upkeep.tidy(isIdle)) this.#isUnsynced = true;
   }
 
   /** After a write that found no room: gives up rows that every destination has had. False when there is none. */
   makeRoom(): boolean {
-    const isMade = this.#isConnected && this.#upkeep.makeRoom(() => carryLog(this.#ledger.db));
+    const isMade = this.#isConnected && this.#upkeep.makeRoom();
     if (isMade) this.#isUnsynced = true;
     return isMade;
   }
@@ -220,22 +213,11 @@ export class Store {
     }
   }
 
-  #connect(): { books: Books; space: Space; sync: LogSync } {
-    const db = openConnection(this.#path);
-    try {
-      db.pragma("wal_checkpoint(TRUNCATE)"); // Also a sync of all that was found: what is read from now on is stored.
-      const books = openBooks(db, this.#options.dayOf);
-      books.ledger.transaction(() => books.ledger.setMeta("open", "1")); // The log must exist before it can be opened for syncing.
-      const space = openSpace(db);
-      this.#upkeep.look(space);
-      const opened = { books, space, sync: new LogSync(db, books.ledger.epoch) };
-      opened.sync.syncNow();
-      this.#isConnected = true;
-      return opened;
-    } catch (cause) {
-      db.close();
-      throw cause;
-    }
+  #connect(): Open {
+    const opened = openAll(this.#path, this.#options.dayOf);
+    this.#upkeep.look(opened.space);
+    this.#isConnected = true;
+    return opened;
   }
   #disconnect(isClean: boolean): void {
     this.#isConnected = false;
@@ -280,14 +262,6 @@ export class Store {
     this.#options.log.warn({ file: this.#path }, "the buffer was opened again after an I/O error");
   }
 
-  /** The log stays whole when the database finds no room for it. */
-  #carry(): void {
-    try {
-      carryLog(this.#ledger.db);
-    } catch (cause) {
-      if (faultOf(cause) !== "full" || !this.makeRoom()) throw cause;
-    }
-  }
   #append(row: PreparedRow): number {
     const seq = this.#ledger.append(row);
     for (const chain of this.#chains) chain.extend(seq, row.type, row.body.length);

@@ -4,16 +4,22 @@ import type { Books } from "./books.ts";
 import type { Chain } from "./chain.ts";
 import type { Parts } from "./eviction.ts";
 import { Healing } from "./healing.ts";
+import { carryLog, logState } from "./log-sync.ts";
 import type { StoreOptions } from "./options.ts";
 import { Retention } from "./retention.ts";
 import { Room } from "./room.ts";
 import { PAGE_BYTES } from "./schema.ts";
 import type { Space } from "./space.ts";
+import { faultOf } from "./store-error.ts";
 
 const DEFAULT_HEAL_WINDOW_MS = 72 * 3_600_000;
+const CARRY_PAGES = 1_000;
+/** Under load the log grows to this many times the above before a commit has to wait for it to be carried. */
+const CARRY_LATEST = 4;
 
 export class Upkeep {
   readonly #clock: Clock;
+  readonly #carryPages: number;
   readonly #retention: Retention;
   readonly #room: Room;
   readonly #healing: Healing;
@@ -21,6 +27,7 @@ export class Upkeep {
 
   constructor(options: StoreOptions, current: () => Omit<Parts, "healed">) {
     this.#clock = options.clock;
+    this.#carryPages = options.carryPages ?? CARRY_PAGES;
     this.#retention = new Retention(options);
     this.#room = new Room(options, PAGE_BYTES);
     this.#healing = new Healing(options.healWindowMs ?? DEFAULT_HEAL_WINDOW_MS, options.clock);
@@ -30,7 +37,6 @@ export class Upkeep {
   get room(): { readonly budgetBytes: number; readonly freeBytes: number | null } {
     return { budgetBytes: this.#room.limitBytes, freeBytes: this.#room.freeBytes };
   }
-  get isTight(): boolean { return this.#room.isTight; }
   /** When the buffer is opened. */
   load({ standing, rows }: Books, chains: readonly Chain[]): void {
     this.#healing.load(standing, chains, this.#clock.now().unixMs);
@@ -49,13 +55,30 @@ export class Upkeep {
     return this.#room.keep(this.#parts());
   }
   /** A write found no room: true when some was made. */
-  makeRoom(carry: () => void): boolean {
-    return this.#room.make(this.#parts(), carry);
-  }
-  tidy(): void {
+  makeRoom(): boolean {
     const parts = this.#parts();
+    return this.#room.make(parts, () => carryLog(parts.books.ledger.db));
+  }
+  /** After a sync: carries the log, if nothing waits to be written, and deletes a slice of what every destination has had long enough. True when rows were given up. */
+  tidy(isIdle: boolean): boolean {
+    const parts = this.#parts();
+    const { frames, carried } = logState(parts.books.ledger.db);
+    let isChanged = false;
+    if (frames - carried >= (isIdle || this.#room.isTight ? 1 : CARRY_LATEST) * this.#carryPages) isChanged = this.#carry(parts);
     this.#retention.slice(parts, this.#room.isHalfFull(parts.space));
     this.#room.keepBallast();
+    return isChanged;
+  }
+
+  /** The log stays whole when the database finds no room for it. */
+  #carry({ books }: Parts): boolean {
+    try {
+      carryLog(books.ledger.db);
+      return false;
+    } catch (cause) {
+      if (faultOf(cause) !== "full" || !this.makeRoom()) throw cause;
+      return true;
+    }
   }
 
   #parts(): Parts {

@@ -224,7 +224,7 @@ describe("retention", () => {
       const outbox = open({ dataDir, budgetBytes });
       await outbox.commit(commitOf([record(1, "state", { text: "x".repeat(1_000) })], young));
       outbox.settle("bridge", { accepted: numbers(outbox), rejected: [] });
-      if (isConfirmed) expect(outbox.confirm("bridge", outbox.epoch, 1)).toEqual({ ok: true, rows: 1 });
+      if (isConfirmed) outbox.confirm("bridge", outbox.epoch, 1);
       await outbox.commit(commitOf(Array.from({ length: 450 }, (_, i) => record(i + 2, "state", { text: "x".repeat(1_000) })), young));
       await outbox.commit(commitOf([record(700)], young));
       expect(outbox.history(0, 1)[0]?.seq).toBe(isConfirmed ? 2 : 1);
