@@ -82,8 +82,9 @@ export function markDamaged({ dataDir, log }: StoreOptions, damage: string): voi
   }
 }
 
-/** True for what a damaged file answers; a table that is not there is damage too. */
-export const isDamage = (cause: unknown): boolean => faultOf(cause) === "corrupt" || (cause instanceof Error && "code" in cause && cause.code === "SQLITE_ERROR");
+/** True for what a damaged file answers; a table that is not there is damage too. Any other error in a statement is our own, and no reason to set a file aside. */
+export const isDamage = (cause: unknown): boolean =>
+  faultOf(cause) === "corrupt" || (cause instanceof Error && "code" in cause && cause.code === "SQLITE_ERROR" && cause.message.startsWith("no such table"));
 
 /** SQLite tells a read that fails as damage: only what is found again is. */
 function inspectTwice(path: string, { log }: StoreOptions): ReturnType<typeof inspect> {
