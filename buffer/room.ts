@@ -24,7 +24,9 @@ const GIVE_UP_UNTIL = 0.85;
 /** From here on no commit goes on before there is room again. */
 const PRESSING = 0.97;
 const SLICES = 3;
-const SLICES_PRESSING = 40;
+const SLICES_PRESSING = 8;
+/** When a write has found no room and waits. */
+const SLICES_STUCK = 40;
 /** Pages that only giving up may use: what it writes is told even when commits find no page. */
 const RESERVED_PAGES = 32;
 const RESERVED_SHARE = 1 / 16;
@@ -103,7 +105,7 @@ export class Room {
   make(parts: Parts, carry: () => void): boolean {
     const attempt = (): boolean => {
       try {
-        return this.#giveUp(parts, SLICES_PRESSING);
+        return this.#giveUp(parts, SLICES_STUCK);
       } catch (cause) {
         if (faultOf(cause) !== "full") throw cause;
         return false;
