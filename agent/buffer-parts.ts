@@ -11,17 +11,14 @@ import type { MqttConfig } from "../buffer/mqtt/config.ts";
 import { mqttDestination } from "../buffer/mqtt/destination.ts";
 import { DEFAULT_TOPIC, topicsOf } from "../buffer/mqtt/topic.ts";
 import { openOutbox } from "../buffer/outbox.ts";
-import { quickCheckBy } from "../buffer/quick-check.ts";
 import { openReader } from "../buffer/tools/reader.ts";
 import { repairBuffer } from "../buffer/tools/repair.ts";
+import { structureCheckBy } from "../buffer/tools/structure.ts";
 
 /** `program`: the file of our own program, where it is one that can check a buffer. */
 export const bufferCommandsOf = (kinds: Kinds, ports: () => Ports, version: string, program: string | undefined): readonly Command[] => bufferCommands({
   kinds, ports,
-  read(dataDir) {
-    const { network: clock, log } = ports();
-    return openReader(dataDir, { clock, quickCheck: program === undefined ? null : quickCheckBy(program, { clock, log }) });
-  },
+  read: (dataDir) => openReader(dataDir, { clock: ports().network, structure: program === undefined ? null : structureCheckBy(program) }),
   open: (configuration, own) => openOutbox(bufferOptions(configuration, own)),
   ask: (dataDir, request, own, signal) => askAgent(dataDir, request, own.network, signal),
   event(configuration, own, epoch, destination) {

@@ -23,6 +23,10 @@ export interface Damage {
   readonly matters: boolean;
   readonly words: string;
 }
+/** What could not be looked at, and why. */
+export interface Unchecked {
+  readonly unchecked: string;
+}
 export interface VerifyStep {
   /** What is being looked at, in words. */
   readonly part: string;
@@ -49,7 +53,7 @@ export interface BufferReader extends ReadLedger {
   due(destination: string, after: number, limit: number): readonly DueRow[];
   deadLetters(limit: number): readonly DeadLetter[];
   /** Everything that can be checked, in slices; yields the damage as it is found, the progress between. */
-  verify(signal: AbortSignal): AsyncGenerator<Damage | VerifyStep, void, void>;
+  verify(signal: AbortSignal): AsyncGenerator<Damage | VerifyStep | Unchecked, void, void>;
   close(): void;
 }
 

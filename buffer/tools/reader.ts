@@ -11,17 +11,17 @@ import { StoreError } from "../../agent/contract/errors.ts";
 import type { LedgerRow, OutboxStatus } from "../../agent/contract/outbox.ts";
 import type { Clock } from "../../agent/contract/time.ts";
 import { DATABASE_NAME, type Connection } from "../connection.ts";
-import type { QuickCheck } from "../quick-check.ts";
 import { deadLetters, oldestWaitingAt, replayCount } from "../requests.ts";
 import { APPLICATION_ID, SCHEMA_VERSION } from "../schema.ts";
 import { faulty, storeError } from "../store-error.ts";
+import type { StructureCheck } from "./structure.ts";
 import { dueRows, openLook, rowsAfter, type Look } from "./look.ts";
 import { verify } from "./verify.ts";
 
 export interface ReaderParts {
   readonly clock: Clock;
   /** Looks through the file's structure; null: only rows, chains and cursors are verified. */
-  readonly quickCheck: QuickCheck | null;
+  readonly structure: StructureCheck | null;
 }
 
 const BUSY_TIMEOUT_MS = 5_000;
@@ -62,7 +62,7 @@ function unreadable(cause: unknown, path: string): StoreError {
   return error.fault === "corrupt" || code === "SQLITE_ERROR" ? damaged(`the buffer ${path} is damaged (${cause instanceof Error ? cause.message : String(cause)})`, { cause }) : error;
 }
 
-function reader(db: Connection, { clock, quickCheck }: ReaderParts): BufferReader {
+function reader(db: Connection, { clock, structure }: ReaderParts): BufferReader {
   const path = db.name;
   const use = <T>(read: (look: Look) => T): T => {
     try {
@@ -81,7 +81,7 @@ function reader(db: Connection, { clock, quickCheck }: ReaderParts): BufferReade
     history: (after, limit) => use((look) => rowsAfter(look, after, limit).filter(isWhole)),
     due: (destination, after, limit) => use((look) => dueRows(look, destination, after, limit)),
     deadLetters: (limit) => use((look) => deadLetters(look, look.chains, limit)),
-    verify: (signal) => verify({ db, quickCheck, pause: (stop) => clock.sleep(PAUSE_MS, stop) }, signal),
+    verify: (signal) => verify({ db, structure, pause: (stop) => clock.sleep(PAUSE_MS, stop) }, signal),
     close: () => void db.close(),
   };
 }

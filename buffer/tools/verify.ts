@@ -1,13 +1,14 @@
 /**
  * Everything of a buffer that carries a checksum or must fit together, looked through in slices with a pause between, so
  * that a running agent is not held up: each slice is one short read transaction. The structure of the file itself is
- * looked through by a process of its own (buffer/quick-check.ts), where one is given.
+ * looked through by a process of its own (buffer/tools/structure.ts), where one is given.
  * What the agent gave up or deleted on purpose is no damage; a row that every destination has had and that is damaged is
  * told, as one that no longer matters.
  */
-import type { Damage, VerifyStep } from "../../agent/contract/buffer-reader.ts";
+import type { Damage, Unchecked, VerifyStep } from "../../agent/contract/buffer-reader.ts";
 import type { Connection } from "../connection.ts";
-import type { QuickCheck } from "../quick-check.ts";
+import { storeError } from "../store-error.ts";
+import type { StructureCheck } from "./structure.ts";
 import { isNeeded, openLook, rowsAfter, type Look } from "./look.ts";
 
 const SLICE = 500;
@@ -16,24 +17,39 @@ const LINKS = 5_000;
 
 export interface VerifyParts {
   readonly db: Connection;
-  readonly quickCheck: QuickCheck | null;
+  readonly structure: StructureCheck | null;
   /** Lets others have their turn. */
   readonly pause: (signal: AbortSignal) => Promise<void>;
 }
 
-export async function* verify(parts: VerifyParts, signal: AbortSignal): AsyncGenerator<Damage | VerifyStep, void, void> {
-  const { db, quickCheck } = parts;
+export async function* verify(parts: VerifyParts, signal: AbortSignal): AsyncGenerator<Damage | VerifyStep | Unchecked, void, void> {
+  const { db, structure } = parts;
   const look = <T>(read: (look: Look) => T): T => db.transaction(() => read(openLook(db)))();
-  if (quickCheck) {
+  if (structure) {
     yield { part: "the structure of the file", done: 0, of: 0 };
-    const found = await quickCheck(db.name, signal);
-    signal.throwIfAborted();
-    if (found !== null) yield { place: "file", seq: null, matters: true, words: found };
+    const verdict = await structure(db.name, signal);
+    if ("none" in verdict) yield { unchecked: `the structure of the file: ${verdict.none}` };
+    else if (verdict.found !== null) yield { place: "file", seq: null, matters: true, words: verdict.found };
   }
-  yield* look(checkpoints);
-  yield* cursors(look);
-  for (const { id, name } of look(({ chains }) => chains.map(({ id, name }) => ({ id, name })))) yield* chain(parts, { look, id, name }, signal);
+  yield* readable("checkpoints", () => look(checkpoints));
+  yield* readable("cursors", () => cursors(look));
+  yield* chains(parts, look, signal);
   yield* rows(parts, look, signal);
+}
+
+/** What cannot be read at all is damage, and no reason to look no further. */
+function* readable(place: Damage["place"], read: () => Iterable<Damage>): Generator<Damage> {
+  try {
+    yield* read();
+  } catch (cause) {
+    yield unreadable(place, null, cause);
+  }
+}
+function unreadable(place: Damage["place"], seq: number | null, cause: unknown): Damage {
+  const error = storeError(cause, "cannot read", place);
+  const isDamage = error.fault === "corrupt" || (cause instanceof Error && "code" in cause && cause.code === "SQLITE_ERROR");
+  if (!isDamage) throw error;
+  return { place, seq, matters: true, words: `${seq === null ? `the ${place}` : `records from ${seq} on`} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}` };
 }
 
 function checkpoints({ ledger }: Look): readonly Damage[] {
@@ -63,6 +79,15 @@ interface OfChain {
 }
 interface Link { readonly seq: number; readonly prev: number; readonly n: number }
 
+async function* chains(parts: VerifyParts, look: OfChain["look"], signal: AbortSignal): AsyncGenerator<Damage | VerifyStep> {
+  try {
+    for (const { id, name } of look((now) => now.chains.map(({ id, name }) => ({ id, name })))) yield* chain(parts, { look, id, name }, signal);
+  } catch (cause) {
+    signal.throwIfAborted();
+    yield unreadable("chain", null, cause);
+  }
+}
+
 /** Under a filter the chain is stored: every link names the one before it, which is there or was let go of. */
 async function* chain({ db, pause }: VerifyParts, { look, id, name }: OfChain, signal: AbortSignal): AsyncGenerator<Damage | VerifyStep> {
   const links = db.prepare<[number, number, number], Link>("SELECT seq, prev, n FROM due WHERE destination = ? AND seq > ? ORDER BY seq LIMIT ?");
@@ -89,19 +114,38 @@ function isSound(read: () => unknown): string | null {
   }
 }
 
+interface Slice {
+  readonly damaged: readonly Damage[];
+  readonly through: number;
+  readonly count: number;
+}
+function sliceOf(look: OfChain["look"], after: number, last: number): Slice {
+  try {
+    return look((now) => {
+      const slice = rowsAfter(now, after, SLICE).filter(({ seq }) => seq <= last);
+      const damaged = slice.filter((row) => "damaged" in row && row.seq >= now.ledger.firstSeq).map(({ seq }): Damage => {
+        const matters = isNeeded(now, seq, now.ledger.typeOf(seq) ?? null);
+        return { place: "rows", seq, matters, words: `record ${seq} is missing or does not match its checksum${matters ? "" : "; every destination has had it"}` };
+      });
+      return { damaged, through: slice.at(-1)?.seq ?? last, count: slice.length - damaged.length };
+    });
+  } catch (cause) {
+    // A part of the table that SQLite cannot follow: beyond it the rows are found again.
+    return { damaged: [unreadable("rows", after + 1, cause)], through: after + SLICE, count: 0 };
+  }
+}
+
 async function* rows({ pause }: VerifyParts, look: OfChain["look"], signal: AbortSignal): AsyncGenerator<Damage | VerifyStep> {
-  const [first, last] = look(({ ledger }) => [ledger.firstSeq, ledger.lastSeq] as const);
+  let [first, last] = [0, 0];
+  try {
+    [first, last] = look(({ ledger }) => [ledger.firstSeq, ledger.lastSeq] as const);
+  } catch (cause) {
+    yield unreadable("rows", null, cause);
+    return;
+  }
   let [after, seen] = [first - 1, 0];
   while (after < last) {
-    const { damaged, through, count } = look((now) => {
-      const slice = rowsAfter(now, after, SLICE).filter(({ seq }) => seq <= last);
-      const found = slice.filter((row) => "damaged" in row && row.seq >= now.ledger.firstSeq)
-        .map(({ seq }): Damage => {
-          const matters = isNeeded(now, seq, now.ledger.typeOf(seq) ?? null);
-          return { place: "rows", seq, matters, words: `record ${seq} is missing or does not match its checksum${matters ? "" : "; every destination has had it"}` };
-        });
-      return { damaged: found, through: slice.at(-1)?.seq ?? last, count: slice.length - found.length };
-    });
+    const { damaged, through, count } = sliceOf(look, after, last);
     yield* damaged;
     after = through;
     seen += count;

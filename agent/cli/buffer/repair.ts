@@ -44,7 +44,7 @@ async function look(parts: BufferParts, settings: Configuration, io: Io, signal:
     return await reading(parts, settings.agent.dataDir, (reader) => judged(reader.verify(signal), (step) => told.say(stepWords(step))));
   } catch (cause) {
     if (!(cause instanceof StoreError) || cause.fault !== "corrupt") throw cause;
-    return { damage: [{ place: "file", seq: null, matters: true, words: cause.message }], found: 1, matters: 1, rows: 0 };
+    return { damage: [{ place: "file", seq: null, matters: true, words: cause.message }], found: 1, matters: 1, rows: 0, unchecked: [] };
   } finally {
     await told.end();
   }

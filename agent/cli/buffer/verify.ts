@@ -1,5 +1,5 @@
 /** `cellgate buffer verify`: is what is in the buffer whole? Changes nothing and may run beside the agent. */
-import type { Damage, VerifyStep } from "../../contract/buffer-reader.ts";
+import type { Damage, Unchecked, VerifyStep } from "../../contract/buffer-reader.ts";
 import { FAILED, GOOD, type Command } from "../cli.ts";
 import { write, type Io } from "../terminal.ts";
 import { COMMON, configured, reading, type BufferParts } from "./parts.ts";
@@ -13,6 +13,8 @@ export interface Verdict {
   /** Of them, those that somebody still needs. */
   readonly matters: number;
   readonly rows: number;
+  /** What could not be looked at, in words. */
+  readonly unchecked: readonly string[];
 }
 
 /** A broken file may give one for every row. */
@@ -38,10 +40,15 @@ export const verifyCommand = (parts: BufferParts): Command => ({
   },
 });
 
-export async function judged(steps: AsyncIterable<Damage | VerifyStep>, onStep: (step: VerifyStep) => Promise<void>): Promise<Verdict> {
+export async function judged(steps: AsyncIterable<Damage | VerifyStep | Unchecked>, onStep: (step: VerifyStep) => Promise<void>): Promise<Verdict> {
   const damage: Damage[] = [];
+  const unchecked: string[] = [];
   let [found, matters, rows] = [0, 0, 0];
   for await (const one of steps) {
+    if ("unchecked" in one) {
+      unchecked.push(one.unchecked);
+      continue;
+    }
     if ("part" in one) {
       if (one.part === "rows") rows = one.done;
       await onStep(one);
@@ -51,12 +58,13 @@ export async function judged(steps: AsyncIterable<Damage | VerifyStep>, onStep: 
     if (one.matters) matters += 1;
     if (damage.length < KEPT) damage.push(one);
   }
-  return { damage, found, matters, rows };
+  return { damage, found, matters, rows, unchecked };
 }
 
 export const stepWords = ({ part, done, of }: VerifyStep): string => (of === 0 ? part : `${part}: ${numberWords(done)} of ${numberWords(of)} (${Math.floor(100 * done / of)} %)`);
 
-async function inWords(path: string, { damage, found, matters, rows }: Verdict, io: Io): Promise<void> {
+async function inWords(path: string, { damage, found, matters, rows, unchecked }: Verdict, io: Io): Promise<void> {
+  for (const words of unchecked) await write(io.stderr, `not looked at: ${words}\n`);
   if (found === 0) {
     await write(io.stdout, `${path}: ${recordsWords(rows)}, all whole.\n`);
     return;
