@@ -13,7 +13,7 @@ import { commitOf, record } from "./records.ts";
 import { seeded } from "./seeded.ts";
 import { options, temporaryDirectory } from "./support.ts";
 
-const STEPS = Number(process.env["OUTBOX_MODEL_STEPS"] ?? 3_000);
+const STEPS = Number(process.env["OUTBOX_MODEL_STEPS"] ?? 2_000);
 const seed = Number(process.env["SEED"] ?? Date.now() % 1_000_000);
 const destinations = [
   { name: "all" }, { name: "confirming", confirm: true, types: ["cycle", "downtime", "state"] as const }, { name: "limited", types: ["state", "cycle", "count"] as const, limitBytes: 150_000 },

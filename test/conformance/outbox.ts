@@ -206,11 +206,11 @@ function settle({ model, outbox }: Walk, step: Step & { readonly kind: "settle" 
 function check(side: Side, rows: readonly StoredRecord[], isAgain: boolean): void {
   let before = 0;
   for (const { seq, id, type, prev, body } of rows) {
-    expect(seq).toBeGreaterThan(before);
     const due = side.row(seq);
-    expect({ seq, id, type, prev }).toEqual({ seq: due?.seq, id: due?.id, type: due?.type, prev: due?.prev });
-    if (type !== "loss") expect(body).toBe(due?.body);
-    expect(side.settled.has(seq) && !side.released.has(seq), `row ${seq} of ${side.name}`).toBe(isAgain && !side.released.has(seq));
+    const what = (): string => `row ${seq} of ${side.name}, ${marks(side, seq)}`;
+    demand(seq > before, () => `${what()} comes after row ${before}`);
+    demand(due !== undefined && due.id === id && due.type === type && due.prev === prev && (type === "loss" || due.body === body), () => `${what()} is ${JSON.stringify({ id, type, prev, body })} and should be ${JSON.stringify(due)}`);
+    demand((side.settled.has(seq) && !side.released.has(seq)) === (isAgain && !side.released.has(seq)), () => `${what()} is handed out${isAgain ? " again" : ""}`);
     before = seq;
   }
 }
@@ -278,7 +278,7 @@ function adopt({ model, outbox }: Walk, isClean: boolean): void {
     }
     if (first && !isClean) for (const seq of side.again) if (seq >= first.seq) side.again.delete(seq);
     const again = new Set(outbox.replaying(side.name, 0, EVERYTHING).map(({ seq }) => seq));
-    for (const seq of again) expect(side.again.has(seq) || side.released.has(seq) || !isClean, `row ${seq} of ${side.name} is sent again unasked, ${marks(side, seq)}`).toBe(true);
+    for (const seq of again) demand(side.again.has(seq) || side.released.has(seq) || !isClean, () => `row ${seq} of ${side.name} is sent again unasked, ${marks(side, seq)}`);
     for (const seq of again) {
       side.refused.delete(seq);
       if (side.lately.has(seq)) side.released.add(seq);
@@ -303,7 +303,7 @@ async function agree(walk: Walk): Promise<void> {
   const kept = outbox.history(0, EVERYTHING);
   for (const row of kept) {
     if (row.type === "loss") model.noteLoss(row);
-    else expect(row.body).toBe(model.known(row.seq)?.body);
+    else demand(row.body === model.known(row.seq)?.body, () => `row ${row.seq} is kept as ${row.body}`);
   }
   const status = outbox.status();
   expect([status.lastSeq, status.syncedSeq, status.fault]).toEqual([model.lastSeq, model.lastSeq, null]);
@@ -331,15 +331,19 @@ function agreeOn({ model, outbox }: Walk, side: Side, kept: ReadonlySet<number>)
   const covering = model.covering(side.name, side.due[0]?.seq ?? 0);
   for (const row of side.due) {
     const told = covering(row);
-    const what = `row ${row.seq} (${row.type}) of ${side.name}, ${marks(side, row.seq)}${kept.has(row.seq) ? " kept" : ""}: ${JSON.stringify(told)}`;
-    expect(told.length <= 1, `${what} is told lost more than once`).toBe(true);
+    const what = (): string => `row ${row.seq} (${row.type}) of ${side.name}, ${marks(side, row.seq)}${kept.has(row.seq) ? " kept" : ""}: ${JSON.stringify(told)}`;
+    demand(told.length <= 1, () => `${what()} is told lost more than once`);
     const isCovered = told.length === 1;
     const isSettled = side.settled.has(row.seq) && !side.refused.has(row.seq) && !side.released.has(row.seq);
-    expect(isSettled || isCovered || waiting.has(row.seq) || asked.has(row.seq) || (side.refused.has(row.seq) && row.type === "loss"), `${what} is neither delivered nor kept nor told lost`).toBe(true);
-    if (isSettled && side.isConfirming && row.seq > (side.confirmed ?? 0) && !side.before.has(row.seq)) expect(isCovered || kept.has(row.seq), `${what} is neither confirmed nor kept nor told lost`).toBe(true);
-    if (side.again.has(row.seq) && !side.refused.has(row.seq)) expect(isCovered || asked.has(row.seq), `${what} was asked for again and is not kept`).toBe(true);
+    demand(isSettled || isCovered || waiting.has(row.seq) || asked.has(row.seq) || (side.refused.has(row.seq) && row.type === "loss"), () => `${what()} is neither delivered nor kept nor told lost`);
+    demand(!isSettled || !side.isConfirming || row.seq <= (side.confirmed ?? 0) || side.before.has(row.seq) || isCovered || kept.has(row.seq), () => `${what()} is neither confirmed nor kept nor told lost`);
+    demand(!side.again.has(row.seq) || side.refused.has(row.seq) || isCovered || asked.has(row.seq), () => `${what()} was asked for again and is not kept`);
   }
   agreeOnCounts({ model, outbox }, side, { pending: pending.length, released: again.filter(({ seq }) => side.released.has(seq)).length });
+}
+/** Thousands of rows are looked at: an `expect` for each would take most of the time. */
+function demand(holds: boolean, otherwise: () => string): void {
+  if (!holds) throw new Error(otherwise());
 }
 /** For the message of a failure. */
 const marks = (side: Side, seq: number): string =>
