@@ -18,7 +18,7 @@ import { faultOf } from "./store-error.ts";
 import { EVERYONE } from "./sweeps.ts";
 import { VALUE_CLASSES } from "./value.ts";
 
-export const DEFAULT_BUDGET_BYTES = 1024 ** 3;
+const DEFAULT_BUDGET_BYTES = 1024 ** 3;
 const GIVE_UP_FROM = 0.9;
 const GIVE_UP_UNTIL = 0.85;
 /** From here on no commit goes on before there is room again. */

@@ -4,7 +4,6 @@
  * came back of half the rows deleted one here, one there; 95% of it when the rest was written anew).
  */
 import type { Connection } from "./connection.ts";
-import { PAGE_BYTES } from "./schema.ts";
 
 export interface Peeked {
   readonly seq: number;
@@ -47,6 +46,5 @@ export function openSpace(db: Connection) {
     used: (): number => ask("page_count") - ask("freelist_count"),
     /** Most pages the file may grow to; never fewer than it has. */
     limit: (pages: number): void => void db.pragma(`max_page_count = ${Math.max(1, Math.floor(pages))}`),
-    pageBytes: PAGE_BYTES,
   };
 }

@@ -84,7 +84,7 @@ class Side {
   }
 }
 
-export class Model {
+class Model {
   readonly sides: readonly Side[];
   readonly checkpoints = new Map<string, string>();
   readonly losses = new Map<string, LossTold>();
