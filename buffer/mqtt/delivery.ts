@@ -15,7 +15,8 @@ import type { DownlinkState } from "./downlinks.ts";
 import { Flights, STALLED_MS } from "./flights.ts";
 import type { Lessons } from "./lessons.ts";
 import type { Loss } from "./link-errors.ts";
-import { MAXIMUM_TRIES, NO_SUBSCRIBERS, QUOTA_EXCEEDED, verdict } from "./reason-codes.ts";
+import { NO_SUBSCRIBERS, QUOTA_EXCEEDED, verdict } from "./reason-codes.ts";
+import type { Refusals } from "./refusals.ts";
 import type { Key } from "./suspects.ts";
 import type { Topics } from "./topic.ts";
 import { Unheard } from "./unheard.ts";
@@ -33,8 +34,7 @@ export interface DeliveryParts {
   readonly topics: Topics;
   /** The record's payload; also remembers that it was sent, so that a repeat says so. */
   readonly write: (record: StoredRecord, replay: boolean) => string;
-  /** Refused tries by record number; outlives the connection. */
-  readonly tries: Map<number, number>;
+  readonly refusals: Refusals;
   readonly lessons: Lessons;
   readonly downlinks: DownlinkState;
   readonly goodbye: () => string;
@@ -243,21 +243,19 @@ class WindowedDelivery implements Delivery {
   }
 
   #record(job: Job, { seq, machine, type }: StoredRecord, code: number): void {
-    const { tries, topics } = this.#parts;
+    const { refusals, topics } = this.#parts;
     const { verdict: what, words } = verdict(code);
+    const topic = topics.record(machine, type);
     if (what === "accepted") {
-      if (tries.size > 0) tries.delete(seq);
+      refusals.taken(seq, topic);
       job.accepted.push(seq);
-      if (code === NO_SUBSCRIBERS || this.#unheard.size > 0) this.#unheard.note(topics.record(machine, type), code !== NO_SUBSCRIBERS);
+      if (code === NO_SUBSCRIBERS || this.#unheard.size > 0) this.#unheard.note(topic, code !== NO_SUBSCRIBERS);
       return;
     }
     if (what === "stop") return this.#stop(words, code);
-    const tried = (tries.get(seq) ?? 0) + 1;
-    if (what === "retry" && tried < MAXIMUM_TRIES) tries.set(seq, tried);
-    else {
-      tries.delete(seq);
-      job.rejected.push({ seq, reason: words });
-    }
+    if (what === "retry" && !refusals.refused(seq, topic, code)) return;
+    refusals.forget(seq);
+    job.rejected.push({ seq, reason: words });
   }
 
   /** MQTT 5 §3.1.2.11.4: the limit is on the whole packet. The two varying length fields are counted at their longest. */

@@ -16,6 +16,7 @@ import { brokerAddress, MQTT_SHAPE, type MqttConfig } from "./config.ts";
 import type { Connection, ConnectionOptions, ProtocolLevel } from "./connection.ts";
 import { delivery } from "./delivery.ts";
 import { Lessons } from "./lessons.ts";
+import { Refusals } from "./refusals.ts";
 import type { TlsMaterial } from "./socket.ts";
 import { sparkplugProblems, sparkplugSummary, type SparkplugConfig } from "./sparkplug/config.ts";
 import { sparkplugLive } from "./sparkplug/live.ts";
@@ -53,7 +54,7 @@ export const offlineHeartbeat = (identity: AgentIdentity, reason: "lost" | "clos
 function destination(config: MqttConfig, identity: AgentIdentity, ports: DestinationPorts, name: string): Destination {
   const topics = topicsOf(config.topic, identity);
   const writeEvent = eventWriter(identity, (machine) => topics.source(machine));
-  const tries = new Map<number, number>();
+  const refusals = new Refusals(ports.network);
   const lessons = new Lessons({ urls: config.url, window: config.window, rateLimit: config.rate_limit ?? null, clientId: clientId(config, identity) }, ports);
   let sentThrough = 0;
   const write = (record: StoredRecord, isReplay: boolean): string => {
@@ -71,7 +72,7 @@ function destination(config: MqttConfig, identity: AgentIdentity, ports: Destina
         throw error;
       });
       return delivery({
-        connection, topics, write, tries, ports, lessons,
+        connection, topics, write, refusals, ports, lessons,
         downlinks: lessons.subscriptions.begin(connection, { base: topics.heartbeat, downlink, network: ports.network }),
         peer: peer(url, connection.level),
         window: Math.max(1, Math.min(config.window, connection.receiveMaximum)),

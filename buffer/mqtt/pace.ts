@@ -7,7 +7,8 @@
 import type { Clock } from "../../agent/contract/time.ts";
 
 const QUIET_MS = 60_000;
-const SLOWEST_PER_SECOND = 1;
+/** No broker is known to allow less, and a complaint on a link that sent next to nothing must not stop what comes next. */
+const SLOWEST_PER_SECOND = 10;
 /** Throttled to more than this is not throttled: no broker's quota is there. */
 const FREE_PER_SECOND = 10_000;
 
@@ -45,7 +46,8 @@ export class Pace {
   complain(perSecond: number): void {
     const nowMs = this.#clock.now().monoMs;
     const before = this.#perSecond(nowMs) ?? Number.POSITIVE_INFINITY;
-    this.#throttle = { perSecond: Math.max(SLOWEST_PER_SECOND, Math.min(before, perSecond) / 2), sinceMs: nowMs };
+    const slowest = Math.min(SLOWEST_PER_SECOND, (this.#limit ?? Number.POSITIVE_INFINITY) / 2);
+    this.#throttle = { perSecond: Math.max(slowest, Math.min(before, perSecond) / 2), sinceMs: nowMs };
     this.#tokens = 0;
     this.#atMs = nowMs;
   }

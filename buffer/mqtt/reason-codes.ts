@@ -30,6 +30,7 @@ interface Code {
 export const MAXIMUM_TRIES = 5;
 export const NO_SUBSCRIBERS = 0x10;
 export const QUOTA_EXCEEDED = 0x97;
+export const NOT_AUTHORISED = 0x87;
 
 const RIGHTS = "Check username, password and the broker's access rules.";
 const QUOTA = "A rate_limit would keep us under the broker's quota.";

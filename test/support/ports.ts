@@ -2,6 +2,7 @@
 import { systemClock } from "../../agent/runtime/clock.ts";
 import { ConfigError } from "../../agent/contract/errors.ts";
 import type { Keep, Log, LogFields, Ports } from "../../agent/contract/ports.ts";
+import { monoMs, type Clock } from "../../agent/contract/time.ts";
 
 export interface LogLine {
   readonly level: "debug" | "info" | "warn" | "error";
@@ -43,5 +44,15 @@ export function testPorts(changes: Partial<Ports> = {}, secrets: Readonly<Record
     },
     ...changes,
     lines,
+  };
+}
+
+/** Real time that a test can put forward. */
+export function leapingClock(): { readonly network: Clock; readonly leap: (ms: number) => void } {
+  const real = systemClock();
+  let laterMs = 0;
+  return {
+    network: { ...real, now: () => ({ ...real.now(), monoMs: monoMs(real.now().monoMs + laterMs) }) },
+    leap: (ms) => void (laterMs += ms),
   };
 }

@@ -3,7 +3,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { systemClock } from "../../../agent/runtime/clock.ts";
 import type { Link } from "../../../agent/contract/source.ts";
-import { monoMs } from "../../../agent/contract/time.ts";
 import { Pace } from "../../../buffer/mqtt/pace.ts";
 import { startAedes, startMosquitto, subscribe } from "../../support/broker.ts";
 import { AGENT_PATH, delivering, destinationAt, eventOf, MACHINE_PATH, put, testBoard } from "../../support/delivering.ts";
@@ -11,7 +10,7 @@ import { fakeClock } from "../../support/fake-clock.ts";
 import { freePort } from "../../support/free-port.ts";
 import { memoryOutbox } from "../../support/memory-outbox.ts";
 import { describeNeeding } from "../../support/needs.ts";
-import { testPorts } from "../../support/ports.ts";
+import { leapingClock, testPorts } from "../../support/ports.ts";
 import { manyRecords, SAMPLES } from "../../support/sample-records.ts";
 import { startScriptedBroker, type ScriptedBroker } from "../../support/scripted-broker.ts";
 
@@ -37,13 +36,11 @@ describe("several brokers in one destination", () => {
   it("begins with the first again after a link that held a minute", async () => {
     await using first = await startScriptedBroker({ connack: (connection) => (connection === 1 ? 0x88 : 0) });
     await using second = await startScriptedBroker({});
-    const real = systemClock();
-    let laterMs = 0;
-    const network = { ...real, now: () => ({ ...real.now(), monoMs: monoMs(real.now().monoMs + laterMs) }) };
+    const { network, leap } = leapingClock();
     const destination = destinationAt(0, { url: [url(first.port), url(second.port)] }, testPorts({ network }));
     const one = await destination.connect(forever, ignore);
     expect(one.peer).toContain(String(second.port));
-    laterMs = 61_000;
+    leap(61_000);
     second.hangUp();
     await one.lost;
     const two = await destination.connect(forever, ignore);
@@ -250,7 +247,7 @@ describe("how much and how fast", () => {
   it("the bucket: an even rate, a small burst, halved by a complaint, doubled by each quiet minute", async () => {
     const clock = fakeClock();
     const pace = new Pace(clock, 20);
-    const taken = async (ms: number): Promise<number> => {
+    const taken = async (pace: Pace, ms: number): Promise<number> => {
       let count = 0;
       for (let at = 0; at < ms; at += 10) {
         while (pace.take() === 0) count++;
@@ -258,20 +255,26 @@ describe("how much and how fast", () => {
       }
       return count;
     };
-    expect(Math.abs(await taken(10_000) - 200)).toBeLessThanOrEqual(1);
+    expect(Math.abs(await taken(pace, 10_000) - 200)).toBeLessThanOrEqual(1);
     await clock.advance(60_000);
     expect(pace.take()).toBe(0);
     expect(pace.take()).toBe(0);
     expect(pace.take()).toBe(50);
-    pace.complain(8);
-    expect(pace.throttledTo()).toBe(4);
-    expect(Math.abs(await taken(10_000) - 40)).toBeLessThanOrEqual(1);
-    pace.complain(1_000);
-    expect(pace.throttledTo()).toBe(2);
+    const wide = new Pace(clock, 200);
+    wide.complain(60);
+    expect(wide.throttledTo()).toBe(30);
+    expect(Math.abs(await taken(wide, 10_000) - 300)).toBeLessThanOrEqual(1);
+    wide.complain(1_000);
+    expect(wide.throttledTo()).toBe(15);
     await clock.advance(120_000);
-    expect(pace.throttledTo()).toBe(8);
-    await clock.advance(120_000);
-    expect(pace.throttledTo()).toBeNull();
+    expect(wide.throttledTo()).toBe(60);
+    await clock.advance(180_000);
+    expect(wide.throttledTo()).toBeNull();
+    wide.complain(0.01); // Of a link that sent next to nothing.
+    expect(wide.throttledTo()).toBe(10);
+    const slow = new Pace(clock, 5);
+    slow.complain(5);
+    expect(slow.throttledTo()).toBe(2.5);
     expect(new Pace(clock, null).take()).toBe(0);
   });
 });
