@@ -37,8 +37,15 @@ export function placeGateway(last: GatewayTime | null, now: Instant): Placed {
 /** By how much the wall clock was set between two instants of one boot; a few milliseconds are none. */
 export const steppedMs = (from: Instant, to: Instant): number => to.unixMs - from.unixMs - (to.monoMs - from.monoMs);
 
-/** Before any of it melts. After a reboot nobody knows how long it took: the wall clock is believed, ahead by what it was. */
-const aheadOf = (last: GatewayTime, now: Instant): number => last.aheadMs - (last.boot === now.boot ? steppedMs(last, now) : 0);
+/**
+ * Before any of it melts. What a reboot took only the wall clock can tell: it is believed, with the lead that it had, or
+ * without where it has caught up with the axis meanwhile. Where it shows less than before, time goes on from where it was.
+ */
+function aheadOf(last: GatewayTime, now: Instant): number {
+  if (last.boot === now.boot) return last.aheadMs - steppedMs(last, now);
+  const missingMs = last.unixMs + last.aheadMs - now.unixMs;
+  return missingMs <= 0 ? 0 : Math.max(last.aheadMs, missingMs);
+}
 
 /** True while dates are ahead of the wall clock by more than a clock's own error. */
 export const isShifted = ({ aheadMs }: GatewayTime): boolean => Math.abs(aheadMs) > STEP_MS;

@@ -7,9 +7,6 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, expect, it } from "vitest";
-import { systemClock } from "../../agent/runtime/clock.ts";
-import { shiftModel } from "../../agent/simulate/mtconnect/feeds/shift.ts";
-import { startMTConnectAgent, type SimulatedAgent } from "../../agent/simulate/mtconnect/agent.ts";
 import { sleep } from "../bench/support/waiting.ts";
 import { authority, certificate } from "../buffer/mqtt/certificates.ts";
 import { startMosquitto, subscribe, type Subscriber } from "../support/broker.ts";
@@ -18,7 +15,7 @@ import { fakedTime } from "../support/faketime.ts";
 import { NO_WINDOWS } from "../support/loaded.ts";
 import { describeNeeding } from "../support/needs.ts";
 import { startProxy } from "../support/proxy.ts";
-import { IDLE, type Says } from "./hand-machine.ts";
+import { trueMachine } from "./true-machine.ts";
 
 const BUILD_MS = 60_000;
 const HOUR_MS = 3_600_000;
@@ -29,36 +26,6 @@ let bundle = "";
 beforeAll(async () => {
   bundle = await builtBundle();
 }, BUILD_MS);
-
-/** A machine that says everything at its true instant. */
-interface Machine {
-  readonly agent: SimulatedAgent;
-  /** When it said so. */
-  says(values: Says): number;
-  /** From running to ready with one part more; [start, end]. */
-  cycle(ms?: number): Promise<readonly [number, number]>;
-}
-async function trueMachine(): Promise<Machine> {
-  const agent = await startMTConnectAgent({ model: shiftModel("VMC-3"), clock: systemClock(), instanceId: "1" });
-  let parts = 10;
-  const machine: Machine = {
-    agent,
-    says(values) {
-      const at = Date.now();
-      agent.push(Object.entries(values).map(([item, value]) => ({ item, at, value: String(value) })));
-      return at;
-    },
-    async cycle(ms = 300) {
-      const start = machine.says({ exec: "ACTIVE" });
-      await sleep(ms);
-      const end = machine.says({ exec: "READY", pcount: (parts += 1) });
-      await sleep(100);
-      return [start, end];
-    },
-  };
-  machine.says(IDLE);
-  return machine;
-}
 
 interface Event {
   readonly source: string;

@@ -10,7 +10,9 @@ import type { StoredRecord } from "../../agent/contract/outbox.ts";
 import type { Ports } from "../../agent/contract/ports.ts";
 import { assemble } from "../../agent/assemble.ts";
 import { runAgent } from "../../agent/runtime/agent.ts";
+import { createClockTrust, type ClockProbe } from "../../agent/runtime/clock-trust.ts";
 import { AT_ONCE } from "../../agent/runtime/pacing.ts";
+import { RELEASED } from "../../agent/version.ts";
 import { testPorts, type TestPorts } from "./ports.ts";
 
 export interface RunningAgent {
@@ -27,12 +29,13 @@ export interface RunningAgent {
 
 const keyOf = (value: Retained): string => (value.scope === "live" ? `live/${value.machine}/${value.name}` : value.scope === "health" ? `health/${value.machine}` : "heartbeat");
 
-/** `yaml` without agent.data_dir: it is given one, or `dataDir`. `changes` replaces ports (a fake or faster clock). */
-export async function startAgent(yaml: string, changes: Partial<Ports> = {}, dataDir?: string): Promise<RunningAgent> {
+/** `yaml` without agent.data_dir: it is given one, or `dataDir`. `changes` replaces ports (a fake or faster clock); `clockProbe`: what the system says of its clock. */
+export async function startAgent(yaml: string, changes: Partial<Ports> & { readonly clockProbe?: ClockProbe } = {}, dataDir?: string): Promise<RunningAgent> {
   const own = dataDir ?? mkdtempSync(join(tmpdir(), "cellgate-test-"));
   const loaded = loadedFrom(yaml);
   const configuration: Configuration = { ...loaded, agent: { ...loaded.agent, dataDir: own } };
-  const ports = testPorts(changes);
+  const { clockProbe: probe, ...replaced } = changes;
+  const ports = testPorts(replaced);
   const delivered: StoredRecord[] = [];
   const retained = new Map<string, object>();
   const stopping = new AbortController();
@@ -53,7 +56,8 @@ export async function startAgent(yaml: string, changes: Partial<Ports> = {}, dat
       close: () => Promise.resolve(),
     }),
   });
-  const running = runAgent({ ...parts, destination: ({ name }) => collecting(name), pacing: () => AT_ONCE }, stopping.signal);
+  const clockTrust = probe === undefined ? parts.clockTrust : createClockTrust({ waitMs: configuration.agent.clockWaitMs, notBefore: RELEASED, probe }, ports);
+  const running = runAgent({ ...parts, clockTrust, destination: ({ name }) => collecting(name), pacing: () => AT_ONCE }, stopping.signal);
   let failure = null as Error | null;
   running.catch((error: unknown) => (failure = error instanceof Error ? error : new Error(String(error))));
   return {

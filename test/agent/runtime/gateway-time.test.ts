@@ -42,9 +42,14 @@ describe("gateway time", () => {
     expect(placed.at(-1)).toEqual({ at: 24 * HOUR - 5_000, jumpedFrom: null, shifted: false });
   });
 
-  test("after a reboot the wall clock is believed, ahead by what it was", () => {
-    const [, , after] = follow([instant(0, 500), instant(-HOUR, 500), instant(60_000 - HOUR, 20, "two")]);
-    expect(after).toEqual({ at: 60_000, jumpedFrom: null, shifted: true });
+  test("after a reboot the wall clock is believed, ahead by what it was, or no longer once it has caught up", () => {
+    const before = [instant(0, 500), instant(-HOUR, 500)];
+    expect(follow([...before, instant(60_000 - HOUR, 20, "two")]).at(-1)).toEqual({ at: 60_000, jumpedFrom: null, shifted: true });
+    expect(follow([...before, instant(HOUR, 20, "two")]).at(-1)).toEqual({ at: HOUR, jumpedFrom: null, shifted: false });
+  });
+  test("a clock that shows less after a reboot, until it is set: time goes on from where it was, and what the reboot took is a gap", () => {
+    const said = follow([instant(HOUR, 500), instant(-HOUR, 20, "two"), instant(10_000 - HOUR, 10_020, "two"), instant(3 * HOUR, 20_020, "two")]);
+    expect(said.slice(1).map(({ at, jumpedFrom }) => [Math.round((at - HOUR) / 100), jumpedFrom && Math.round((jumpedFrom - HOUR) / 100)])).toEqual([[0, null], [100, null], [2 * HOUR / 100, 200]]);
   });
 
   test("property: whatever the wall clock does, time never goes back within a boot, and without forward steps no duration is off by more than a thousandth", () => {
