@@ -71,8 +71,6 @@ export function bounded<State>(hole: Hole<State>, log: Log): Hole<State> {
   return { ...hole, since: null, kept: null, revisions: accepted(hole.revisions) };
 }
 
-export const promisedUntil = <State>(hole: Hole<State>, at: UnixMs): Hole<State> => ({ ...hole, promised: later(hole.promised, at) });
-
 /** Whether first revisions among these tell of a time up to `promised`. */
 export function areLate(records: readonly NewRecord[], promised: UnixMs | null, serving: boolean): boolean {
   if (promised === null) return false;

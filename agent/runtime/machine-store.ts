@@ -59,8 +59,6 @@ export class MachineStore<State> {
   readonly #parts: StoreParts;
   readonly #key: string;
   readonly #inFlight = new Set<Promise<void>>();
-  /** Those of them that hold records. */
-  #tellingInFlight = 0;
   /** As it is in the buffer, or on its way there. */
   #hole: Hole<State> = NO_HOLE;
   #lastSeq: number;
@@ -68,7 +66,10 @@ export class MachineStore<State> {
   #failure: unknown = null;
   /** A checkpoint of this machine is in the buffer, or on its way there. */
   exists = false;
-  /** Through which event time, and which row, this machine's first revisions are complete. */
+  /**
+   * Through which event time, and which row, this machine's first revisions are complete: never beyond the checkpoint on
+   * the disk, since a start after a kill knows no more than that.
+   */
   complete: { readonly time: UnixMs; readonly seq: number } | null = null;
 
   constructor(parts: StoreParts) {
@@ -80,8 +81,6 @@ export class MachineStore<State> {
   }
 
   get hasFailed(): boolean { return this.#failure !== null; }
-  /** No record is on its way to the disk. */
-  get isIdle(): boolean { return this.#tellingInFlight === 0; }
   get sinceCommitMs(): number { return this.#parts.ports.network.now().monoMs - this.#lastCommitMono; }
 
   load(): Stored<State> {
@@ -118,8 +117,6 @@ export class MachineStore<State> {
     this.exists = true;
     this.#hole = hole;
     this.#lastCommitMono = ports.network.now().monoMs;
-    const isTelling = records.length > 0;
-    if (isTelling) this.#tellingInFlight += 1;
     const done: Promise<void> = outbox.commit({
       machine, context, records, observedAt, late: areLate(records, later(this.complete?.time ?? null, promised), served),
       checkpoint: { key: this.#key, json: encodeCheckpoint(saved, tally, detectorVersion) },
@@ -131,18 +128,17 @@ export class MachineStore<State> {
         this.#lastSeq = seq;
         book.stored(tally.day, seq, records.length);
       }
-      this.announce(through);
+      this.#announce(through);
       this.#parts.onStored(records);
     }, (cause: unknown) => {
       this.#failure ??= cause;
     }).finally(() => {
       this.#inFlight.delete(done);
-      if (isTelling) this.#tellingInFlight -= 1;
     });
     this.#inFlight.add(done);
   }
 
-  announce(through: UnixMs | null): void {
+  #announce(through: UnixMs | null): void {
     if (through !== null && (this.complete === null || through >= this.complete.time)) this.complete = { time: through, seq: this.#lastSeq };
   }
 

@@ -22,7 +22,7 @@ import type { WritableBoard } from "./board.ts";
 import { isSet, type ClockTrust } from "./clock-trust.ts";
 import { eventNow, isDatable, startOf } from "./dating.ts";
 import type { DayBook } from "./day-book.ts";
-import { bounded, closed, holeFrom, isServed, NO_HOLE, promisedUntil, reopened, told, type Hole } from "./hole.ts";
+import { bounded, closed, holeFrom, isServed, NO_HOLE, reopened, told, type Hole } from "./hole.ts";
 import { LiveValues } from "./machine-live.ts";
 import type { MachineStatus, Phase } from "./machine-status.ts";
 import { MachineStore, type Circumstances, type Ledger, type Stored } from "./machine-store.ts";
@@ -202,8 +202,6 @@ export class Machine<State> {
     const at = this.#seenUntil();
     const reason = this.#phase === "starting" && this.#store.exists ? "agent-stopped" : "link-down";
     const settled = this.#closeHole();
-    // How far an earlier run got with its promises after its last checkpoint nobody knows: as far as now at most.
-    if (reason === "agent-stopped") this.#hole = promisedUntil(this.#hole, this.#now() ?? at);
     const [next, findings] = this.#pipeline.gap(this.#state, at, reason);
     if (this.#mayServe())
       this.#hole = holeFrom(this.#hole, at, { state: this.#state, cursor: this.#cursor, standing: this.#standing, live: this.#live.all() });
@@ -273,7 +271,6 @@ export class Machine<State> {
     this.#hole = bounded(this.#hole, this.#parts.ports.log);
     const isOwed = this.#uncommittedReadings >= CHECKPOINT_READINGS || this.#store.sinceCommitMs >= (this.#uncommittedReadings > 0 ? CHECKPOINT_MS : IDLE_CHECKPOINT_MS);
     if (all.length > 0 || !this.#store.exists || isOwed || known !== this.#hole) this.#commit(all, { served, promised: known.promised, isPatient: all.length === 0 && this.#store.exists && known === this.#hole });
-    else if (this.#store.isIdle) this.#store.announce(through);
     this.#showLive();
   }
 

@@ -113,6 +113,20 @@ describe("a source that comes back after the hold and still has all", () => {
     expect(run.status.complete?.time).toBeGreaterThan(second(2_900));
   });
 
+  test("nothing is promised that a kill can take back: a gap then begins where the disk last knew of the machine", async () => {
+    const run = await begun(CYCLE_IN_THE_HOLE);
+    await followsTo(run, 200, 1);
+    // Looks that bring nothing: event time goes on, and nothing is stored of it.
+    for (const seconds of [205, 210, 215, 220]) await followsTo(run, seconds, 0);
+    run.sourceRestarts();
+    run.kill();
+    const before = run.ledger.rows.length;
+    await followsTo(run, 300, 0);
+    await followsTo(run, 301, 1);
+    expect(news(run, before)).toContain("cycle 1 closed 100 200");
+    expect(faults(run)).toEqual([]);
+  });
+
   test("first revisions of a time already promised are late, after a restart inside the hole too", async () => {
     const days: Said = [[100, { execution: "ACTIVE" }], [30_000, { execution: "PROGRAM_COMPLETED" }], [30_001, { execution: "READY", part_count: 21 }], [120_000, { execution: "ACTIVE" }]];
     const run = await begun(days);
