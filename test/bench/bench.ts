@@ -8,6 +8,10 @@ import type { Figure } from "./figure.ts";
 interface Options {
   readonly kills: number;
   readonly seed: number;
+  /** Of ten-million. */
+  readonly rows: number;
+  /** Of outage-day: 10 a second. */
+  readonly records: number;
 }
 type Bench = (options: Options) => Promise<readonly Figure[]>;
 
@@ -20,17 +24,19 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   wear: async () => (await import("./wear.ts")).wear(),
   memory: async () => (await import("./memory.ts")).memory(),
   "start-up": async () => (await import("./start-up.ts")).startUp(),
+  "ten-million": async (options) => (await import("./ten-million.ts")).tenMillion(options),
+  "outage-day": async (options) => (await import("./outage-day.ts")).outageDay(options),
   crash: async (options) => (await import("./crash.ts")).crash(options),
 };
 const ONLY_BY_NAME = new Set(["crash"]);
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { json: { type: "boolean", default: false }, kills: { type: "string", default: "200" }, seed: { type: "string", default: "1" }, help: { type: "boolean", default: false } },
+  options: { json: { type: "boolean", default: false }, kills: { type: "string", default: "200" }, seed: { type: "string", default: "1" }, rows: { type: "string", default: "1000000" }, records: { type: "string", default: "864000" }, help: { type: "boolean", default: false } },
 });
 const unknown = positionals.filter((name) => !(name in BENCHES));
 if (values.help || unknown.length > 0) {
-  console.error(`${unknown.length > 0 ? `no bench called ${unknown.join(", ")}. ` : ""}Usage: npm run bench -- [NAME …] [--json] [--kills N] [--seed N]\nNames: ${Object.keys(BENCHES).join(", ")}`);
+  console.error(`${unknown.length > 0 ? `no bench called ${unknown.join(", ")}. ` : ""}Usage: npm run bench -- [NAME …] [--json] [--kills N] [--seed N] [--rows N] [--records N]\nNames: ${Object.keys(BENCHES).join(", ")}`);
   process.exit(unknown.length > 0 ? 2 : 0);
 }
 
@@ -41,7 +47,7 @@ for (const name of chosen) {
   const bench = BENCHES[name];
   if (!bench) continue;
   console.error(`… ${name}`);
-  for (const figure of await bench({ kills: Number(values.kills), seed: Number(values.seed) })) {
+  for (const figure of await bench({ kills: Number(values.kills), seed: Number(values.seed), rows: Number(values.rows), records: Number(values.records) })) {
     missed += figure.met ? 0 : 1;
     if (values.json) console.log(JSON.stringify(figure));
     else console.log(`${figure.met ? "met   " : "MISSED"}  ${figure.figure}: ${plain(figure.ours)} ${figure.unit} (limit ${plain(figure.limit)}, ratio ${figure.ratio.toFixed(2)}; goal ${figure.goal})`);

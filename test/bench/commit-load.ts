@@ -10,8 +10,10 @@ export const RECORDS_PER_COMMIT = 10;
 const CHECKPOINT_BYTES = 1_500;
 const MIX = [SAMPLES.state, SAMPLES.state, SAMPLES.state, SAMPLES.state, SAMPLES.cycle, SAMPLES.count, SAMPLES.alarm, SAMPLES.state, SAMPLES.downtime, SAMPLES.state] as const;
 
-export function prepareCommits(records: number): readonly Commit[] {
-  return Array.from({ length: records / RECORDS_PER_COMMIT }, (_, index): Commit => {
+/** `from`: how many were prepared before, when they are too many to be made at once. */
+export function prepareCommits(records: number, from = 0): readonly Commit[] {
+  return Array.from({ length: records / RECORDS_PER_COMMIT }, (_, at): Commit => {
+    const index = from / RECORDS_PER_COMMIT + at;
     const key = `VMC-${index % MACHINES}`;
     return {
       machine: key, context: JSON.stringify({ ...SAMPLE_CONTEXT, equipment: { ...SAMPLE_CONTEXT.equipment, machine: key } }),

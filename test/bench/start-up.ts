@@ -21,7 +21,7 @@ const STARTS = 7;
 const LONGEST_MS = 20_000;
 const GOAL_MS = 500;
 
-interface Start {
+export interface Start {
   /** Anything at all: the retained heartbeat comes first. */
   readonly messageMs: number;
   /** Of the backlog; NaN without one. */
@@ -49,7 +49,7 @@ async function starts(backlog: number): Promise<readonly Start[]> {
     await using broker = await startBroker();
     const all: Start[] = [];
     for (let number = 0; number <= STARTS; number++) {
-      const start = await once(folder, configurationFor(folder, broker.port, [simulation.agent.url]), { port: broker.port, records: backlog > 0 });
+      const start = await startOnce(folder, configurationFor(folder, broker.port, [simulation.agent.url]), { port: broker.port, records: backlog > 0 });
       // The first fills the compile cache, as after an installation.
       if (number > 0) all.push(start);
       else console.error(`  ${backlog} records waiting, first start of all: first message after ${start.messageMs.toFixed(0)} ms`);
@@ -62,7 +62,8 @@ async function starts(backlog: number): Promise<readonly Start[]> {
   }
 }
 
-async function once(folder: string, configuration: string, { port, records }: { readonly port: number; readonly records: boolean }): Promise<Start> {
+/** Until its first message and, with `records`, its first record. `kill`: it is not stopped afterwards but killed. */
+export async function startOnce(folder: string, configuration: string, { port, records, kill = false }: { readonly port: number; readonly records: boolean; readonly kill?: boolean }): Promise<Start> {
   const message = Promise.withResolvers<number>();
   const record = Promise.withResolvers<number>();
   let beganMs = Number.POSITIVE_INFINITY;
@@ -76,7 +77,9 @@ async function once(folder: string, configuration: string, { port, records }: { 
   beganMs = performance.now();
   await using agent = startAgentProcess(folder, configuration, NODE_FLAGS);
   const said = (): string => `the agent says: ${agent.log()}`;
-  return { messageMs: await within(LONGEST_MS, message.promise, said), recordMs: records ? await within(LONGEST_MS, record.promise, said) : Number.NaN };
+  const start = { messageMs: await within(LONGEST_MS, message.promise, said), recordMs: records ? await within(LONGEST_MS, record.promise, said) : Number.NaN };
+  if (kill) process.kill(agent.pid, "SIGKILL");
+  return start;
 }
 
 async function fill(dataDir: string, records: number): Promise<void> {
