@@ -114,7 +114,11 @@ export class Chain {
   }
 
   /** Last row that was settled, in whatever order. */
-  get settledTo(): number { return Math.max(this.through, ...this.#aheadSeqs); }
+  get settledTo(): number {
+    let last = this.through;
+    for (const seq of this.#aheadSeqs) if (seq > last) last = seq;
+    return last;
+  }
   get isUnfiltered(): boolean { return this.#wanted === "all"; }
   get settledAll(): boolean { return this.through >= this.#last.seq; }
   /** Nothing after it is done with for good: a loss that ends there may grow. */
@@ -179,13 +183,19 @@ export class Chain {
     return true;
   }
   /** At open: settled ahead of the cursor, as the disk says elsewhere. */
-  remember(seq: number): void {
-    const due = this.isSettled(seq) ? undefined : this.place(seq);
-    if (!due) return;
-    this.#ahead.set(due.prev, due);
-    this.#aheadSeqs.add(seq);
-    this.ackedTo = Math.max(this.ackedTo, seq);
-    this.refusedTo = Math.max(this.refusedTo, seq);
+  remember(after: number, to: number): void {
+    for (const { route, to: end } of this.segments(after, to)) {
+      const from = Math.max(after + 1, route.since);
+      const seqs = route.types === ALL ? Array.from({ length: Math.max(0, end - from + 1) }, (_, index) => from + index) : this.#tables.dueBetween(this.id, from - 1, end);
+      for (const seq of seqs) {
+        const due = this.isSettled(seq) ? undefined : this.place(seq);
+        if (!due) continue;
+        this.#ahead.set(due.prev, due);
+        this.#aheadSeqs.add(seq);
+        this.ackedTo = Math.max(this.ackedTo, seq);
+        this.refusedTo = Math.max(this.refusedTo, seq);
+      }
+    }
   }
   /** Moves `through` over what is settled or given up. */
   advance(kept: KeptRows): void {

@@ -18,7 +18,7 @@ export function openChains(ledger: Ledger, tables: ChainTables, destinations: re
     // Refused, or refused and released, before the cursor got there: they do not come as first transmissions again.
     const refused = standing.toldOver(chain.id, chain.through + 1, Infinity).filter(({ value }) => value === 0);
     const ranges = [...tables.deadBetween(chain.id, chain.through + 1, Infinity), ...refused, ...chain.replays.all.filter(({ released }) => released)];
-    for (const { from, to } of ranges) for (let seq = Math.max(from, chain.through + 1); seq <= to; seq++) chain.remember(seq);
+    for (const { from, to } of ranges) chain.remember(Math.max(from - 1, chain.through), to);
     chain.wasAway = chain.types === NONE && types !== NONE;
     if (chain.types !== types) chain.startRoute(ledger.lastSeq + 1, types);
   }

@@ -49,7 +49,7 @@ export interface SalvageOptions {
   /** The database's own name; what is read may be a copy of it. */
   readonly path: string;
   readonly clock: Clock;
-  readonly destinations: readonly { readonly name: string }[];
+  readonly destinations: readonly { readonly name: string; readonly confirm?: boolean }[];
   /** Last row known to be stored, where that is known better than from the file. */
   readonly through: number | null;
 }
@@ -106,9 +106,15 @@ function lastReachable(db: Connection): number {
   return best;
 }
 function settledThrough(db: Connection, destinations: SalvageOptions["destinations"], last: number): number {
-  const names = new Set(destinations.map(({ name }) => name));
-  const cursors = openChainTables(db).cursors().filter(({ name }) => names.has(name));
-  return cursors.length === 0 ? 0 : Math.min(last, ...cursors.map(({ through }) => through));
+  const configured = new Map(destinations.map((destination) => [destination.name, destination]));
+  const cursors = openChainTables(db).cursors().filter(({ name }) => configured.has(name));
+  const standing = readable(() => openStandingTables(db));
+  /** Also not confirmed, or asked for again: such rows are still wanted. */
+  const doneThrough = ({ id, name, through }: (typeof cursors)[number]): number => {
+    const confirmed = readable(() => standing?.standing(id))?.confirmed ?? (configured.get(name)?.confirm === true ? 0 : Infinity);
+    return Math.min(through, confirmed, (readable(() => standing?.replays(id)[0]?.from) ?? Infinity) - 1);
+  };
+  return cursors.length === 0 ? 0 : Math.min(last, ...cursors.map(doneThrough));
 }
 
 function saveCheckpoints(ledger: Ledger, target: Target): number {

@@ -1,4 +1,6 @@
 /** What a bridge and a person may ask of the outbox: confirmations, repeats, dead letters; what is refused says why. */
+import { join } from "node:path";
+import Database from "better-sqlite3";
 import { describe, expect, it } from "vitest";
 import type { Outbox } from "../../agent/contract/outbox.ts";
 import { commitOf, record } from "./records.ts";
@@ -25,6 +27,21 @@ describe("a confirmation", () => {
     const after = open({ dataDir, destinations });
     expect(backlog(after, "cycles")).toMatchObject({ confirmedThrough: 4, isConfirming: true });
     expect(backlog(after, "all")).toMatchObject({ confirmedThrough: null, isConfirming: false });
+  });
+  it("that is missing keeps a row wanted: a damaged file gives it to the next one", async () => {
+    const dataDir = temporaryDirectory();
+    const outbox = open({ dataDir });
+    await outbox.commit(commitOf(states(1, 100)));
+    outbox.settle("bridge", { accepted: numbers(outbox), rejected: [] });
+    outbox.confirm("bridge", outbox.epoch, 40);
+    outbox.replay("bridge", outbox.epoch, 30, 35);
+    await outbox.close();
+    const db = new Database(join(dataDir, "cellgate.db"));
+    db.prepare("UPDATE record SET body = '{}' WHERE seq = 100").run();
+    db.close();
+    const after = open({ dataDir });
+    expect(after.epoch).not.toBe(outbox.epoch);
+    expect(after.pending("bridge", 0, 1_000).filter(({ type }) => type === "state").map(({ id }) => id)).toEqual(states(30, 70).map(({ id }) => id));
   });
   it("is refused in words: another epoch, a row never sent, one never due, no number, nobody", async () => {
     const outbox = open({ dataDir: temporaryDirectory(), destinations });
