@@ -1,4 +1,4 @@
-/** The buffer's books as they are at one moment, for whoever only reads: made anew for each look, inside one transaction. */
+/** The buffer's books for whoever only reads, while the agent goes on writing. */
 import type { DamagedRow, DueRow } from "../../agent/contract/buffer-reader.ts";
 import { StoreError } from "../../agent/contract/errors.ts";
 import type { LedgerRow } from "../../agent/contract/outbox.ts";
@@ -18,8 +18,19 @@ export interface Look extends Books {
   readonly chains: readonly Chain[];
 }
 
+/** Reads in one short transaction. The books are kept between calls; `fresh`: opened anew, as they are now. */
+export type Looking = <T>(read: (look: Look) => T, fresh?: "fresh") => T;
+
+export function lookInto(db: Connection): Looking {
+  let kept: Look | null = null;
+  return (read, fresh) => db.transaction(() => {
+    if (fresh === "fresh" || kept === null) kept = openLook(db);
+    return read(kept);
+  })();
+}
+
 /** Throws StoreError for a file that an older agent left: only the agent brings it up to date. */
-export function openLook(db: Connection): Look {
+function openLook(db: Connection): Look {
   const ledger = new Ledger(db);
   if (db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'standing'").get() === undefined)
     throw new StoreError("newer-version", `the buffer ${db.name} was last used by an older agent: start this one once, it brings the file up to date`);
@@ -29,11 +40,19 @@ export function openLook(db: Connection): Look {
   return { ledger, tables, standing, sweeps, rows: new Rows(ledger, tables, sweeps), drops: openDrops(db, utcDay), chains };
 }
 
-/** Rows after `after`, unreadable ones among them. */
-export const rowsAfter = ({ ledger }: Books, after: number, limit: number): readonly (LedgerRow | DamagedRow)[] =>
-  [...ledger.read(Math.max(after, ledger.firstSeq - 1), ledger.lastSeq, limit)];
+/** Rows after `after`, unreadable ones among them. What the agent changed since the books were opened is no damage: then they are opened anew. */
+export function rowsAfter(look: Looking, after: number, limit: number): readonly (LedgerRow | DamagedRow)[] {
+  const read = ({ ledger }: Books): readonly (LedgerRow | DamagedRow)[] => [...ledger.read(Math.max(after, ledger.firstSeq - 1), ledger.lastSeq, limit)];
+  const found = look(read);
+  return found.some((row) => "damaged" in row) ? look(read, "fresh") : found;
+}
 
-export function dueRows(look: Look, destination: string, after: number, limit: number): readonly DueRow[] {
+export function dueRows(look: Looking, destination: string, after: number, limit: number): readonly DueRow[] {
+  const read = (now: Look): readonly DueRow[] => dueIn(now, destination, after, limit);
+  const found = look(read);
+  return found.some(({ row }) => "damaged" in row) ? look(read, "fresh") : found;
+}
+function dueIn(look: Look, destination: string, after: number, limit: number): readonly DueRow[] {
   const chain = look.chains.find(({ name }) => name === destination);
   if (!chain) return [];
   const from = Math.max(after, look.ledger.firstSeq - 1);

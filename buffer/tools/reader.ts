@@ -1,7 +1,7 @@
 /**
  * The buffer read from outside (agent/contract/buffer-reader.ts): a read-only connection that changes nothing, beside a
- * running agent or without one. Each call is one short transaction; texts and cursors are read anew with each, because
- * the agent goes on writing. Memory is bounded by the `limit` of a call.
+ * running agent or without one. Each call is one short transaction, so that the agent can carry its log between them; rows
+ * are those that were there when `lastSeq` was last asked for. Memory is bounded by the `limit` of a call.
  */
 import { existsSync, readFileSync, statSync, statfsSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -15,7 +15,7 @@ import { deadLetters, oldestWaitingAt, replayCount } from "../requests.ts";
 import { APPLICATION_ID, SCHEMA_VERSION } from "../schema.ts";
 import { faulty, storeError } from "../store-error.ts";
 import type { StructureCheck } from "./structure.ts";
-import { dueRows, openLook, rowsAfter, type Look } from "./look.ts";
+import { dueRows, lookInto, rowsAfter, type Look, type Looking } from "./look.ts";
 import { verify } from "./verify.ts";
 
 export interface ReaderParts {
@@ -64,9 +64,10 @@ function unreadable(cause: unknown, path: string): StoreError {
 
 function reader(db: Connection, { clock, structure }: ReaderParts): BufferReader {
   const path = db.name;
-  const use = <T>(read: (look: Look) => T): T => {
+  const books = lookInto(db);
+  const use: Looking = (read, fresh) => {
     try {
-      return db.transaction(() => read(openLook(db)))();
+      return books(read, fresh);
     } catch (cause) {
       throw unreadable(cause, path);
     }
@@ -74,13 +75,13 @@ function reader(db: Connection, { clock, structure }: ReaderParts): BufferReader
   const epoch = use(({ ledger }) => ledger.epoch);
   return {
     path, epoch,
-    get lastSeq() { return use(({ ledger }) => ledger.lastSeq); },
-    get destinations() { return use(({ chains }) => chains.map(({ name }) => name)); },
-    status: (budgetBytes) => use((look) => statusOf(look, path, budgetBytes)),
-    rows: (after, limit) => use((look) => rowsAfter(look, after, limit)),
-    history: (after, limit) => use((look) => rowsAfter(look, after, limit).filter(isWhole)),
-    due: (destination, after, limit) => use((look) => dueRows(look, destination, after, limit)),
-    deadLetters: (limit) => use((look) => deadLetters(look, look.chains, limit)),
+    get lastSeq() { return use(({ ledger }) => ledger.lastSeq, "fresh"); },
+    get destinations() { return use(({ chains }) => chains.map(({ name }) => name), "fresh"); },
+    status: (budgetBytes) => use((look) => statusOf(look, path, budgetBytes), "fresh"),
+    rows: (after, limit) => rowsAfter(use, after, limit),
+    history: (after, limit) => rowsAfter(use, after, limit).filter(isWhole),
+    due: (destination, after, limit) => dueRows(use, destination, after, limit),
+    deadLetters: (limit) => use((look) => deadLetters(look, look.chains, limit), "fresh"),
     verify: (signal) => verify({ db, structure, pause: (stop) => clock.sleep(PAUSE_MS, stop) }, signal),
     close: () => void db.close(),
   };

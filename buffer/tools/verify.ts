@@ -9,7 +9,7 @@ import type { Damage, Unchecked, VerifyStep } from "../../agent/contract/buffer-
 import type { Connection } from "../connection.ts";
 import { storeError } from "../store-error.ts";
 import type { StructureCheck } from "./structure.ts";
-import { isNeeded, openLook, rowsAfter, type Look } from "./look.ts";
+import { isNeeded, lookInto, rowsAfter, type Look, type Looking } from "./look.ts";
 
 const SLICE = 500;
 /** Chains under a filter are walked so many links at once. */
@@ -24,7 +24,7 @@ export interface VerifyParts {
 
 export async function* verify(parts: VerifyParts, signal: AbortSignal): AsyncGenerator<Damage | VerifyStep | Unchecked, void, void> {
   const { db, structure } = parts;
-  const look = <T>(read: (look: Look) => T): T => db.transaction(() => read(openLook(db)))();
+  const look = lookInto(db);
   if (structure) {
     yield { part: "the structure of the file", done: 0, of: 0 };
     const verdict = await structure(db.name, signal);
@@ -60,7 +60,7 @@ function checkpoints({ ledger }: Look): readonly Damage[] {
 }
 
 /** Cursors, routes and what stands beside them are checked as they are read. */
-function* cursors(look: <T>(read: (look: Look) => T) => T): Generator<Damage> {
+function* cursors(look: Looking): Generator<Damage> {
   const found = look(({ chains, ledger }) => chains.flatMap((one): Damage[] => {
     const wrong = (words: string): Damage => ({ place: "cursors", seq: null, matters: true, words: `${one.name}: ${words}` });
     return [
@@ -73,13 +73,13 @@ function* cursors(look: <T>(read: (look: Look) => T) => T): Generator<Damage> {
 }
 
 interface OfChain {
-  readonly look: <T>(read: (look: Look) => T) => T;
+  readonly look: Looking;
   readonly id: number;
   readonly name: string;
 }
 interface Link { readonly seq: number; readonly prev: number; readonly n: number }
 
-async function* chains(parts: VerifyParts, look: OfChain["look"], signal: AbortSignal): AsyncGenerator<Damage | VerifyStep> {
+async function* chains(parts: VerifyParts, look: Looking, signal: AbortSignal): AsyncGenerator<Damage | VerifyStep> {
   try {
     for (const { id, name } of look((now) => now.chains.map(({ id, name }) => ({ id, name })))) yield* chain(parts, { look, id, name }, signal);
   } catch (cause) {
@@ -119,23 +119,22 @@ interface Slice {
   readonly through: number;
   readonly count: number;
 }
-function sliceOf(look: OfChain["look"], after: number, last: number): Slice {
+function sliceOf(look: Looking, after: number, last: number): Slice {
   try {
-    return look((now) => {
-      const slice = rowsAfter(now, after, SLICE).filter(({ seq }) => seq <= last);
-      const damaged = slice.filter((row) => "damaged" in row && row.seq >= now.ledger.firstSeq).map(({ seq }): Damage => {
-        const matters = isNeeded(now, seq, now.ledger.typeOf(seq) ?? null);
-        return { place: "rows", seq, matters, words: `record ${seq} is missing or does not match its checksum${matters ? "" : "; every destination has had it"}` };
-      });
-      return { damaged, through: slice.at(-1)?.seq ?? last, count: slice.length - damaged.length };
-    });
+    const slice = rowsAfter(look, after, SLICE).filter(({ seq }) => seq <= last);
+    const bad = slice.filter((row) => "damaged" in row);
+    const damaged = bad.length === 0 ? [] : look((now) => bad.filter(({ seq }) => seq >= now.ledger.firstSeq).map(({ seq }): Damage => {
+      const matters = isNeeded(now, seq, now.ledger.typeOf(seq) ?? null);
+      return { place: "rows", seq, matters, words: `record ${seq} is missing or does not match its checksum${matters ? "" : "; every destination has had it"}` };
+    }));
+    return { damaged, through: slice.at(-1)?.seq ?? last, count: slice.length - bad.length };
   } catch (cause) {
     // A part of the table that SQLite cannot follow: beyond it the rows are found again.
     return { damaged: [unreadable("rows", after + 1, cause)], through: after + SLICE, count: 0 };
   }
 }
 
-async function* rows({ pause }: VerifyParts, look: OfChain["look"], signal: AbortSignal): AsyncGenerator<Damage | VerifyStep> {
+async function* rows({ pause }: VerifyParts, look: Looking, signal: AbortSignal): AsyncGenerator<Damage | VerifyStep> {
   let [first, last] = [0, 0];
   try {
     [first, last] = look(({ ledger }) => [ledger.firstSeq, ledger.lastSeq] as const);
