@@ -179,7 +179,7 @@ export function object<const F extends Fields>(fields: F, description?: string):
         if (Object.hasOwn(fields, key)) continue;
         const near = nearest(key, known);
         if (near !== undefined) meant.add(near);
-        problems.push({ path: [...path, key], on: "key", found: `unknown key ${JSON.stringify(key)}`, expected: `one of ${known.join(", ")}`, ...(near && { nearest: near }) });
+        problems.push({ path: [...path, key], on: "key", found: `unknown key ${JSON.stringify(key)}`, expected: known.length === 0 ? "no keys" : `one of ${known.join(", ")}`, ...(near && { nearest: near }) });
       }
       return readFields(fields, value, { path, problems, meant });
     },

@@ -54,7 +54,6 @@ export async function serveControl(parts: ControlParts, signal: AbortSignal): Pr
   try {
     rmSync(path, { force: true }); // The buffer's lock is ours: what lies there is of an agent that was killed.
     await listening(server, path);
-    chmodSync(path, 0o660);
   } catch (cause) {
     server.close();
     return log.warn({ path, reason: cause instanceof Error ? cause.message : String(cause) }, "the control socket cannot be made: commands that change the buffer work only while the agent is stopped");
@@ -77,6 +76,8 @@ const listening = (server: Server, path: string): Promise<void> => new Promise((
     server.on("error", () => undefined);
     resolve();
   });
+  // It is bound already, and has the rights of our umask: before anybody can connect they are set right.
+  if (server.listening) chmodSync(path, 0o660);
 });
 
 function serve(socket: Socket, { ports, answer }: ControlParts, signal: AbortSignal): void {
@@ -100,6 +101,8 @@ function replyTo(line: string | null, answer: ControlParts["answer"]): Reply {
   }
 }
 
+class NoLine extends Error {}
+
 /** The first line; null when it is longer than `largest`. Rejects when the other side goes without one. */
 const readLine = (socket: Socket, largest: number): Promise<string | null> => new Promise((resolve, reject) => {
   const chunks: Buffer[] = [];
@@ -118,9 +121,9 @@ const readLine = (socket: Socket, largest: number): Promise<string | null> => ne
     else if (end >= 0) done(Buffer.concat(chunks).toString("utf8"));
   };
   socket.on("data", onData);
-  socket.once("end", () => { reject(new Error("ended without a whole line")); });
+  socket.once("end", () => { reject(new NoLine("ended without a whole line")); });
   socket.once("error", reject);
-  socket.once("close", () => { reject(new Error("closed without a whole line")); });
+  socket.once("close", () => { reject(new NoLine("closed without a whole line")); });
 });
 
 /**
@@ -142,9 +145,17 @@ export async function askAgent(dataDir: string, request: Request, network: Clock
   } catch (cause) {
     const code = isRecord(cause) ? cause["code"] : undefined;
     if (code === "ENOENT" || code === "ECONNREFUSED") return null;
-    throw new Error(`the agent at ${path} did not answer: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    throw new Error(`the agent at ${path} did not answer: ${withoutAnswer(cause, code)}`, { cause });
   } finally {
     deadline.clear();
     socket.destroy();
   }
+}
+
+/** What happened, and what to do. */
+function withoutAnswer(cause: unknown, code: unknown): string {
+  const words = cause instanceof Error ? cause.message : String(cause);
+  if (code === "EACCES" || code === "EPERM") return `${words}; run the command as the user that runs cellgate or as root`;
+  if (code === "EPIPE" || code === "ECONNRESET" || cause instanceof NoLine) return `it closed the connection: it serves ${CLIENTS} commands at once; try again in ${PATIENCE_MS / 1_000} s, and look at the agent's log if it stays so`;
+  return `${words}; look at the agent's log`;
 }

@@ -46,7 +46,7 @@ export async function asked(parts: BufferParts, configuration: Configuration, re
     return await parts.ask(configuration.agent.dataDir, request, parts.ports(), signal);
   } catch (cause) {
     signal.throwIfAborted();
-    throw new StoreError("locked", `${cause instanceof Error ? cause.message : String(cause)}; run the command as the user that runs cellgate or as root, and look at the agent's log`, { cause });
+    throw new StoreError("locked", cause instanceof Error ? cause.message : String(cause), { cause });
   }
 }
 

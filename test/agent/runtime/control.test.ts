@@ -70,6 +70,14 @@ describe("the control socket", () => {
     expect(await raw("")).toBe("");
   });
 
+  it("tells whoever comes while eight are served what to do", async () => {
+    await using _ = await serving(() => ({ ok: true, result: 1 }));
+    const silent = Array.from({ length: 8 }, () => connect({ path: controlSocketOf(dataDir) }).on("error", () => undefined));
+    await Promise.all(silent.map((socket) => once(socket, "connect")));
+    await expect(askAgent(dataDir, { verb: "x" }, network, forever)).rejects.toThrow(/serves 8 commands at once; try again in 5 s/);
+    for (const socket of silent) socket.destroy();
+  });
+
   it("serves eight at once, and one that stays silent is let go", async () => {
     const ports = testPorts({ network: systemClock(50) });
     await using _ = await serving(() => ({ ok: true, result: 1 }), ports);
@@ -107,7 +115,7 @@ describe("the control verbs", () => {
   it.each([
     [{ verb: "shutdown" }, /unknown verb "shutdown"; there are status, buffer\.status, buffer\.replay/],
     [{ verb: "__proto__" }, /unknown verb/], [{ verb: "constructor" }, /unknown verb/],
-    [{ verb: "status", now: true }, /unknown key "now"/],
+    [{ verb: "status", now: true }, /unknown key "now", expected no keys/],
     [{ verb: "buffer.replay", destination: "bridge" }, /"from" is missing/],
     [{ verb: "buffer.replay", destination: "bridge", from: 0 }, /whole number from 1/],
     [{ verb: "buffer.replay", destination: "brigde", from: 1 }, /no destination "brigde"; there is bridge/],
