@@ -1,5 +1,5 @@
 /** Event time by this machine's own clock, through steps, drift and reboots. */
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { isShifted, placeGateway, type GatewayTime } from "../../../agent/runtime/gateway-time.ts";
 import { monoMs, unixMs, type Instant } from "../../../agent/contract/time.ts";
