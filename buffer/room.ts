@@ -33,6 +33,8 @@ const RESERVED_SHARE = 1 / 16;
 /** Down to this share of a destination's own limit: so that one record tells of many rows. */
 const ALONE_UNTIL = 0.9;
 const LOOK_MS = 10_000;
+/** The file may grow to this even into the share to be left free, as long as half of what there is suffices. */
+const LEAST_BYTES = 8 * 1024 * 1024;
 const VALUES = VALUE_CLASSES.map((_, index) => index + 1);
 const STAGES: readonly Sweep[] = [{ take: "had", young: false }, { take: "had", young: true }, ...VALUES.map((value): Sweep => ({ take: "value", value }))];
 
@@ -81,7 +83,9 @@ export class Room {
     const sizeOf = (name: string): number => statSync(name, { throwIfNoEntry: false })?.size ?? 0;
     // The log must find its room too, and what is still to be carried into the file.
     const spoken = Math.max(0, LOG_LIMIT_BYTES - sizeOf(`${path}-wal`)) + Math.max(0, pages * this.#pageBytes - sizeOf(path));
-    const grow = free === null ? null : Math.max(0, free - spoken);
+    // A disk that others have filled is no reason to lose records while there is room for a few.
+    const least = Math.min(LEAST_BYTES - pages * this.#pageBytes, ((this.#freeBytes ?? 0) - spoken) / 2);
+    const grow = free === null ? null : Math.max(0, free - spoken, least);
     this.#isTight = free !== null && free < 4 * LOG_LIMIT_BYTES;
     // The file never shrinks: rows given up beyond its present size would be given up for nothing.
     this.#limitPages = Math.max(pages, Math.min(this.#budgetPages, grow === null ? this.#budgetPages : pages + Math.floor(grow / this.#pageBytes)));

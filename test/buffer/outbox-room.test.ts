@@ -198,6 +198,17 @@ describe("a file system that is full", () => {
     expect(readdirSync(root)).not.toContain("quarantine");
   });
 
+  it("that others have filled beyond that share still takes a little", async ({ skip }) => {
+    const root = small(64);
+    if (root === null) return skip("needs the right to mount a file system");
+    writeFileSync(join(root, "filler"), Buffer.alloc(30 * 1_024 * KIB, 1));
+    const outbox = open({ dataDir: root, keepFree: 0.8 });
+    for (let commit = 0; commit < 20; commit++) await outbox.commit(mixed(500, ["state"]));
+    expect(losses(outbox)).toEqual([]);
+    expect(numbers(outbox)).toHaveLength(10_000);
+    await outbox.close();
+  });
+
   it("is left the share that is not ours", async ({ skip }) => {
     const root = small(64);
     if (root === null) return skip("needs the right to mount a file system");
