@@ -1,4 +1,5 @@
 /** Receipts over a real buffer: they add up, come when they are due, survive restarts, and agree with what a receiver at a real broker holds. */
+import { copyFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import * as fc from "fast-check";
@@ -109,6 +110,29 @@ describe("a receipt", () => {
     expect(bridge).toMatchObject({ due: 1_201, dropped: { buffer_corrupt: 3 } });
     expect(receipt !== undefined && addsUp(receipt)).toBe(true);
     expect(bridge?.delivered).toBeGreaterThanOrEqual(200);
+  });
+  it("is stored with what it counts: at whatever moment the files are taken, counts and rows agree", async () => {
+    const dataDir = temporaryDirectory();
+    const own = opened(shop(dataDir, ["VMC-3", "VMC-4"], MORNING));
+    const telling: Promise<void>[] = [];
+    for (let n = 0; n < 60; n++) {
+      telling.push(own.tells(n % 3 === 0 ? "VMC-4" : "VMC-3", n % 5 === 0 ? [] : ["state", "cycle", "count"].slice(0, 1 + (n % 3)) as RecordType[]));
+      if (n % 20 === 19) await own.clock.advance(9 * HOUR);
+      if (n % 4 === 3) await telling[n - 2];
+      if (n % 6 !== 5) continue;
+      // As a kill would leave them: whatever is in the log, nothing closed.
+      const copy = temporaryDirectory();
+      for (const name of ["cellgate.db", "cellgate.db-wal"]) copyFileSync(join(dataDir, name), join(copy, name));
+      const db = new Database(join(copy, "cellgate.db"));
+      const rows = db.prepare<[], { readonly name: string; readonly count: number }>("SELECT m.name, count(*) AS count FROM record r JOIN machine m ON m.id = r.machine GROUP BY m.id").all();
+      for (const machine of ["VMC-3", "VMC-4"]) {
+        const stored = (key: string): string | undefined => db.prepare<[string], string>("SELECT json FROM checkpoint WHERE key = ?").pluck().get(key);
+        const days = [JSON.parse(stored(`machine/${machine}`) ?? '{"made":{}}'), ...(JSON.parse(stored(`receipts/${machine}`) ?? '{"days":[]}') as { days: { tally: unknown }[] }).days.map(({ tally }) => tally)] as { readonly made: Record<string, number> }[];
+        expect(days.flatMap(({ made }) => Object.values(made)).reduce((sum, count) => sum + count, 0)).toBe(rows.find(({ name }) => name === machine)?.count ?? 0);
+      }
+      db.close();
+    }
+    await Promise.all(telling);
   });
   it("counts the same however often the agent is ended between commits, and adds up", async () => {
     const types: readonly RecordType[] = ["state", "cycle", "alarm", "count"];
