@@ -1,7 +1,7 @@
 /**
  * `npm run faults -- [--short|--long] [--seed N] [--only NAME[,NAME]] [--jobs N] [--part I/N] [--runs N] [--list] [--json FILE]`: breaks
  * everything around the agent and lets an independent checker judge (test/faults/checker). Exits 1 on any violation.
- * Each run is made by its seed alone: `--only NAME --seed N --runs 1` makes a failed one again. Runs share the cores; those
+ * Each run is made by its seed alone: `--only NAME --seed N --runs 1` makes a failed one again. Runs share the cores (two to a core); those
  * that are a matter of time run alone, at the end. `--part 2/3`: each third of the runs, for a harness done in pieces.
  */
 import { appendFileSync, mkdtempSync, rmSync } from "node:fs";
@@ -23,7 +23,8 @@ const { values } = parseArgs({
 });
 const length: Length = values.long ? "long" : "short";
 const firstSeed = Number(values.seed ?? Date.now() % 1_000_000);
-const jobs = Number(values.jobs ?? availableParallelism());
+/** A run mostly waits: for a link to be tried again, for a process to start. */
+const jobs = Number(values.jobs ?? 2 * availableParallelism());
 const [part = 1, parts = 1] = values.part.split("/").map(Number);
 const SEED_STEP = 7_919;
 

@@ -69,7 +69,7 @@ export const damageCase: FaultCase = {
     for (let round = 0; round < ROUNDS; round++) {
       const folder = join(parent, `round-${round}`);
       const isKilled = random() < 0.5;
-      await life(folder, { connection: "before", seed: seed + round, facts: isKilled ? null : FACTS, away: ["bridge"], ...(isKilled && { killAfterMs: 500 + below(400, random) }) });
+      await life(folder, { connection: "before", seed: seed + round, facts: isKilled ? null : FACTS, away: ["bridge"], ...(isKilled && { killAfterWorkMs: 100 + below(400, random) }) });
       const done = damage(join(folder, "data"), random);
       const { wrong, backMs } = await recovered(folder, { connection: "after", seed: seed + round, facts: 15 });
       const tally = judged(folder, { destinations: DESTINATIONS, exact: false, faults: 1, also: [...wrong, ...(backMs > BACK_MS ? [`back in service after ${Math.round(backMs)} ms`] : [])], backMs });

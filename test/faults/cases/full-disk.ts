@@ -13,7 +13,7 @@ import { life, recovered } from "../support/storage.ts";
 import { added } from "../support/tallies.ts";
 import { DESTINATIONS, toldThrough } from "../support/work.ts";
 
-const SIZE = "3m";
+const SIZE = "12m";
 const FULL_MS = 1_500;
 const FACTS = 400;
 

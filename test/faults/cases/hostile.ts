@@ -11,6 +11,8 @@ import { openShop, sleep } from "../support/shop.ts";
 const FLOOD_MS = 3_000;
 const BURST = 50;
 const EVERY_MS = 50;
+/** The heartbeat's period, and a little. */
+const HEARTBEAT_MS = 15_000;
 const MIB = 1024 * 1024;
 const GROWTH_BYTES = 60 * MIB;
 const EPOCH = "00000000-0000-4000-8000-000000000000";
@@ -19,10 +21,22 @@ const PAYLOADS: readonly string[] = [
   '{"__proto__":{"destination":"bridge"},"epoch":"x","through":1}', '{"constructor":{"prototype":{"through":9}}}',
   `{"destination":"bridge","epoch":"${EPOCH}","through":1e309}`, `{"destination":"bridge","epoch":"${EPOCH}","through":-1}`, `{"destination":"bridge","epoch":"${EPOCH}","through":99999999999999999999}`,
   `{"destination":"../../etc/passwd","epoch":"${EPOCH}","through":3}`, `{"epoch":"${EPOCH}","from":1,"to":9007199254740991}`, `{"epoch":"${EPOCH}","from":9,"to":1}`,
-  '{"verb":"reboot"}', '{"verb":"heartbeat","url":"http://192.0.2.1/"}', `{"verb":"${"x".repeat(20_000)}"}`, JSON.stringify({ epoch: EPOCH, destination: "x".repeat(200_000), through: 1 }),
+  '{"verb":"reboot"}', '{"verb":"heartbeat","url":"http://192.0.2.1/"}', `{"verb":"${"x".repeat(20_000)}"}`,
 ];
+/** More than the agent says it takes: it may end the connection. */
+const HUGE = JSON.stringify({ epoch: EPOCH, destination: "x".repeat(400_000), through: 1 });
 /** PUBLISH whose remaining length is the largest there is, 256 MB, and a little of it. */
 const ENDLESS = Buffer.concat([Buffer.from([0x30, 0xff, 0xff, 0xff, 0x7f]), Buffer.alloc(60_000, 0x41)]);
+
+/** The agent hears at most 100 a second, and counts apart what it does not hear. */
+const LEAST_COUNTED = 150;
+
+/** What the heartbeat says of them. */
+function toldRefusals(text: string): { readonly refused: number; readonly reasons: number } {
+  const { destinations = [] } = JSON.parse(text) as { readonly destinations?: readonly { readonly downlinks?: { readonly refused: Readonly<Record<string, number>>; readonly lastRefusals: readonly string[] } }[] };
+  const counts = destinations.flatMap(({ downlinks }) => Object.values(downlinks?.refused ?? {}));
+  return { refused: counts.reduce((sum, count) => sum + count, 0), reasons: destinations.flatMap(({ downlinks }) => downlinks?.lastRefusals ?? []).length };
+}
 
 export const hostile: FaultCase = {
   name: "hostile-broker",
@@ -44,12 +58,20 @@ export const hostile: FaultCase = {
       bridge.send(`${topic}/${to}`, payload);
     }
     const answered = shop.isRunning();
-    bridge.sendRaw(ENDLESS);
-    await sleep(1_000);
+    await sleep(500);
+    for (const payload of [HUGE, ENDLESS]) {
+      if (typeof payload === "string") bridge.send(`${topic}/confirm`, payload);
+      else bridge.sendRaw(payload);
+      await sleep(1_500);
+    }
     const grown = (peakBytes(shop.pid) ?? Infinity) - before;
     bridge.cut();
+    // The heartbeat comes with the new link; the last one of all is only a goodbye.
+    for (const end = performance.now() + HEARTBEAT_MS; performance.now() < end && toldRefusals(bridge.heartbeat()?.text ?? "{}").refused < LEAST_COUNTED;) await sleep(100);
+    const { refused, reasons } = toldRefusals(bridge.heartbeat()?.text ?? "{}");
     const tally = await shop.settle({ faults: sent, exact: true, bridges: [bridge], withinMs: 240_000, note: `memory grew by at most ${20 * Math.ceil(grown / MIB / 20)} MB` });
     const also = [...(answered ? [] : ["the agent ended under the flood"]), ...(grown > GROWTH_BYTES ? [`memory grew by ${Math.round(grown / MIB)} MB`] : [])];
+    if (refused < LEAST_COUNTED || reasons === 0) also.push(`of ${sent} hostile messages ${refused} were counted as refused, with ${reasons} reasons`);
     return { ...tally, violations: [...also, ...tally.violations] };
   },
 };

@@ -4,7 +4,9 @@ import { startBridge } from "../support/bridge.ts";
 import { openShop, sleep } from "../support/shop.ts";
 
 const KILLS = 8;
-const LIVES_MS = { paced: [100, 1_200], backlog: [150, 700] } as const;
+const STARTING = 0.25;
+const STARTS_MS = 5_000;
+const LIVES_MS = { paced: [0, 1_000], backlog: [0, 500] } as const;
 
 export const killAgent: FaultCase = {
   name: "kill-agent",
@@ -17,9 +19,13 @@ export const killAgent: FaultCase = {
     const livesMs = Array.from({ length: KILLS }, () => Math.round(shortest + run.random() * (longest - shortest)));
     await using bridge = await startBridge(run.folder, "bridge");
     await using other = await startBridge(run.folder, "other");
-    await using shop = await openShop(run, { ways: [bridge, other], plays: kind === "backlog" ? "backlog" : livesMs.reduce((sum, ms) => sum + ms, 0) });
+    await using shop = await openShop(run, { ways: [bridge, other], plays: kind === "backlog" ? "backlog" : livesMs.reduce((sum, ms) => sum + ms + 700, 0) });
     shop.start();
     for (const ms of livesMs) {
+      const before = bridge.connections;
+      // A quarter of the kills meets a start; the others an agent that has its link.
+      const waits = run.random() < STARTING ? 0 : STARTS_MS;
+      for (const end = performance.now() + waits; bridge.connections === before && performance.now() < end;) await sleep(20);
       await sleep(ms);
       await shop.kill("SIGKILL");
       shop.start();

@@ -10,7 +10,7 @@ import { openShop, type ShopOptions } from "../support/shop.ts";
 
 const MIB = 1024 * 1024;
 
-async function through(run: Run, options: Pick<ShopOptions, "under" | "flags" | "env">): Promise<{ readonly tally: Tally; readonly peak: number }> {
+async function through(run: Run, options: Pick<ShopOptions, "under" | "flags" | "env" | "share">): Promise<{ readonly tally: Tally; readonly peak: number }> {
   await using bridge = await startBridge(run.folder, "bridge");
   await using shop = await openShop(run, { ways: [bridge], plays: "backlog", ...options });
   shop.start();
@@ -53,14 +53,14 @@ export const smallMemory: FaultCase = {
 
 export const busyNeighbour: FaultCase = {
   name: "busy-neighbour",
-  what: "the whole agent beside four processes per core that do nothing but want it",
+  what: "the whole agent beside two processes per core that do nothing but want it",
   runs: { short: 1, long: 4 },
   longestMs: 180_000,
   alone: true,
   async run(run) {
-    const neighbours = Array.from({ length: 4 * availableParallelism() }, () => spawn(process.execPath, ["-e", "for (;;);"], { stdio: "ignore" }));
+    const neighbours = Array.from({ length: 2 * availableParallelism() }, () => spawn(process.execPath, ["-e", "for (;;);"], { stdio: "ignore" }));
     try {
-      return (await through(run, {})).tally;
+      return (await through(run, { share: 0.3 })).tally;
     } finally {
       await Promise.all(neighbours.map(async (neighbour) => {
         const exited = once(neighbour, "exit");

@@ -22,6 +22,8 @@ export interface Life {
 export interface LifeOptions extends Partial<Omit<Work, "dataDir">> {
   /** Killed (-9) after so long; ms. */
   readonly killAfterMs?: number;
+  /** The same, counted from its first stored commit. */
+  readonly killAfterWorkMs?: number;
   /** It should have ended by itself by then; it is killed, and `code` is null. */
   readonly longestMs?: number;
   readonly env?: Readonly<Record<string, string>>;
@@ -33,7 +35,7 @@ export interface LifeOptions extends Partial<Omit<Work, "dataDir">> {
 const LONGEST_MS = 30_000;
 const WORDS = 4_000;
 
-export async function life(folder: string, { killAfterMs, longestMs = LONGEST_MS, env = {}, under = [], ...changes }: LifeOptions): Promise<Life> {
+export async function life(folder: string, { killAfterMs, killAfterWorkMs, longestMs = LONGEST_MS, env = {}, under = [], ...changes }: LifeOptions): Promise<Life> {
   const work: Work = {
     dataDir: join(folder, "data"), stored: storedLog(folder), received: receivedLog(folder), connection: "1", seed: 1, facts: 10, ...changes,
   };
@@ -44,7 +46,9 @@ export async function life(folder: string, { killAfterMs, longestMs = LONGEST_MS
   let [out, words, workingMs] = ["", "", null as number | null];
   child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
     out += chunk;
-    if (workingMs === null && out.includes('"working"')) workingMs = performance.now() - sinceMs;
+    if (workingMs !== null || !out.includes('"working"')) return;
+    workingMs = performance.now() - sinceMs;
+    if (killAfterWorkMs !== undefined) setTimeout(() => child.kill("SIGKILL"), killAfterWorkMs);
   });
   child.stderr.setEncoding("utf8").on("data", (chunk: string) => (words = (words + chunk).slice(-WORDS)));
   const timer = setTimeout(() => child.kill("SIGKILL"), killAfterMs ?? longestMs);
