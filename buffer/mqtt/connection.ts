@@ -87,13 +87,15 @@ export async function openConnection(options: ConnectionOptions, signal: AbortSi
   }
 }
 
+const keepaliveSeconds = ({ keepaliveMs }: ConnectionOptions): number => Math.max(1, Math.round(keepaliveMs / 1_000));
+
 function clientOptions(options: ConnectionOptions): IClientOptions {
   const { topic, payload, retain } = options.will;
   return {
     protocolId: "MQTT", protocolVersion: options.level, clientId: options.clientId,
     ...(options.username !== undefined && { username: options.username }),
     ...(options.password !== undefined && { password: options.password }),
-    clean: true, resubscribe: false, keepalive: Math.max(1, Math.round(options.keepaliveMs / 1000)), reschedulePings: true,
+    clean: true, resubscribe: false, keepalive: keepaliveSeconds(options), reschedulePings: true,
     writeCache: false, // It would keep a buffer for each of the 65,536 packet numbers: 7 MB.
     reconnectPeriod: 0, reconnectOnConnackError: false, connectTimeout: CONNECT_TIMEOUT_MS * 2, // Ours ends first.
     queueQoSZero: false, log: () => undefined,
@@ -143,6 +145,8 @@ function handshake(wire: Wire, options: ConnectionOptions, signal: AbortSignal):
       if (loss) return;
       if (connack.properties?.maximumQoS === 0) return fail(new LinkError("unsupported", LONG_BACKOFF, `The broker at ${where} takes only QoS 0, which acknowledges nothing. Use a broker with QoS 1.`));
       connected = true;
+      // A broker may ask for a longer one (MQTT 5 §3.2.2.3.14). Pinging more often is allowed, and ours notices a half-open link in time.
+      if (client.keepalive > keepaliveSeconds(options)) client.keepaliveManager?.setKeepalive(keepaliveSeconds(options));
       resolve(connection(wire, { connack, options, lost, fail, isLost }));
     });
     if (signal.aborted) onAbort();

@@ -7,6 +7,7 @@ import { describeNeeding } from "../../support/needs.ts";
 import { testPorts } from "../../support/ports.ts";
 import { startProxy } from "../../support/proxy.ts";
 import { manyRecords } from "../../support/sample-records.ts";
+import { startScriptedBroker } from "../../support/scripted-broker.ts";
 
 const COUNT = 4_000;
 const ALL = Array.from({ length: COUNT }, (_, index) => index + 1);
@@ -104,6 +105,15 @@ describeNeeding(["mosquitto"], "a broker that comes and goes during delivery", (
     expectWhole(subscriber.received);
     const repeats = subscriber.received.filter(({ text }) => eventOf(text).replay === true);
     expect(repeats.length).toBe(subscriber.received.length - COUNT);
+  });
+
+  it("a broker that asks for a longer keepalive does not make us notice later", async () => {
+    await using broker = await startScriptedBroker({ properties: [0x13, 0x02, 0x58] }); // 600 s.
+    await using proxy = await startProxy(broker.port);
+    await using running = delivering(destinationAt(proxy.port, { keepalive: "1s" }), memoryOutbox());
+    await running.untilLink(({ state }) => state === "up");
+    proxy.set("black-hole");
+    expect(await running.untilLink(({ state }) => state === "down")).toMatchObject({ fault: "timeout", message: expect.stringContaining("gone silent") as string });
   });
 
   it("an idle link gone half-open is noticed by the keepalive, at the default within 20 s", { timeout: 40_000 }, async () => {
