@@ -33,6 +33,9 @@ const RESERVED_SHARE = 1 / 16;
 /** Down to this share of a destination's own limit: so that one record tells of many rows. */
 const ALONE_UNTIL = 0.9;
 const LOOK_MS = 10_000;
+/** Between two pieces of the ballast: when idle, and at the latest. */
+const BALLAST_MS = 1_000;
+const BALLAST_LATEST_MS = 30_000;
 /** The file may grow to this even into the share to be left free, as long as half of what there is suffices. */
 const LEAST_BYTES = 8 * 1024 * 1024;
 const VALUES = VALUE_CLASSES.map((_, index) => index + 1);
@@ -46,6 +49,7 @@ export class Room {
   readonly #ballast: Ballast;
   #limitPages: number;
   #freeBytes: number | null = null;
+  #ballastMs = -Infinity;
   #isTight = false;
   #lookedMs = -Infinity;
   /** Destinations with more waiting than their limit, until that is put right. */
@@ -91,8 +95,11 @@ export class Room {
     this.#limitPages = Math.max(pages, Math.min(this.#budgetPages, grow === null ? this.#budgetPages : pages + Math.floor(grow / this.#pageBytes)));
     space.limit(this.#limitPages - Math.min(RESERVED_PAGES, RESERVED_SHARE * this.#limitPages));
   }
-  /** A piece of the ballast, when there is room for all of it. */
-  keepBallast(): void {
+  /** A piece of the ballast, when there is room for all of it. Now and then: beside a sync under way a write to another file may have to wait for it. */
+  keepBallast(isIdle: boolean): void {
+    const { monoMs } = this.#clock.now();
+    if (monoMs - this.#ballastMs < (isIdle ? BALLAST_MS : BALLAST_LATEST_MS)) return;
+    this.#ballastMs = monoMs;
     if (this.#ballast.missing > 0 && (this.#mayTake() ?? 0) > this.#ballast.missing + this.#ballast.bytes) this.#ballast.grow();
   }
 

@@ -66,7 +66,7 @@ export class Upkeep {
     let isChanged = false;
     if (frames - carried >= (isIdle || this.#room.isTight ? 1 : CARRY_LATEST) * this.#carryPages) isChanged = this.#carry(parts);
     this.#retention.slice(parts, this.#room.isHalfFull(parts.space));
-    this.#room.keepBallast();
+    this.#room.keepBallast(isIdle);
     return isChanged;
   }
 

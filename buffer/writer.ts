@@ -22,6 +22,9 @@ const GROUP_ROWS = 500;
 const GROUP_BYTES = 1024 * 1024;
 /** Patient commits wait until there are this many of one machine: half of what it may have under way, so that none is held up by it. */
 const PATIENT_COMMITS = 8;
+/** Under load there is always a next sync: after so many the log is looked after all the same. */
+const TIDY_LATEST_SYNCS = 20;
+
 export interface WriterEvents {
   /** Rows up to the store's `syncedSeq` may be read. */
   synced(): void;
@@ -45,6 +48,8 @@ export class Writer {
   #covered: readonly Queued[] = [];
   #trouble: Trouble | null = null;
   #isSyncing = false;
+  /** Syncs that followed each other without a pause. */
+  #busySyncs = 0;
   #isRecovering = false;
   #isClosing = false;
   readonly #idle: (() => void)[] = [];
@@ -193,7 +198,8 @@ export class Writer {
     }).finally(() => {
       this.#isSyncing = false;
       this.#sync();
-      this.#tidy(); // Under load there is always a next sync: the log must be carried all the same.
+      this.#busySyncs = this.#isSyncing ? this.#busySyncs + 1 : 0;
+      if (this.#busySyncs % TIDY_LATEST_SYNCS === 0) this.#tidy();
       if (this.#isSyncing) return;
       this.#retryLater();
       for (const resume of this.#idle.splice(0)) resume();

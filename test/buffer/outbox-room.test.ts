@@ -4,7 +4,9 @@ import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } f
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { RECORD_TYPES, type RecordType } from "../../agent/contract/record.ts";
+import { monoMs, type Clock } from "../../agent/contract/time.ts";
 import type { Outbox } from "../../agent/contract/outbox.ts";
+import { systemClock } from "../../agent/runtime/clock.ts";
 import { commitOf, record } from "./records.ts";
 import { numbers, open, temporaryDirectory } from "./support.ts";
 
@@ -168,7 +170,11 @@ describe("a file system that is full", () => {
   it("gives up its ballast and then old rows, goes on, and makes the ballast again", { timeout: 60_000 }, async ({ skip }) => {
     const root = small(40);
     if (root === null) return skip("needs the right to mount a file system");
-    const outbox = open({ dataDir: root, budgetBytes: 16 * 1_024 * KIB });
+    // A clock on which a minute passes with every look: the ballast is made at leisure.
+    const real = systemClock();
+    let minutes = 0;
+    const clock: Clock = { ...real, now: () => ({ ...real.now(), monoMs: monoMs(real.now().monoMs + 60_000 * ++minutes) }) };
+    const outbox = open({ dataDir: root, budgetBytes: 16 * 1_024 * KIB, clock });
     const ballast = join(root, "cellgate.ballast");
     const tidied = async (): Promise<void> => {
       for (let turn = 0; turn < 40; turn++) await outbox.commit(commitOf([], { checkpoint: { key: "k", json: String(turn) } }));
