@@ -30,7 +30,6 @@ interface Group {
   last: number;
 }
 
-
 /** Damage met twice within it is damage. */
 const SUSPECT_MS = 600_000;
 
@@ -76,6 +75,9 @@ export class Store {
         books: () => this.#books, teller: () => this.#teller(), syncedSeq: () => this.#syncedSeq, use: (ask) => this.#use(ask),
         written: () => {
           for (const chain of this.#chains) chain.saved();
+          this.#isUnsynced = true;
+        },
+        promised: () => {
           this.#isUnsynced = true;
         },
         damaged: (seq, chain) => this.#noteDamage(seq, chain),
@@ -161,8 +163,7 @@ export class Store {
       epoch: this.epoch, lastSeq: this.#ledger.lastSeq, syncedSeq: this.#syncedSeq,
       bytes: size(this.#path) + size(`${this.#path}-wal`),
       destinations: this.desk.backlogs(),
-      ...this.#upkeep.room, condition: { state: "ok" },
-      fault: this.#fault,
+      ...this.#upkeep.room, condition: { state: "ok" }, fault: this.#fault,
     };
   }
 
