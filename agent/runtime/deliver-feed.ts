@@ -267,7 +267,7 @@ export class Feed {
 
   #reportRejected(rejected: Outcome["rejected"]): void {
     this.#parts.ports.log.error(
-      { destination: this.#parts.destination, count: rejected.length, first: rejected[0] },
+      { count: rejected.length, first: rejected[0] },
       "The destination refused records for good; they are kept among the dead letters",
     );
   }

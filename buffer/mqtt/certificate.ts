@@ -21,7 +21,7 @@ const day = (at: number): string => new Date(at).toISOString().slice(0, 10);
 const minute = (at: number): string => `${new Date(at).toISOString().slice(0, 16).replace("T", " ")} UTC`;
 
 /** A peer may name anything in its certificate: shown short, and printable only. */
-const printable = (name: string): string => name.replace(/[^\x20-\x7e]/g, "?").slice(0, 100);
+export const printable = (name: string): string => name.replace(/[^\x20-\x7e]/g, "?").slice(0, 100);
 const commonName = (subject: PeerCertificate["subject"] | undefined): string => {
   const name: unknown = subject?.CN;
   return printable(Array.isArray(name) ? String(name[0]) : typeof name === "string" ? name : "without a name");

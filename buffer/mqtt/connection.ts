@@ -150,6 +150,7 @@ function handshake(wire: Wire, options: ConnectionOptions, signal: AbortSignal):
       resolve(connection(wire, { connack, options, lost, fail, isLost }));
     });
     if (signal.aborted) onAbort();
+    else if (stream.destroyed) onError(stream.errored ?? new Error("it was closed at once")); // Before we listened.
     else signal.addEventListener("abort", onAbort, { once: true });
   });
 }

@@ -274,7 +274,7 @@ class WindowedDelivery implements Delivery {
     this.#parts.connection.publish(message, (code) => {
       landed();
       this.#answered++;
-      this.#parts.lessons.suspects.answered(key);
+      this.#parts.lessons.suspects.answered(key, message.topic, code);
       acknowledged(code);
       this.#pumpSoon();
     });

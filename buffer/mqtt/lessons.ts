@@ -57,7 +57,8 @@ export class Lessons {
     if (next === "slower") this.pace.complain(answered * 1_000 / Math.max(heldMs, LEAST_MEASURED_MS));
     const isAlone = inFlight.length === 1 && code !== null && isAboutTheMessage(code);
     // An answer that MQTT does not have also belongs to one message, and would end every link alike.
-    if (how === "closed" || how === "reset" || next === "message" || error.fault === "protocol") this.suspects.lost(inFlight, isAlone ? "surely" : "perhaps", error.message);
+    const isOfMessage = how === "closed" || how === "reset" || next === "message" || error.fault === "protocol";
+    this.suspects.lost(inFlight, !isOfMessage ? "none" : isAlone ? "surely" : "perhaps", error.message);
     if (next === "taken") return this.#contest.takenOver(error);
     return how === "closed" && inFlight.length === 0 ? this.#contest.closed(error, { heldMs, answered }) : error;
   }

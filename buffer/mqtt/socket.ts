@@ -8,7 +8,7 @@ import type { Duplex } from "node:stream";
 import { connect as connectTls, TLSSocket } from "node:tls";
 import { LinkError } from "../../agent/contract/errors.ts";
 import type { Clock, UnixMs } from "../../agent/contract/time.ts";
-import { dateProblem, ownCertificate, peerCertificates, type Certificate } from "./certificate.ts";
+import { dateProblem, ownCertificate, peerCertificates, printable, type Certificate } from "./certificate.ts";
 
 export interface TlsMaterial {
   readonly ca?: string;
@@ -80,6 +80,7 @@ function openConnection(address: BrokerAddress, own: readonly Certificate[], sig
     socket.once("error", onError).once("close", onClose);
     socket.once(address.tls ? "secureConnect" : "connect", () => done(() => {
       socket.setNoDelay(true);
+      socket.on("error", () => undefined); // It may fail before MQTT listens: an error that nobody hears ends the process.
       resolve(socket);
     }));
   });
@@ -106,7 +107,6 @@ const REMEDIES: Readonly<Record<string, string>> = {
   CERT_NOT_YET_VALID: "its certificate, or one that signed it, is not valid yet. Is this machine's clock set?",
   CERT_HAS_EXPIRED: "its certificate, or one that signed it, has expired. Renew it, or set this machine's clock.",
   ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL: "it takes none of the protocols under tls.alpn.",
-  ERR_TLS_CERT_ALTNAME_INVALID: "its certificate carries another name. Use that name in the url, or set tls.servername.",
   DEPTH_ZERO_SELF_SIGNED_CERT: "its certificate is self-signed. Name it (or its authority) under tls.ca.",
   SELF_SIGNED_CERT_IN_CHAIN: "its certificate comes from an authority we do not know. Name that authority's file under tls.ca.",
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: "its certificate comes from an authority we do not know. Name that authority's file under tls.ca.",
@@ -114,10 +114,17 @@ const REMEDIES: Readonly<Record<string, string>> = {
   CERT_SIGNATURE_FAILURE: "its certificate was not signed by the authority under tls.ca.",
 };
 
+/** A peer may name anything in its certificate: shown short, and printable only. */
+function namesIn(cause: Error): string {
+  const names = "cert" in cause && typeof cause.cert === "object" && cause.cert !== null && "subjectaltname" in cause.cert ? cause.cert.subjectaltname : null;
+  return typeof names === "string" && names !== "" ? printable(names) : "another name";
+}
+
 /** The dates explain an alert of TLS, or what verification found; they say nothing about a network that is down. */
 function explain(where: string, cause: Error, dates: string | null): LinkError {
   const code = "code" in cause && typeof cause.code === "string" ? cause.code : "";
   const unreachable = ["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH", "ETIMEDOUT"].includes(code);
-  const remedy = (/CERT|SSL|SIGNATURE/.test(code) && code !== "ERR_TLS_CERT_ALTNAME_INVALID" ? dates : null) ?? REMEDIES[code] ?? `${text(cause)}.`;
+  if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return new LinkError("refused", "backoff", `The broker at ${where} cannot be reached: its certificate is for ${namesIn(cause)}. Use such a name in the url, or set tls.servername. (${code})`, { cause });
+  const remedy = (/CERT|SSL|SIGNATURE/.test(code) ? dates : null) ?? REMEDIES[code] ?? `${text(cause)}.`;
   return new LinkError(unreachable ? "unreachable" : "refused", "backoff", `The broker at ${where} cannot be reached: ${remedy}${code ? ` (${code})` : ""}`, { cause });
 }

@@ -5,9 +5,13 @@
  *   lost twice at the same oldest message ─► one at a time ─► lost with it alone in flight, LOSSES times ─► given up
  *
  * It is given up only when the broker has taken others in between: one that takes nothing at all costs no record.
+ * Where the last answer before the break was "not authorised", that message did it, and none of those in flight: Mosquitto
+ * 2.0 with `max_queued_messages 0` refuses and then breaks off. A current value is given up at once; a record has its own
+ * tries (refusals.ts).
  * A message is named by its record's number, or by its topic where it is a current value.
  */
 import type { Clock } from "../../agent/contract/time.ts";
+import { NOT_AUTHORISED } from "./reason-codes.ts";
 
 export type Key = number | string;
 /** "perhaps": a bare close. "surely": the broker named a reason that only the one message in flight can have. */
@@ -34,6 +38,8 @@ export class Suspects {
   #othersTaken = false;
   /** Taken still, until one at a time is over; 0: it is not on. */
   #carefully = 0;
+  /** What the broker denied with its last answer. */
+  #denied: { readonly key: Key; readonly topic: string } | null = null;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -66,7 +72,8 @@ export class Suspects {
     return [...this.#givenUp.keys()].filter((key) => typeof key === "string");
   }
 
-  answered(key: Key): void {
+  answered(key: Key, topic: string, code: number): void {
+    this.#denied = code === NOT_AUTHORISED ? { key, topic } : null;
     if (this.#oldest === null) return;
     if (this.#carefully > 0) this.#carefully--;
     if (key === this.#alone) {
@@ -78,7 +85,12 @@ export class Suspects {
 
   /** `inFlight`: oldest first, with its topic. */
   lost(inFlight: readonly { readonly key: Key; readonly topic: string }[], blame: Blame, words: string): void {
-    const [oldest] = inFlight;
+    const [[oldest], denied] = [inFlight, this.#denied];
+    this.#denied = null;
+    if (denied !== null && blame === "perhaps") {
+      if (typeof denied.key === "string") this.#giveUp(denied.key, denied.topic, "the broker denied it and broke the connection off; it may not be published there");
+      return;
+    }
     if (!oldest || blame === "none") return;
     this.#losses = oldest.key === this.#oldest ? this.#losses + 1 : 1;
     this.#oldest = oldest.key;
@@ -96,10 +108,14 @@ export class Suspects {
     this.#lossesAlone++;
     const enough = this.#topics.has(topic) ? LOSSES_KNOWN_TOPIC : LOSSES;
     if (blame !== "surely" && (this.#lossesAlone < enough || !this.#othersTaken)) return;
-    if (this.#topics.size >= MAXIMUM_KNOWN) this.#topics.clear();
-    this.#topics.set(topic, this.#clock.now().monoMs);
-    this.#givenUp.set(key, blame === "surely" ? words : `the broker broke the connection off ${this.#lossesAlone} times while only this message was unanswered; most often it may not be published there`);
+    this.#giveUp(key, topic, blame === "surely" ? words : `the broker broke the connection off ${this.#lossesAlone} times while only this message was unanswered; most often it may not be published there`);
     this.#alone = null;
     this.#lossesAlone = 0;
+  }
+
+  #giveUp(key: Key, topic: string, words: string): void {
+    if (this.#topics.size >= MAXIMUM_KNOWN) this.#topics.clear();
+    this.#topics.set(topic, this.#clock.now().monoMs);
+    this.#givenUp.set(key, words);
   }
 }

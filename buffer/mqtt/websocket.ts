@@ -48,6 +48,7 @@ class FrameStream extends Duplex {
   constructor(webSocket: WebSocket) {
     super();
     this.#webSocket = webSocket;
+    this.on("error", () => undefined); // It may fail before MQTT listens: an error that nobody hears ends the process.
     webSocket.on("message", (data: Buffer, isBinary) => {
       if (!isBinary) this.destroy(new Error("a text frame, where MQTT has only binary ones"));
       else if (!this.push(data)) webSocket.pause();

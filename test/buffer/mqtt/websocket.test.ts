@@ -1,4 +1,5 @@
 /** MQTT over WebSocket, at aedes and at servers that are none; RabbitMQ's is in rabbitmq.test.ts, wss in tls.test.ts. */
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { createServer as createHttp } from "node:http";
 import { createServer as createTcp, type AddressInfo, type Server } from "node:net";
@@ -108,5 +109,18 @@ describe("what is not MQTT over WebSocket", () => {
     expect(await lost((webSocket) => webSocket.send("hello"))).toContain("text frame");
     expect(await lost((webSocket) => webSocket.send(Buffer.from([0x30, 0xff, 0xff, 0xff, 0x7f])))).toContain("a packet of 268435455 bytes");
     expect(await lost((webSocket) => webSocket.close())).toContain("closed the connection");
+  });
+
+  it.each([
+    ["a text frame", Buffer.from([0x81, 0x02, 0x68, 0x69]), "a text frame"],
+    ["a frame of a terabyte", Buffer.from([0x82, 0x7f, 0, 0, 1, 0, 0, 0, 0, 0]), "Max payload size exceeded"],
+    ["a reserved opcode", Buffer.from([0x8b, 0x00]), "invalid opcode 11"],
+  ])("that comes with the answer to the handshake, %s, ends the link and not the agent", async (_, frame, words) => {
+    await using server = await listening(createTcp((socket) => void socket.on("error", ignore).once("data", (request: Buffer) => {
+      const key = /sec-websocket-key: (.*)\r/i.exec(request.toString())?.[1] ?? "";
+      const accept = createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
+      socket.write(Buffer.concat([Buffer.from(`HTTP/1.1 101 S\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n`), frame]));
+    })));
+    await expect(destinationAt(0, at(server.port)).connect(forever, ignore)).rejects.toMatchObject({ name: "LinkError", message: expect.stringContaining(words) as string });
   });
 });
