@@ -16,7 +16,7 @@ export const atLeast = (figure: string, unit: string, ours: number, raw: { reado
   ({ figure, unit, ours, limit: raw.limit, ratio: ours / raw.limit, goal: `at least ${raw.least} of raw`, met: ours / raw.limit >= raw.least });
 /** Ours must stay within a bound. */
 export const atMost = (figure: string, unit: string, ours: number, bound: number): Figure =>
-  ({ figure, unit, ours, limit: bound, ratio: ours / bound, goal: `at most ${bound} ${unit}`, met: ours <= bound });
+  ({ figure, unit, ours, limit: bound, ratio: ours === 0 ? 0 : ours / bound, goal: `at most ${bound} ${unit}`, met: ours <= bound });
 export const atLeastBound = (figure: string, unit: string, ours: number, bound: number): Figure =>
   ({ figure, unit, ours, limit: bound, ratio: ours / bound, goal: `at least ${bound} ${unit}`, met: ours >= bound });
 

@@ -10,12 +10,16 @@ import { changingFeed, repeatedDay } from "./feeds.ts";
 export type Wanted =
   | { readonly kind: "recorded"; readonly observations: number }
   | { readonly kind: "changing"; readonly count: number; readonly rate: number };
+/** Answer to the message "polls": of each machine, requests for a document, and the longest pause between two while `changing`. */
+export type Polls = readonly { readonly requests: number; readonly longestMs: number }[];
 export interface Ready {
   readonly urls: readonly string[];
   readonly device: string;
   readonly what: string;
   readonly observations: number;
 }
+
+const LOOK_MS = 10;
 
 const wanted = JSON.parse(process.argv[2] ?? "") as Wanted;
 const clock = systemClock();
@@ -36,7 +40,29 @@ async function changing(count: number, rate: number): Promise<Ready> {
     let number = index * 3;
     setTimeout(() => setInterval(() => change(machine, number++), 1_000 / rate), (index * 1_000) / rate / count);
   }
+  watchPolls(machines);
   return { urls: machines.map(({ agent }) => agent.url), device: "", what: `${count} machines`, observations: 0 };
+}
+
+/** Pauses count from the question before, so that a start is in none. */
+function watchPolls(machines: readonly Simulation[]): void {
+  const watched = machines.map(() => ({ requests: 0, lastMs: performance.now(), longestMs: 0 }));
+  const look = (): void => {
+    const now = performance.now();
+    for (const [index, own] of watched.entries()) {
+      const sample = machines[index]?.agent.stats.sample ?? 0;
+      own.longestMs = Math.max(own.longestMs, now - own.lastMs);
+      if (sample !== own.requests) own.lastMs = now;
+      own.requests = sample;
+    }
+  };
+  setInterval(look, LOOK_MS);
+  process.on("message", (message) => {
+    if (message !== "polls") return;
+    look();
+    process.send?.(watched.map(({ requests, longestMs }) => ({ requests, longestMs })));
+    for (const own of watched) own.longestMs = 0;
+  });
 }
 
 function change({ agent }: Simulation, number: number): void {

@@ -2,9 +2,12 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
-import type { Ready, Wanted } from "./machines.ts";
+import type { Polls, Ready, Wanted } from "./machines.ts";
 
-export interface Machines extends Ready, AsyncDisposable {}
+export interface Machines extends Ready, AsyncDisposable {
+  /** Since the question before. */
+  polls(): Promise<Polls>;
+}
 
 const START_MS = 60_000;
 
@@ -17,6 +20,11 @@ export async function startMachines(wanted: Wanted): Promise<Machines> {
   ]);
   return {
     ...(first[0] as Ready),
+    async polls() {
+      const answer = once(child, "message", { signal: AbortSignal.timeout(START_MS) });
+      child.send("polls");
+      return (await answer)[0] as Polls;
+    },
     async [Symbol.asyncDispose]() {
       child.disconnect();
       await exited;
