@@ -52,7 +52,7 @@ export const releaseCommand = (parts: BufferParts): Command => ({
     }, signal);
     if (!answer.ok) throw new StoreError("closed", `nothing is released: ${answer.reason}; cellgate buffer dead lists what there is`);
     await write(io.stdout, args.flag("json") ? `${JSON.stringify({ destination, fromSeq, rows: answer.rows, by: answer.by })}\n`
-      : `${recordsWords(answer.rows)} ${answer.by === "agent" ? "are being sent" : "will be sent when the agent next runs,"} to ${destination} again.\n`);
+      : `${recordsWords(answer.rows)} ${answer.by === "agent" ? `${answer.rows === 1 ? "is" : "are"} being sent` : "will be sent when the agent next runs,"} to ${destination} again.\n`);
     return GOOD;
   },
 });
@@ -72,6 +72,10 @@ export const purgeCommand = (parts: BufferParts): Command => ({
     const destination = isAll ? letter(name, "1", names).destination : letter(name, seq, names).destination;
     const firsts = seq !== undefined ? [letter(name, seq, names).fromSeq] : await reading(parts, settings.agent.dataDir, (reader) =>
       Promise.resolve(reader.deadLetters(LIMIT).filter((one) => one.destination === destination).map(({ fromSeq }) => fromSeq)));
+    if (firsts.length === 0) {
+      await write(io.stdout, args.flag("json") ? `${JSON.stringify({ destination, rows: 0, refused: [] })}\n` : `${destination} has refused nothing; there is nothing to forget.\n`);
+      return GOOD;
+    }
     let rows = 0;
     const refused: string[] = [];
     for (const fromSeq of firsts) {

@@ -6,6 +6,7 @@ import { manyRecords, SAMPLES } from "../../support/sample-records.ts";
 import { startMosquitto, startAedes, subscribe, type Received } from "../../support/broker.ts";
 import { AGENT_PATH, delivering, destinationAt, eventOf, MACHINE_PATH, put, testBoard } from "../../support/delivering.ts";
 import { describeNeeding } from "../../support/needs.ts";
+import { systemClock } from "../../../agent/runtime/clock.ts";
 import { leapingClock, testPorts } from "../../support/ports.ts";
 
 const records = (received: readonly Received[]): readonly Received[] => received.filter(({ topic }) => topic.includes("/rec/"));
@@ -192,6 +193,18 @@ describeNeeding(["mosquitto"], "a publish that the broker's access rules deny", 
     await subscriber.until((received) => received.length === 2);
     expect(records(subscriber.received).map(({ text }) => [eventOf(text).seq, eventOf(text).replay])).toEqual([[2, undefined], [1, true]]);
     expect(outbox.rejected).toEqual([]);
+  });
+
+  it("and then breaks the connection off, as Mosquitto 2.0 with max_queued_messages 0: it is the denied value that goes, not a record", async () => {
+    await using broker = await startMosquitto([...RULES, "max_queued_messages 0"], (folder) => writeFile(join(folder, "acl"), "topic readwrite cellgate/+/+/+/+/+/rec/#\ntopic read #\n"));
+    await using subscriber = await subscribe(broker.port);
+    const outbox = memoryOutbox();
+    await put(outbox, manyRecords(40));
+    const board = testBoard({ scope: "health", machine: "VMC-3", payload: {} }, { scope: "live", machine: "VMC-3", name: "state", payload: {} });
+    await using running = delivering(destinationAt(broker.port), outbox, { board, ports: testPorts({ random: () => 0, network: systemClock(10) }) });
+    await outbox.drained();
+    expect([outbox.rejected, running.links.filter(({ state }) => state === "down").length]).toEqual([[], 2]);
+    expect(new Set(seqs(subscriber.received)).size).toBe(40);
   });
 
   it("looks like success over MQTT 3.1.1, which the peer's name says", async () => {
