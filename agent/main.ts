@@ -1,29 +1,17 @@
 /** The program: commands, ports, signals, exit code. The first signal stops in an orderly way, the second ends at once. */
-import { auditCommand } from "./cli/audit.ts";
-import { checkCommand } from "./cli/check.ts";
-import { runCli, type Command } from "./cli/cli.ts";
-import { recordCommand } from "./cli/record.ts";
-import { replayCommand } from "./cli/replay.ts";
+import { runCli } from "./cli/cli.ts";
 import { runCommand } from "./cli/run.ts";
-import { schemaCommand } from "./cli/schema.ts";
-import { simulateCommand } from "./cli/simulate.ts";
-import { tailCommand } from "./cli/tail.ts";
 import { terminal } from "./cli/terminal.ts";
-import { versionCommand } from "./cli/version.ts";
 import { createLog, type ClosableLog, type LogLevel } from "./config/log.ts";
 import type { Kinds } from "./config/kinds.ts";
 import { createSecrets } from "./config/secrets.ts";
 import { ConfigError } from "./contract/errors.ts";
 import type { Ports } from "./contract/ports.ts";
-import { bufferCommandsOf } from "./buffer-parts.ts";
-import { assemble, driverOf, followConfigured } from "./assemble.ts";
-import { machineDetector } from "./detect/machine.ts";
+import { assemble } from "./assemble.ts";
 import { DESTINATION_KINDS, SOURCE_KINDS } from "./registry.ts";
 import { runAgent } from "./runtime/agent.ts";
 import { whileReplaced } from "./runtime/replaced.ts";
 import { noEarlierThan, systemClock } from "./runtime/clock.ts";
-import { asyncApiDocument } from "../buffer/mqtt/asyncapi.ts";
-import { recordSchemas } from "../buffer/mqtt/schemas.ts";
 import { RELEASED, VERSION } from "./version.ts";
 
 const kinds: Kinds = { sources: SOURCE_KINDS, destinations: DESTINATION_KINDS };
@@ -51,30 +39,19 @@ const closeLogs = (): void => {
 };
 const quietPorts = (): Ports => ports({ speed: 1 }, process.stderr, "error");
 
-const commands: readonly Command[] = [
-  runCommand({
-    kinds,
-    ports: (time) => ports(time, process.stdout, logLevel()),
-    work: async (configuration, own, signal) => {
-      own.log.info({ version: VERSION, agent: configuration.agent.id, machines: configuration.machines.length, dataDir: configuration.agent.dataDir }, "cellgate starts");
-      try {
-        await whileReplaced(own, () => runAgent(assemble(configuration, own, VERSION, process.argv[1]), signal));
-        own.log.info({}, "cellgate has stopped");
-      } finally {
-        closeLogs();
-      }
-    },
-  }),
-  checkCommand(kinds),
-  tailCommand({ kinds, ports: quietPorts, driver: driverOf, followRecords: followConfigured }),
-  recordCommand({ kinds, ports: quietPorts, driver: driverOf }),
-  replayCommand({ kinds, detector: machineDetector }),
-  auditCommand,
-  simulateCommand,
-  ...bufferCommandsOf(kinds, quietPorts, VERSION, process.argv[1]),
-  schemaCommand({ kinds, records: recordSchemas, asyncapi: asyncApiDocument }),
-  versionCommand({ version: VERSION, runtime: `${process.versions.node} ${process.platform} ${process.arch}` }),
-];
+const running = runCommand({
+  kinds,
+  ports: (time) => ports(time, process.stdout, logLevel()),
+  work: async (configuration, own, signal) => {
+    own.log.info({ version: VERSION, agent: configuration.agent.id, machines: configuration.machines.length, dataDir: configuration.agent.dataDir }, "cellgate starts");
+    try {
+      await whileReplaced(own, () => runAgent(assemble(configuration, own, VERSION, process.argv[1]), signal));
+      own.log.info({}, "cellgate has stopped");
+    } finally {
+      closeLogs();
+    }
+  },
+});
 
 async function main(): Promise<void> {
   const stopping = new AbortController();
@@ -83,7 +60,9 @@ async function main(): Promise<void> {
     stopping.abort(new Error(`stopped by ${signal}`));
   };
   process.on("SIGTERM", stop).on("SIGINT", stop);
-  process.exitCode = await runCli(process.argv.slice(2), commands, terminal(process), stopping.signal);
+  const argv = process.argv.slice(2);
+  const others = argv[0] === running.name ? [] : (await import("./commands.ts")).otherCommands(kinds, quietPorts);
+  process.exitCode = await runCli(argv, [running, ...others], terminal(process), stopping.signal);
   // What a stopped part still holds open (a socket that will not close) must not keep a stopped agent alive.
   if (stopping.signal.aborted) process.exit();
 }

@@ -25,16 +25,15 @@ export class Ballast {
   /** One piece more. Never throws: without room there is none to keep. */
   grow(): void {
     const at = this.#size();
-    if (at >= this.#bytes) {
-      this.#piece = null;
-      return;
-    }
+    if (at >= this.#bytes) return;
     let descriptor: number | null = null;
     try {
       descriptor = openSync(this.#path, at === 0 ? "w" : "r+", 0o640);
       const piece = (this.#piece ??= incompressible(PIECE_BYTES));
       writeSync(descriptor, piece, 0, PIECE_BYTES, at - (at % PIECE_BYTES));
-      if (at + PIECE_BYTES >= this.#bytes) fsyncSync(descriptor); // Some file systems find the room only then.
+      if (at + PIECE_BYTES < this.#bytes) return;
+      fsyncSync(descriptor); // Some file systems find the room only then.
+      this.#piece = null;
     } catch {
       this.release();
     } finally {

@@ -40,12 +40,25 @@ const builtinsOnDemand: Plugin = {
   },
 };
 
-/** xml2js loads its writer with its reader, and a library of 100 KB with it: we only read. */
-const withoutXmlWriter: Plugin = {
-  name: "without-xml-writer",
+/**
+ * What packages load beside what we use of them: xml2js its writer, with a library of 100 KB; mqtt its ways to connect (we
+ * hand it a socket of ours), with a SOCKS client, and timers for browsers; and a copy of Node's own streams, in whose place
+ * the package itself offers Node's (READABLE_STREAM=disable).
+ */
+const LEFT_OUT: readonly { readonly path: RegExp; readonly of: string; readonly instead: string }[] = [
+  { path: /^\.\/builder$/, of: "/node_modules/xml2js/", instead: "module.exports = {};" },
+  { path: /^\.\/lib\/connect$/, of: "/node_modules/mqtt/build/", instead: "module.exports = {};" },
+  { path: /^worker-timers$/, of: "/node_modules/mqtt/build/", instead: "module.exports = {};" },
+  { path: /^readable-stream$/, of: "/node_modules/", instead: 'module.exports = process.getBuiltinModule("node:stream");' },
+];
+const withoutWhatWeDoNotUse: Plugin = {
+  name: "without-what-we-do-not-use",
   setup(building) {
-    building.onResolve({ filter: /^\.\/builder$/ }, ({ path, importer }) => (importer.includes("/node_modules/xml2js/") ? { path, namespace: "left-out" } : undefined));
-    building.onLoad({ filter: /./, namespace: "left-out" }, () => ({ contents: "module.exports = {};", loader: "js" }));
+    building.onResolve({ filter: new RegExp(LEFT_OUT.map(({ path }) => path.source).join("|")) }, ({ path, importer }) => {
+      const index = LEFT_OUT.findIndex((one) => one.path.test(path) && importer.includes(one.of));
+      return index < 0 ? undefined : { path, namespace: "left-out", pluginData: index };
+    });
+    building.onLoad({ filter: /./, namespace: "left-out" }, ({ pluginData }: { readonly pluginData: number }) => ({ contents: LEFT_OUT[pluginData]?.instead ?? "", loader: "js" }));
   },
 };
 
@@ -68,7 +81,7 @@ async function bundle(entry: string, out: string): Promise<BuildResult<{ metafil
     sourcemap: "external",
     legalComments: "none",
     external: ["better-sqlite3"],
-    plugins: [builtinsOnDemand, withoutXmlWriter],
+    plugins: [builtinsOnDemand, withoutWhatWeDoNotUse],
     // CommonJS packages inside an ES module still call require for Node's own modules.
     banner: { js: 'const require=process.getBuiltinModule("node:module").createRequire(import.meta.url);' },
     logLevel: "warning",
