@@ -19,6 +19,8 @@ export interface DeskParts {
   readonly use: <T>(ask: () => T) => T;
   /** Something was written outside a group: it wants a sync. */
   readonly written: () => void;
+  /** Something was promised that is not written yet: the next write wants a sync. */
+  readonly promised: () => void;
   readonly damaged: (seq: number, chain: Chain) => void;
 }
 
@@ -50,7 +52,11 @@ export class Desk {
     return this.#answer(destination, (books, chain) => confirmRows(books, chain, epoch, through));
   }
   replay(destination: string, epoch: string, from: number, to: number): Answer {
-    return this.#answer(destination, (books, chain) => replayRows(books, chain, epoch, { from, to }));
+    return this.#answer(destination, (books, chain) => {
+      const answer = replayRows(books, chain, epoch, { from, to });
+      if (answer.ok) this.#parts.promised();
+      return answer;
+    });
   }
   deadLetters(limit: number): readonly DeadLetter[] {
     return this.#parts.use(() => deadLetters(this.#parts.books(), this.#parts.known, limit));

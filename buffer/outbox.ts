@@ -195,7 +195,7 @@ class SqliteOutbox implements Outbox {
       return otherwise;
     }
   }
-  /** What was changed goes to the disk with the next write; while the disk takes nothing, nothing is promised. */
+  /** What was promised for longer than this process goes to the disk at once, the rest with the next write; while the disk takes nothing, nothing is promised. */
   #change(change: () => Answer): Answer {
     const answer = this.#read<Answer>({ ok: false, reason: "the buffer's disk takes nothing at present: ask later" }, change);
     if (this.#store.isUnsynced) this.#writer.schedule();

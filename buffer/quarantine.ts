@@ -12,13 +12,14 @@ import Database from "better-sqlite3";
 import { rfc3339, unixMs } from "../agent/contract/time.ts";
 import type { Checkpoint } from "../agent/contract/outbox.ts";
 import { openChains } from "./chains.ts";
-import { openChainTables } from "./chain-tables.ts";
+import { openChainTables, type ChainTables } from "./chain-tables.ts";
 import { createDatabase, DATABASE_NAME, NEXT_SUFFIX, removeDraft, syncDirectory, syncFile, type Connection } from "./connection.ts";
 import { dropRescue, rescueCopy } from "./first-page.ts";
 import { checkpointsOf, rowsOf, type Queued } from "./held.ts";
 import { Ledger, type PreparedRow } from "./ledger.ts";
-import { lossRow, type Loss } from "./loss.ts";
+import { lossRow } from "./loss.ts";
 import type { StoreOptions } from "./options.ts";
+import { replacedLosses } from "./replaced-losses.ts";
 import { epochOf, NOTHING, salvage, type Salvaged, type Target } from "./salvage.ts";
 import { APPLICATION_ID, SCHEMA_VERSION } from "./schema.ts";
 import { faultOf, faulty } from "./store-error.ts";
@@ -103,16 +104,19 @@ function inspect(path: string): { readonly damage: string | null; readonly wasLe
     if (db.pragma("application_id", { simple: true }) !== APPLICATION_ID) return { damage: "it is not a Cellgate buffer", wasLeftOpen: true };
     if (version > SCHEMA_VERSION)
       throw faulty("newer-version", `the buffer ${path} has version ${version}, this agent knows versions up to ${SCHEMA_VERSION}`);
-    const tables = openChainTables(db);
-    for (const { id } of tables.cursors()) tables.routes(id);
     const ledger = new Ledger(db);
-    return { damage: tailDamage(ledger, storedThrough(path, ledger.epoch)), wasLeftOpen: ledger.meta("open") === "1" };
+    for (const key of ledger.checkpointKeys()) ledger.checkpoint(key); // Read by every start: what cannot be must not be met there.
+    return { damage: tailDamage(ledger, Math.max(storedThrough(path, ledger.epoch), reachedIn(openChainTables(db)))), wasLeftOpen: ledger.meta("open") === "1" };
   } catch (cause) {
     if (!isDamage(cause)) throw cause;
     return { damage: cause instanceof Error ? cause.message : String(cause), wasLeftOpen: true };
   } finally {
     db?.close();
   }
+}
+/** The highest number that cursors, routes and chains know of: rows through there were written. */
+function reachedIn(tables: ChainTables): number {
+  return Math.max(0, ...tables.cursors().flatMap(({ id, through }) => [through, tables.lastDue(id)?.seq ?? 0, ...tables.routes(id).map(({ since }) => since - 1)]));
 }
 function tailDamage(ledger: Ledger, stored: number): string | null {
   if (ledger.lastSeq < stored) return `it ends at row ${ledger.lastSeq}, but rows through ${stored} were stored: its log was lost, or an older copy was put in its place`;
@@ -204,7 +208,7 @@ function replace(options: StoreOptions, { damage, save, held, release }: Replace
       syncFile(db.name); // Nobody else has it yet: no lock of SQLite's is needed on it.
     };
     saved = save({ append, saveCheckpoint, sync });
-    for (const loss of lossesOf(saved, options)) append(lossRow(options.describeLoss, loss));
+    for (const loss of replacedLosses(saved, options.clock.now().unixMs)) append(lossRow(options.describeLoss, loss));
     for (const commit of held) {
       for (const row of commit.rows) append(row);
       for (const checkpoint of checkpointsOf(commit)) saveCheckpoint(checkpoint);
@@ -219,14 +223,6 @@ function replace(options: StoreOptions, { damage, save, held, release }: Replace
     "the buffer cannot be gone on with: it is set aside and a new one was started",
   );
   return { folder, saved };
-}
-
-/** One record per range that is known, and one that ends the old numbers. */
-function lossesOf({ epoch, lost }: Salvaged, { clock }: StoreOptions): readonly Loss[] {
-  const now = clock.now().unixMs;
-  return lost.map(({ from, to, count }) => ({
-    destination: null, reason: "buffer_corrupt", lostEpoch: epoch ?? "unknown", fromSeq: from, toSeq: to, count, byType: {}, start: now, end: now,
-  }));
 }
 
 /** Moves database, log and index into a new folder, if there is anything. The database first: should we be cut there, its log is recognised as an orphan. */

@@ -1,7 +1,7 @@
 /**
  * Reads out of a damaged or displaced database what can be believed: checkpoints, and the rows that not every destination
- * has settled, past whatever cannot be read, into the file that takes its place. Changes nothing in the source. What is
- * not carried over is told exactly where that is known: ranges of numbers, one behind the other.
+ * has settled, past whatever cannot be read, into the file that takes its place. Changes nothing in the source. Says which
+ * numbers are not carried over (buffer/replaced-losses.ts tells of them).
  * Bounded in time, since nothing else runs meanwhile: what is beyond is lost to the destinations, though it is still in
  * the quarantined file.
  */
@@ -10,7 +10,7 @@ import type { Clock } from "../agent/contract/time.ts";
 import { openChainTables } from "./chain-tables.ts";
 import type { Connection } from "./connection.ts";
 import { Ledger, type PreparedRow, type ReadRow } from "./ledger.ts";
-import { openStandingTables } from "./standing-tables.ts";
+import { openStandingTables, type StandingTables, type ToldLoss } from "./standing-tables.ts";
 import { Sweeps } from "./sweeps.ts";
 import { storedThrough } from "./tail-mark.ts";
 
@@ -22,8 +22,6 @@ const SYNC_ROWS = 20_000;
 const CHUNK_ROWS = 512;
 /** So many chunks without one readable row, more than a damaged page can hide: from then on only their first row is tried. */
 const BARREN_CHUNKS = 16;
-/** Lost ranges told one by one; the next reaches to the end. */
-const LOST_RANGES = 20;
 /** Above any number a buffer reaches: 10,000 records a second for a century stay below 2^45. */
 const HIGHEST_SEQ = 2 ** 46;
 
@@ -33,11 +31,26 @@ export interface LostRange {
   readonly to: number | null;
   readonly count: number | null;
 }
+export interface Lost {
+  readonly from: number;
+  /** Inclusive. */
+  readonly to: number;
+  readonly count: number;
+}
 export interface Salvaged {
   readonly epoch: string | null;
   readonly rows: number;
   readonly checkpoints: number;
-  readonly lost: readonly LostRange[];
+  /** Ranges that are not carried over, apart and in order. */
+  readonly lost: readonly Lost[];
+  /** Losses told before, whose records are among what is lost. */
+  readonly retold: readonly { readonly destination: string; readonly told: ToldLoss }[];
+  /** First number that some destination may not have got under it; null: unknown. */
+  readonly named: number | null;
+  /** Last number that is known of. */
+  readonly last: number;
+  /** True: nothing came after it. */
+  readonly isEndKnown: boolean;
 }
 export interface Target {
   append(row: PreparedRow): void;
@@ -54,21 +67,26 @@ export interface SalvageOptions {
   readonly through: number | null;
 }
 
-export const NOTHING: Salvaged = { epoch: null, rows: 0, checkpoints: 0, lost: [{ from: null, to: null, count: null }] };
+export const NOTHING: Salvaged = { epoch: null, rows: 0, checkpoints: 0, lost: [], retold: [], named: null, last: 0, isEndKnown: false };
 
 export function salvage(db: Connection, target: Target, options: SalvageOptions): Salvaged {
   const epoch = epochOf(db);
   const end = readable(() => lastOf(db)) ?? null;
-  const last = options.through ?? Math.max(storedThrough(options.path, epoch ?? ""), end ?? lastReachable(db));
+  const cursors = readable(() => cursorsOf(db, options.destinations)) ?? null;
+  const known = Math.max(options.through ?? 0, storedThrough(options.path, epoch ?? ""), ...(cursors ?? []).map(({ reached }) => reached));
+  const last = Math.max(known, options.through === null ? (end ?? lastReachable(db)) : 0);
   const ledger = readable(() => new Ledger(db, { epoch: epoch ?? "unknown", lastSeq: last }));
   if (!ledger) return { ...NOTHING, epoch };
-  readable(() => new Sweeps(ledger, openStandingTables(db))); // The ledger then misses none of what was given up.
+  const standing = readable(() => openStandingTables(db));
+  readable(() => standing && new Sweeps(ledger, standing)); // The ledger then misses none of what was given up.
   const checkpoints = saveCheckpoints(ledger, target);
   const first = readable(() => firstOf(db)) ?? 1;
-  const from = Math.max(first, (readable(() => settledThrough(db, options.destinations, last)) ?? 0) + 1);
+  const from = Math.max(first, Math.min(last, ...(cursors ?? []).map(({ done }) => done), ...(cursors === null || cursors.length === 0 ? [0] : [])) + 1);
   const { rows, lost } = carryRows(ledger, target, { from, last, clock: options.clock });
-  const isEndKnown = options.through !== null && end !== null;
-  return { epoch, rows, checkpoints, lost: bounded([...lost, { from: last + 1, to: null, count: isEndKnown ? 0 : null }]) };
+  const retold = readable(() => retoldOf(cursors ?? [], lost, standing));
+  // Of a file that is older than what was told it is not known which rows were refused since, nor whether that was heard.
+  const isOlder = end === null || end < known || cursors === null || (standing !== undefined && retold === undefined);
+  return { epoch, rows, checkpoints, lost, retold: retold ?? [], named: isOlder ? Math.min(first, from) : from, last, isEndKnown: options.through !== null && end !== null };
 }
 
 /** Null where the file does not give it. */
@@ -105,16 +123,34 @@ function lastReachable(db: Connection): number {
   }
   return best;
 }
-function settledThrough(db: Connection, destinations: SalvageOptions["destinations"], last: number): number {
+interface Cursor {
+  readonly id: number;
+  readonly name: string;
+  readonly through: number;
+  /** Highest number that its chain knows of. */
+  readonly reached: number;
+  /** Nothing up to it is wanted any more. */
+  readonly done: number;
+}
+/** Of the configured destinations. */
+function cursorsOf(db: Connection, destinations: SalvageOptions["destinations"]): readonly Cursor[] {
   const configured = new Map(destinations.map((destination) => [destination.name, destination]));
-  const cursors = openChainTables(db).cursors().filter(({ name }) => configured.has(name));
   const standing = readable(() => openStandingTables(db));
   /** Also not confirmed, or asked for again: such rows are still wanted. */
-  const doneThrough = ({ id, name, through }: (typeof cursors)[number]): number => {
+  const doneThrough = ({ id, name, through }: Pick<Cursor, "id" | "name" | "through">): number => {
     const confirmed = readable(() => standing?.standing(id))?.confirmed ?? (configured.get(name)?.confirm === true ? 0 : Infinity);
     return Math.min(through, confirmed, (readable(() => standing?.replays(id)[0]?.from) ?? Infinity) - 1);
   };
-  return cursors.length === 0 ? 0 : Math.min(last, ...cursors.map(doneThrough));
+  const tables = openChainTables(db);
+  return tables.cursors().filter(({ name }) => configured.has(name)).map(({ id, name, through }) => ({
+    id, name, through, reached: Math.max(through, readable(() => tables.lastDue(id))?.seq ?? 0), done: doneThrough({ id, name, through }),
+  }));
+}
+/** Losses whose last record neither was acknowledged nor is carried over. */
+function retoldOf(cursors: readonly Cursor[], lost: readonly Lost[], standing: StandingTables | undefined): Salvaged["retold"] {
+  const isLost = (seq: number): boolean => lost.some(({ from, to }) => from <= seq && seq <= to);
+  return cursors.flatMap(({ id, name, through }) =>
+    (standing?.toldOver(id, 0, Infinity) ?? []).filter(({ row }) => row > through && isLost(row)).map((told) => ({ destination: name, told })));
 }
 
 function saveCheckpoints(ledger: Ledger, target: Target): number {
@@ -133,7 +169,7 @@ interface Span {
   readonly last: number;
   readonly clock: Clock;
 }
-function carryRows(ledger: Ledger, target: Target, { from, last, clock }: Span): { readonly rows: number; readonly lost: readonly LostRange[] } {
+function carryRows(ledger: Ledger, target: Target, { from, last, clock }: Span): { readonly rows: number; readonly lost: readonly Lost[] } {
   const endMono = clock.now().monoMs + SALVAGE_MS;
   const lost: { from: number; to: number; count: number }[] = [];
   const lose = (seq: number, to = seq): void => {
@@ -184,9 +220,3 @@ function* readAround(ledger: Ledger, from: number, to: number): Generator<ReadRo
 /** A damaged page can also give rows that were not asked for. */
 const isInOrder = (rows: readonly ReadRow[], from: number, to: number): boolean =>
   rows.every(({ seq }, index) => seq >= from && seq <= to && seq > (rows[index - 1]?.seq ?? from - 1));
-
-/** One open-ended range ends them, and stands for all there are too many of. */
-function bounded(lost: readonly LostRange[]): readonly LostRange[] {
-  const next = lost[LOST_RANGES];
-  return lost.length <= LOST_RANGES + 1 || !next ? lost : [...lost.slice(0, LOST_RANGES), { from: next.from, to: null, count: null }];
-}

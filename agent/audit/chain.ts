@@ -47,7 +47,7 @@ export class Chain {
       let last = 0;
       for (const seq of seqs) {
         const prev = rows.get(seq)?.prev ?? last;
-        const covered = prev === last || (prev > last && lost.some(({ fromSeq, toSeq }) => (fromSeq ?? 0) <= last + 1 && (toSeq ?? Number.POSITIVE_INFINITY) >= prev));
+        const covered = prev === last || (prev > last && lostThrough(lost, last) >= prev);
         if (!covered) this.#findings.add("chain", { machine: null, at: null, ids: [] }, missing(epoch, last, seq, prev));
         last = seq;
       }
@@ -55,6 +55,13 @@ export class Chain {
   }
 }
 
+/** How far losses, one behind the other, name what comes after `last`. */
+function lostThrough(losses: readonly LossFact[], last: number): number {
+  let through = last;
+  for (const { fromSeq, toSeq } of [...losses].sort((one, other) => (one.fromSeq ?? 0) - (other.fromSeq ?? 0)))
+    if ((fromSeq ?? 0) <= through + 1) through = Math.max(through, toSeq ?? Number.POSITIVE_INFINITY);
+  return through;
+}
 const missing = (epoch: string, last: number, seq: number, prev: number): string =>
   prev < last
     ? `in ${epoch}, row ${seq} says that ${prev} came before it, but ${last} did`

@@ -53,7 +53,7 @@ function isOfRows(path: string, page: number): boolean {
 interface Account {
   /** Numbers of the rows that came, in order. */
   readonly came: readonly number[];
-  readonly losses: readonly { readonly fromSeq: number | null; readonly toSeq: number | null; readonly count: number | null; readonly lostEpoch: string; readonly destination: string | null }[];
+  readonly losses: readonly { readonly reason: string; readonly fromSeq: number | null; readonly toSeq: number | null; readonly count: number | null; readonly lostEpoch: string; readonly destination: string | null }[];
 }
 /** Takes everything; when the file is replaced meanwhile, goes on with the new one. */
 async function drained(outbox: Outbox, dataDir: string): Promise<Account & { readonly outbox: Outbox }> {
@@ -83,11 +83,12 @@ async function drained(outbox: Outbox, dataDir: string): Promise<Account & { rea
     }
   }
 }
+const ranges = (losses: Account["losses"]): readonly (readonly (number | null)[])[] => losses.map(({ fromSeq, toSeq, count }) => [fromSeq, toSeq, count]);
 /** Every row that waited came, or is named by a loss. None came that was settled, unless the cursors were lost too. */
 function expectAccounted({ came, losses }: Account, epoch: string): void {
   const arrived = new Set(came);
   for (const { lostEpoch } of losses) expect([epoch, "unknown"]).toContain(lostEpoch);
-  const isLost = (n: number): boolean => losses.some(({ fromSeq, toSeq }) => (fromSeq ?? 0) <= n && n <= (toSeq ?? Infinity));
+  const isLost = (n: number): boolean => losses.some(({ fromSeq, toSeq, count }) => count !== 0 && (fromSeq ?? 0) <= n && n <= (toSeq ?? Infinity));
   const forgotten = many(SETTLED + 1, ROWS - SETTLED).map((_, i) => SETTLED + 1 + i).filter((n) => !arrived.has(n) && !isLost(n));
   expect({ forgotten, losses: forgotten.length > 0 ? losses : [] }).toEqual({ forgotten: [], losses: [] });
 }
@@ -141,9 +142,8 @@ describe("found at start", () => {
     expect(outbox.checkpoint("VMC-3")).toBe('{"at":3000}');
     const { came, losses } = await drained(outbox, dataDir);
     expect(came).toEqual(Array.from({ length: ROWS - SETTLED }, (_, i) => SETTLED + 1 + i).filter((n) => ![2_500, 2_501, 2_999].includes(n)));
-    expect(losses).toMatchObject([
-      { lostEpoch: epoch, fromSeq: 2_500, toSeq: 2_501, count: 2 }, { lostEpoch: epoch, fromSeq: 2_999, toSeq: 2_999, count: 1 }, { lostEpoch: epoch, fromSeq: 3_001, toSeq: null, count: null },
-    ]);
+    expect(losses.every(({ lostEpoch, destination }) => lostEpoch === epoch && destination === null)).toBe(true);
+    expect(ranges(losses)).toEqual([[1_001, 2_499, 0], [2_500, 2_501, 2], [2_502, 2_998, 0], [2_999, 2_999, 1], [3_000, 3_000, 0], [3_001, null, null]]);
   });
   it("an older copy put in its place: the numbers given since are not given again", async () => {
     const { dataDir, epoch } = await filled();
@@ -156,7 +156,45 @@ describe("found at start", () => {
     expect(outbox.epoch).not.toBe(epoch);
     const { came, losses } = await drained(outbox, dataDir);
     expect(came).toHaveLength(ROWS - SETTLED);
-    expect(losses).toMatchObject([{ fromSeq: ROWS + 1, toSeq: ROWS + 10, count: 10 }, { fromSeq: ROWS + 11, toSeq: null }]);
+    expect(ranges(losses)).toEqual([[SETTLED + 1, ROWS, 0], [ROWS + 1, ROWS + 10, 10], [ROWS + 11, null, null]]);
+  });
+  it("rows gone that a cursor has passed, with no mark to say so: no number is given again", async () => {
+    const dataDir = temporaryDirectory();
+    const first = open({ dataDir });
+    await first.commit(commitOf(many(1, 100), { observedAt: systemClock().now().unixMs })); // Not old enough to go.
+    first.settle("bridge", { accepted: Array.from({ length: 60 }, (_, i) => i + 1), rejected: [] });
+    await first.close();
+    rmSync(`${file(dataDir)}-tail`);
+    const db = new Database(file(dataDir));
+    db.prepare("DELETE FROM record WHERE seq > 40").run();
+    db.close();
+    const outbox = open({ dataDir });
+    expect(outbox.epoch).not.toBe(first.epoch);
+    const { came, losses } = await drained(outbox, dataDir);
+    expect(came).toEqual([]);
+    expect(ranges(losses)).toEqual([[1, 60, 0], [61, null, null]]); // Which rows were refused since, and whether that was heard, nobody knows.
+  });
+  it("the record of a refusal, gone before anybody had it: it is told again, above every revision that may have been", async () => {
+    const { dataDir, epoch } = await filled();
+    const first = open({ dataDir });
+    first.settle("bridge", { accepted: [1_001, 1_002], rejected: [{ seq: 1_003, reason: "not authorised" }] });
+    await first.commit(commitOf(many(ROWS + 1, 1)));
+    await first.close();
+    const db = new Database(file(dataDir));
+    expect(db.prepare("UPDATE record SET body = '{}' WHERE type = 8").run().changes).toBe(1);
+    db.close();
+    const { losses } = await drained(open({ dataDir }), dataDir);
+    expect(losses).toMatchObject([{ destination: "bridge", reason: "refused", lostEpoch: epoch, fromSeq: 1_003, toSeq: 1_003, count: 1 }, ...losses.slice(1)]);
+    expect(ranges(losses.slice(1))).toEqual([[1_004, 3_001, 0], [3_002, 3_002, 1], [3_003, null, null]]);
+  });
+  it("a saved position that cannot be read: found before anybody asks for it", async () => {
+    const { dataDir, epoch } = await filled();
+    const at = readFileSync(file(dataDir)).indexOf('{"at":3000}');
+    overwrite(file(dataDir), at - (at % PAGE), garbage(PAGE));
+    const outbox = open({ dataDir });
+    expect(outbox.epoch).not.toBe(epoch);
+    expect(outbox.checkpoint("VMC-3")).toBeNull();
+    expectAccounted(await drained(outbox, dataDir), epoch);
   });
   it("nothing, where a start was cut or the lock was written over", async () => {
     const { dataDir, epoch } = await filled();

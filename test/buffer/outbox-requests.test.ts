@@ -3,6 +3,7 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 import { describe, expect, it } from "vitest";
 import type { Outbox } from "../../agent/contract/outbox.ts";
+import { systemClock } from "../../agent/runtime/clock.ts";
 import { commitOf, record } from "./records.ts";
 import { numbers, open, temporaryDirectory } from "./support.ts";
 
@@ -13,6 +14,20 @@ const again = (outbox: Outbox, name = "all", after = 0): readonly number[] => ou
 const stored = (outbox: Outbox): Promise<number> => outbox.commit(commitOf([]));
 const losses = (outbox: Outbox): readonly Record<string, unknown>[] =>
   outbox.history(0, 10_000).filter(({ type }) => type === "loss").map(({ id, rev, body }) => ({ id, rev, ...(JSON.parse(body) as Record<string, unknown>) }));
+
+describe("a replay that was accepted", () => {
+  it("is on the disk at once, not with the next cursors", async () => {
+    const dataDir = temporaryDirectory();
+    // Timers that never come: cursors are not written by themselves.
+    const outbox = open({ dataDir, clock: { ...systemClock(), after: () => () => undefined } });
+    await outbox.commit(commitOf(states(1, 10)));
+    outbox.settle("bridge", { accepted: numbers(outbox), rejected: [] });
+    expect(outbox.replay("bridge", outbox.epoch, 3, 5)).toEqual({ ok: true, rows: 3 });
+    const reader = new Database(join(dataDir, "cellgate.db"), { readonly: true });
+    while (reader.prepare("SELECT 1 FROM replay").get() === undefined) await new Promise((resolve) => setTimeout(resolve, 5));
+    reader.close();
+  });
+});
 
 describe("a confirmation", () => {
   it("moves on and never back, survives, and makes its destination one that confirms", async () => {

@@ -41,6 +41,11 @@ describe("the checker passes", () => {
     expect(wrong({ received: [...numbers(1, 8).map((seq) => event(seq)), loss(13, { from: 9, to: null, byType: {}, count: null, prev: 12 })] })).toEqual([]);
   });
 
+  it("a row that a loss of the destination's own names, and one of the whole file: its own counts", () => {
+    const told = [loss(13, { from: 6, to: 6, byType: { count: 1 } }), loss(14, { id: "loss-2", destination: null, from: 5, to: null, byType: {}, count: null, prev: 13 })];
+    expect(check(evidence({ received: [...without(6), ...told] }))).toMatchObject({ violations: [], covered: 1 });
+  });
+
   it("a filtered destination, and rows that a kill left unmarked", () => {
     const cycles = numbers(1, 12).filter((seq) => typeOf(seq) === "cycle");
     expect(wrong({ destinations: [{ name: "bridge", types: ["cycle"] }], received: cycles.map((seq, at) => event(seq, { prev: cycles[at - 1] ?? 0 })) })).toEqual([]);
@@ -57,6 +62,8 @@ describe("the checker finds", () => {
     ["disorder of a machine's first transmissions", { received: [event(1), event(4), event(2), ...numbers(3, 12).filter((seq) => seq !== 4).map((seq) => event(seq))] }, /row 2 .* came after row 4/],
     ["a repeat that does not say so", { received: [...without(), event(11)] }, /row 11 .* came after row 11/],
     ["a row under another number", { received: [...without(12), event(12, { id: "id-99" })] }, /was stored as id-12:1, and arrived as id-99:1/],
+    ["two losses of a whole file for one row", { received: [...without(6), loss(13, { id: "l-1", destination: null, from: 6, to: 6, byType: {}, count: 1 }), loss(14, { id: "l-2", destination: null, from: 5, to: null, byType: {}, count: null, prev: 13 })] }, /row 6 .* 2 losses cover it/],
+    ["a row that was to come under another number", { received: [...without(12), loss(13, { destination: null, from: 9, to: 12, byType: {}, count: 0, prev: 12 })] }, /row 12 .* was to come under another number, and did not/],
     ["a number that names two rows", { stored: [], exact: false, received: [...without(), event(12, { replay: true, id: "id-99" })] }, /row 12 was id-12:1 after 11, and is id-99:1/],
     ["a chain that points past what arrived", { received: [...without(9), event(9, { prev: 6 })] }, /row 9 says that 6 is the one before it, but 8 arrived/],
     ["a chain that points forward", { stored: [], exact: false, received: [event(1, { prev: 3 })] }, /row 1 says that row 3 is before it/],

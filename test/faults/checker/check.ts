@@ -79,9 +79,13 @@ class Check {
     const rows = this.#rowsOf(due, events);
     this.#order(due, events);
     const held = new Set(events.map(({ id, rev }) => `${id}:${rev}`));
+    const mayRefuse = losses.some(({ destination, reason }) => destination !== null && reason === "refused");
     for (const row of this.#stored.values()) {
       if (!isDue(due, row.type) || rows.has(keyOf(row.epoch, row.seq)) || held.has(`${row.id}:${row.rev}`)) continue;
       this.#explained(due, losses, row, "was reported stored");
+      const covering = losses.filter((loss) => covers(loss, row));
+      // What counts no row as lost says that they come under other numbers. Refused there once more, they are named there.
+      if (!mayRefuse && covering.length > 0 && covering.every(({ count }) => count === 0)) this.#wrong(`${due.name}: row ${row.seq} of ${row.epoch.slice(0, 8)} was to come under another number, and did not`);
     }
     this.#chain(due, rows, losses);
     for (const loss of losses) this.#counted(due, loss, rows, held);
@@ -158,9 +162,11 @@ class Check {
     }
   }
 
-  /** A row that is not here: exactly one loss must say so. */
+  /** A row that is not here: exactly one loss must say so. What is told of a whole file (destination null) stands back where a destination's own loss names the row. */
   #explained(due: Due, losses: readonly Loss[], row: { readonly epoch: string; readonly seq: number; readonly type: string | null }, why: string): void {
-    const covering = losses.filter((loss) => covers(loss, row));
+    const all = losses.filter((loss) => covers(loss, row));
+    const own = all.filter(({ destination }) => destination !== null);
+    const covering = own.length > 0 ? own : all;
     const key = `${due.name} ${row.epoch} ${row.seq}`;
     if (this.#explainedRows.has(key)) return;
     this.#explainedRows.add(key);
