@@ -5,7 +5,7 @@
  *
  *   open socket ─► CONNECT ─► CONNACK ─► publish … ─► lost (once, with why) ─► everything later is ignored
  */
-import { MqttClient, type IClientOptions, type IConnackPacket, type Packet } from "mqtt";
+import { MqttClient, Store, type IClientOptions, type IConnackPacket, type Packet } from "mqtt";
 import { LinkError } from "../../agent/contract/errors.ts";
 import type { Clock } from "../../agent/contract/time.ts";
 import { dateProblem, type Certificate } from "./certificate.ts";
@@ -98,6 +98,8 @@ function clientOptions(options: ConnectionOptions): IClientOptions {
     clean: true, resubscribe: false, keepalive: keepaliveSeconds(options), reschedulePings: true,
     writeCache: false, // It would keep a buffer for each of the 65,536 packet numbers: 7 MB.
     reconnectPeriod: 0, reconnectOnConnackError: false, connectTimeout: CONNECT_TIMEOUT_MS * 2, // Ours ends first.
+    // Its own lose their table when a link ends, and a packet behind the one that ended it, of the same chunk, is looked up there all the same: an exception that ends the process.
+    incomingStore: new Store({ clean: false }), outgoingStore: new Store({ clean: false }),
     queueQoSZero: false, log: () => undefined,
     will: { topic, payload: Buffer.from(payload), qos: 1, retain },
     ...(options.level === 5 && { properties: { sessionExpiryInterval: 0, receiveMaximum: RECEIVE_MAXIMUM, maximumPacketSize: LARGEST_INCOMING_BYTES, requestProblemInformation: true } }),

@@ -87,6 +87,21 @@ describe("acknowledgements gone wrong", () => {
   });
 });
 
+describe("packets behind the one that ends the link, in the same chunk", () => {
+  const DISCONNECT = [0xe0, 0x00];
+  it.each([
+    ["PUBREL", [0x62, 0x02, 0x00, 0x01]], ["PUBLISH at QoS 2", [0x34, 0x07, 0x00, 0x01, 0x61, 0x00, 0x01, 0x00, 0x78]], ["PUBREC", [0x50, 0x02, 0x00, 0x01]],
+    ["PUBCOMP", [0x70, 0x02, 0x00, 0x01]], ["PUBACK", [0x40, 0x02, 0x00, 0x01]], ["SUBACK", [0x90, 0x04, 0x00, 0x01, 0x00, 0x01]], ["CONNACK", [0x20, 0x03, 0x00, 0x00, 0x00]], ["AUTH", [0xf0, 0x00]],
+  ])("%s: the link ends, and nothing else", async (_, packet) => {
+    await using broker = await startScriptedBroker({});
+    const delivery = await destinationAt(broker.port).connect(forever, ignore);
+    await broker.raw(Buffer.from([...DISCONNECT, ...packet, ...packet]));
+    expect((await delivery.lost).message).toContain("ended the link");
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    await delivery.close();
+  });
+});
+
 describe("a broker that authorises nothing", () => {
   it("every record is refused with a reason after its tries, the downlinks too, and the link stays", async () => {
     await using broker = await startScriptedBroker({ publish: () => 0x87, subscribe: (filters) => filters.map(() => 0x87) });
