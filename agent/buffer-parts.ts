@@ -10,6 +10,7 @@ import { eventWriter } from "../buffer/mqtt/cloud-events.ts";
 import type { MqttConfig } from "../buffer/mqtt/config.ts";
 import { mqttDestination } from "../buffer/mqtt/destination.ts";
 import { DEFAULT_TOPIC, topicsOf } from "../buffer/mqtt/topic.ts";
+import { isDirectoryHeld } from "../buffer/connection.ts";
 import { openOutbox } from "../buffer/outbox.ts";
 import { openReader } from "../buffer/tools/reader.ts";
 import { repairBuffer } from "../buffer/tools/repair.ts";
@@ -20,6 +21,7 @@ export const bufferCommandsOf = (kinds: Kinds, ports: () => Ports, version: stri
   kinds, ports,
   read: (dataDir) => openReader(dataDir, { clock: ports().network, structure: program === undefined ? null : structureCheckBy(program) }),
   open: (configuration, own) => openOutbox(bufferOptions(configuration, own)),
+  isHeld: isDirectoryHeld,
   ask: (dataDir, request, own, signal) => askAgent(dataDir, request, own.network, signal),
   event(configuration, own, epoch, destination) {
     const identity = identityOf(configuration.agent, { version, ports: own }, epoch);

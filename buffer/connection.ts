@@ -15,6 +15,8 @@ export type Connection = Database.Database;
 export const DATABASE_NAME = "cellgate.db";
 const LOCK_NAME = "cellgate.lock";
 const BUSY_TIMEOUT_MS = 5_000;
+/** Who only looks whether somebody holds the directory (`isDirectoryHeld`) holds its lock for a moment. */
+const LOOKERS_MS = 250;
 const CACHE_KIB = 1_500;
 /** The log keeps at most this after a checkpoint; above our checkpoint threshold, so that it is not truncated all the time. */
 export const LOG_LIMIT_BYTES = 8 * 1024 * 1024;
@@ -49,7 +51,7 @@ export function lockDirectory(dataDir: string): { release(): void } {
   }
 }
 function lockFile(path: string, isAgain = false): Connection {
-  const lock = new Database(path, { timeout: 0 });
+  const lock = new Database(path, { timeout: LOOKERS_MS });
   try {
     lock.pragma("cache_size = -16");
     lock.exec("BEGIN EXCLUSIVE");
@@ -59,6 +61,20 @@ function lockFile(path: string, isAgain = false): Connection {
     if (isAgain || faultOf(cause) !== "corrupt") throw cause;
     rmSync(path); // Something was written into it: it holds nothing, and nobody can have locked it so.
     return lockFile(path, true);
+  }
+}
+
+/** Does an agent, or a command that changes something, hold it now? Changes nothing; false where this user may not look. */
+export function isDirectoryHeld(dataDir: string): boolean {
+  let lock: Connection | null = null;
+  try {
+    lock = new Database(join(dataDir, LOCK_NAME), { readonly: true, fileMustExist: true, timeout: 0 });
+    lock.prepare("SELECT 1 FROM sqlite_schema").get();
+    return false;
+  } catch (cause) {
+    return faultOf(cause) === "locked";
+  } finally {
+    lock?.close();
   }
 }
 

@@ -5,7 +5,8 @@
  *   process.exitCode = code;
  *
  * Exit codes: 0 good, 1 failed, 2 usage or bad configuration. `ConfigError` and `UsageError` that a command throws
- * become 2 with their text; `LinkError` and `StoreError` 1 with their text; anything else 1 with its stack: our bug.
+ * become 2 with their text; `LinkError` and `StoreError` 1 with their text; so does the signal's reason (Ctrl-C in the
+ * middle); anything else 1 with its stack: our bug.
  * A command returns its own exit code, writes results to stdout and everything else to stderr, and ends when the signal
  * aborts. Its table of options makes the parser and `--help`; `CONFIG` and `JSON_OUTPUT` are the shared ones.
  */
@@ -36,7 +37,7 @@ export async function runCli(argv: readonly string[], commands: readonly Command
   try {
     return await dispatch(argv, commands, io, signal);
   } catch (error) {
-    const [code, text] = verdict(error);
+    const [code, text] = verdict(error, signal);
     await write(io.stderr, `cellgate: ${text}\n`);
     return code;
   } finally {
@@ -53,7 +54,12 @@ async function dispatch(argv: readonly string[], commands: readonly Command[], i
     return first === undefined ? MISUSED : GOOD;
   }
   const found = find(argv, commands);
-  if (!found) throw unknownCommand(argv, commands);
+  const group = found ? [] : commands.filter(({ name }) => name.startsWith(`${first} `));
+  if (group.length > 0 && (second === "--help" || second === "-h")) {
+    await write(io.stdout, `Commands:\n${commandLines(group)}\nMore about one: cellgate COMMAND --help\n`);
+    return GOOD;
+  }
+  if (!found) throw unknownCommand(argv, commands, group);
   const { command, rest } = found;
   try {
     const args = readArguments(rest, command.options, command.positionals);
@@ -77,16 +83,20 @@ function find(argv: readonly string[], commands: readonly Command[]): { readonly
   return null;
 }
 
-function unknownCommand(argv: readonly string[], commands: readonly Command[]): UsageError {
+function unknownCommand(argv: readonly string[], commands: readonly Command[], group: readonly Command[]): UsageError {
   const [first = "", second] = argv;
-  const group = commands.filter(({ name }) => name.startsWith(`${first} `)).map(({ name }) => name);
-  if (group.length > 0) return new UsageError(`${first} needs ${second === undefined || second.startsWith("-") ? "one more word" : `another word than ${JSON.stringify(second)}`}: ${group.map((name) => `cellgate ${name}`).join(" or ")}`);
+  if (group.length > 0) {
+    const meant = second === undefined ? undefined : nearest(second, group.map(({ name }) => name.split(" ")[1] ?? ""));
+    const needs = second === undefined || second.startsWith("-") ? "one more word" : `another word than ${JSON.stringify(second)}${meant === undefined ? "" : `; did you mean ${meant}?`}`;
+    return new UsageError(`${first} needs ${needs}\nCommands:\n${commandLines(group).trimEnd()}`);
+  }
   if (first.startsWith("-")) return new UsageError(`the command comes first, then its options: cellgate COMMAND ${first}\nCommands: cellgate --help`);
   const near = nearest(first, commands.flatMap(({ name }) => [name, name.split(" ")[0] ?? name]));
   return new UsageError(`unknown command ${JSON.stringify(first)}${near === undefined ? "" : `; did you mean ${near}?`}\nCommands: cellgate --help`);
 }
 
-function verdict(error: unknown): readonly [number, string] {
+function verdict(error: unknown, signal: AbortSignal): readonly [number, string] {
+  if (signal.aborted && error === signal.reason) return [FAILED, error instanceof Error ? error.message : "stopped"];
   if (error instanceof ConfigError || error instanceof UsageError) return [MISUSED, error.message];
   if (error instanceof LinkError || error instanceof StoreError) return [FAILED, error.message];
   return [FAILED, `this is a fault of cellgate; please report it with the text below.\n${error instanceof Error ? (error.stack ?? error.message) : String(error)}`];
@@ -96,9 +106,12 @@ const usage = ({ name, positionals, options }: Command): string =>
   ["cellgate", name, ...positionals, ...(Object.keys(options).length > 0 ? ["[OPTIONS]"] : [])].join(" ");
 
 function overview(commands: readonly Command[]): string {
+  return `Cellgate reads machine controllers and sends true records of cycles and downtimes.\n\nUsage: cellgate COMMAND [OPTIONS]\n\nCommands:\n${commandLines(commands)}\nMore about one: cellgate COMMAND --help\nExit codes: 0 good, 1 failed, 2 usage or bad configuration\n`;
+}
+
+function commandLines(commands: readonly Command[]): string {
   const wide = Math.max(...commands.map(({ name }) => name.length));
-  const lines = commands.map(({ name, summary }) => `  ${name.padEnd(wide)}  ${summary}\n`).join("");
-  return `Cellgate reads machine controllers and sends true records of cycles and downtimes.\n\nUsage: cellgate COMMAND [OPTIONS]\n\nCommands:\n${lines}\nMore about one: cellgate COMMAND --help\nExit codes: 0 good, 1 failed, 2 usage or bad configuration\n`;
+  return commands.map(({ name, summary }) => `  ${name.padEnd(wide)}  ${summary}\n`).join("");
 }
 
 const help = (command: Command): string =>

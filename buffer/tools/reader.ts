@@ -32,7 +32,7 @@ const PAUSE_MS = 1;
 /** Throws StoreError: the file is not there, not ours, newer, older, or cannot be read. */
 export function openReader(dataDir: string, parts: ReaderParts): BufferReader {
   const path = join(dataDir, DATABASE_NAME);
-  if (!existsSync(path)) throw new StoreError("io", `there is no buffer at ${path}: the agent has not run with this configuration yet, or agent.data_dir is another`);
+  mustBeThere(path);
   let db: Connection | null = null;
   try {
     db = new Database(path, { readonly: true, fileMustExist: true, timeout: BUSY_TIMEOUT_MS });
@@ -47,6 +47,19 @@ export function openReader(dataDir: string, parts: ReaderParts): BufferReader {
   }
 }
 
+function mustBeThere(path: string): void {
+  try {
+    if (statSync(path).isFile()) return;
+  } catch (cause) {
+    if (cause instanceof Error && "code" in cause && (cause.code === "EACCES" || cause.code === "EPERM")) throw notAllowed(path, cause);
+    throw new StoreError("io", `there is no buffer at ${path}: the agent has not run with this configuration yet, or agent.data_dir is another`, { cause });
+  }
+  throw new StoreError("io", `${path} is no file: agent.data_dir is another, or something took the place of the buffer`);
+}
+
+const notAllowed = (path: string, cause: unknown): StoreError =>
+  new StoreError("read-only", `the buffer ${path} cannot be opened: run the command as the user that runs cellgate (sudo -u cellgate …) or as root`, { cause });
+
 const damaged = (what: string, options?: ErrorOptions): StoreError =>
   new StoreError("corrupt", `${what}: with the agent stopped, cellgate buffer repair sets the file aside and saves what can be read`, options);
 
@@ -55,8 +68,7 @@ function unreadable(cause: unknown, path: string): StoreError {
   if (cause instanceof StoreError && cause.fault !== "corrupt") return cause;
   if (cause instanceof StoreError && cause.message.includes("buffer repair")) return cause;
   const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
-  if (code.startsWith("SQLITE_CANTOPEN") || code === "EACCES" || code.startsWith("SQLITE_READONLY"))
-    return new StoreError("read-only", `the buffer ${path} cannot be opened: run the command as the user that runs cellgate (sudo -u cellgate …) or as root`, { cause });
+  if (code.startsWith("SQLITE_CANTOPEN") || code === "EACCES" || code.startsWith("SQLITE_READONLY")) return notAllowed(path, cause);
   const error = storeError(cause, "cannot read the buffer", path);
   // An SQL error here is a table that is not there.
   return error.fault === "corrupt" || code === "SQLITE_ERROR" ? damaged(`the buffer ${path} is damaged (${cause instanceof Error ? cause.message : String(cause)})`, { cause }) : error;

@@ -52,7 +52,7 @@ export const releaseCommand = (parts: BufferParts): Command => ({
     }, signal);
     if (!answer.ok) throw new StoreError("closed", `nothing is released: ${answer.reason}; cellgate buffer dead lists what there is`);
     await write(io.stdout, args.flag("json") ? `${JSON.stringify({ destination, fromSeq, rows: answer.rows, by: answer.by })}\n`
-      : `${recordsWords(answer.rows)} ${answer.by === "agent" ? `${answer.rows === 1 ? "is" : "are"} being sent` : "will be sent when the agent next runs,"} to ${destination} again.\n`);
+      : `${recordsWords(answer.rows)} ${answer.by === "agent" ? `${answer.rows === 1 ? "is" : "are"} being sent to ${destination} again` : `will be sent to ${destination} again when the agent next runs`}.\n`);
     return GOOD;
   },
 });

@@ -18,7 +18,9 @@ export interface BufferParts {
   read(dataDir: string): BufferReader;
   /** Takes the buffer as the agent would: only while none runs. Throws StoreError (`locked`: one does). */
   open(configuration: Configuration, ports: Ports): Outbox;
-  /** Null: no agent runs on it. Rejects when one does and does not answer. */
+  /** Whether an agent has it now, be it one that cannot be asked. */
+  isHeld(dataDir: string): boolean;
+  /** Null: there is nobody to ask. Rejects when an agent does not answer. */
   ask(dataDir: string, request: Request, ports: Ports, signal: AbortSignal): Promise<Reply | null>;
   /** Sets the file aside and saves what can be read; only while no agent runs. Throws StoreError. */
   repair(configuration: Configuration, ports: Ports, damage: string): Repaired;
@@ -54,6 +56,8 @@ export async function asked(parts: BufferParts, configuration: Configuration, re
 export async function changed(parts: BufferParts, settings: Configuration, change: { readonly request: Request; readonly direct: (outbox: Outbox) => Answer }, signal: AbortSignal): Promise<Answer & { readonly by: "agent" | "file" }> {
   const reply = await asked(parts, settings, change.request, signal);
   if (reply !== null) return { ...answerOf(reply), by: "agent" };
+  const { dataDir } = settings.agent;
+  if (parts.isHeld(dataDir)) throw new StoreError("locked", `an agent runs on ${dataDir} and cannot be asked: it is just starting, or has no control socket (its log says why). Try again; else stop it (systemctl stop cellgate), do this, and start it`);
   const outbox = parts.open(settings, parts.ports());
   try {
     return { ...change.direct(outbox), by: "file" };

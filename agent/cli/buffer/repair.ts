@@ -18,7 +18,7 @@ export const repairCommand = (parts: BufferParts): Command => ({
   async run(args, io, signal) {
     const settings = await configured(parts, args, io);
     const { dataDir } = settings.agent;
-    if ((await asked(parts, settings, { verb: "status" }, signal)) !== null)
+    if ((await asked(parts, settings, { verb: "status" }, signal)) !== null || parts.isHeld(dataDir))
       throw new StoreError("locked", `an agent runs on ${dataDir}: stop it first (systemctl stop cellgate), repair, and start it again`);
     const verdict = await look(parts, settings, io, signal);
     if (verdict.matters === 0) {
@@ -28,7 +28,7 @@ export const repairCommand = (parts: BufferParts): Command => ({
     }
     const done = parts.repair(settings, parts.ports(), verdict.damage.find(({ matters }) => matters)?.words ?? "damage found by buffer repair");
     await write(io.stdout, args.flag("json") ? `${JSON.stringify({ repaired: true, found: verdict.found, ...done })}\n`
-      : `${done.folder === null ? "Nothing was left of the old file." : `The damaged file lies in ${done.folder}.`}\nSaved: ${recordsWords(done.savedRows)} that were not yet delivered everywhere, ${numberWords(done.savedCheckpoints)} saved positions.\n`
+      : `${done.folder === null ? "Nothing was left of the old file." : `The damaged file lies in ${done.folder}.`}\nSaved: ${recordsWords(done.savedRows)} that were not yet delivered everywhere, ${numberWords(done.savedCheckpoints)} ${done.savedCheckpoints === 1 ? "position" : "positions"}.\n`
         + `Lost: ${lostWords(done.lost)}. Loss records name these numbers${done.lostEpoch === null ? "" : ` of epoch ${done.lostEpoch}`} and go to every destination.\nStart the agent again: systemctl start cellgate\n`);
     return GOOD;
   },

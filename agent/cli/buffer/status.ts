@@ -9,8 +9,11 @@ import { write, type Io } from "../terminal.ts";
 import { asked, COMMON, configured, reading, type BufferParts } from "./parts.ts";
 import { bar, bytesWords, coloured, lengthWords, numberWords, recordsWords } from "./words.ts";
 
+const UNTOLD = "running, but says nothing of its buffer";
+const UNASKED = "running, but cannot be asked (its log says why)";
+
 interface Seen {
-  readonly agent: "running" | "stopped" | "running, but says nothing of its buffer";
+  readonly agent: "running" | "stopped" | typeof UNTOLD | typeof UNASKED;
   readonly file: string;
   readonly buffer: OutboxStatus;
   readonly lasting: Lasting | null;
@@ -29,7 +32,7 @@ export const bufferStatusCommand = (parts: BufferParts): Command => ({
     const seen = await reading(parts, settings.agent.dataDir, (reader): Promise<Seen> => {
       const buffer = told ?? asConfigured(reader.status(settings.buffer.budgetBytes), settings);
       return Promise.resolve({
-        agent: told !== null ? "running" : reply === null ? "stopped" : "running, but says nothing of its buffer",
+        agent: told !== null ? "running" : reply !== null ? UNTOLD : parts.isHeld(settings.agent.dataDir) ? UNASKED : "stopped",
         file: reader.path, buffer, lasting: lasting(reader, { status: buffer, reserveBytes: reserveBytes(settings.agent.dataDir, settings.buffer.keepFree) }),
       });
     });
@@ -73,7 +76,7 @@ function conditionWords({ condition, fault }: OutboxStatus, io: Io): string {
 }
 
 function wearWords({ wear }: OutboxStatus, isRunning: boolean): string {
-  if (wear === undefined) return isRunning ? "not known yet: measured from the first minute on" : "measured only while the agent runs";
+  if (wear === undefined) return isRunning ? "not known yet: measured from the first minute on" : "not in the file: the running agent measures it";
   const rate = `${bytesWords(wear.bytesPerDay)} and ${numberWords(wear.syncsPerDay)} syncs a day (over ${lengthWords(wear.overMs)})`;
   if (wear.cardYears === null) return `${rate}; set buffer.card.endurance to see how long the card lasts`;
   const years = wear.cardYears >= 100 ? "over 100 years" : `${wear.cardYears.toFixed(1)} years`;

@@ -55,8 +55,9 @@ describe("the command line", () => {
     [["run", "now"], 'unexpected argument "now": this command takes options only'],
     [["replay", "a", "b"], 'unexpected argument "b": after CAPTURE nothing follows'],
     [["replay"], "which capture? name a file"],
-    [["simulate"], "simulate needs one more word: cellgate simulate mtconnect"],
-    [["simulate", "modbus"], 'simulate needs another word than "modbus": cellgate simulate mtconnect'],
+    [["simulate"], "simulate needs one more word\nCommands:\n  simulate mtconnect  does simulate mtconnect"],
+    [["simulate", "modbus"], 'simulate needs another word than "modbus"\nCommands:\n  simulate mtconnect'],
+    [["simulate", "mtconect"], 'simulate needs another word than "mtconect"; did you mean mtconnect?'],
     [["--json", "run"], "the command comes first, then its options"],
     [["run", "--__proto__"], "unknown option --__proto__"],
     [["__proto__"], 'unknown command "__proto__"'],
@@ -90,6 +91,19 @@ Options:
 ` });
   });
 
+  it("helps with a group of commands", async () => {
+    expect(await run(["simulate", "--help"], COMMANDS)).toEqual({ code: 0, err: "", out: "Commands:\n  simulate mtconnect  does simulate mtconnect\n\nMore about one: cellgate COMMAND --help\n" });
+  });
+  it("says that it was stopped when it was, and takes it for no fault of its own: 1", async () => {
+    const stopping = new AbortController();
+    const long = command("long", async (_args, _io, signal) => {
+      stopping.abort(new Error("stopped by SIGINT"));
+      await Promise.resolve();
+      signal.throwIfAborted();
+      return 0;
+    });
+    expect(await run(["long"], [long], stopping.signal)).toEqual({ code: 1, out: "", err: "cellgate: stopped by SIGINT\n" });
+  });
   it("says whose turn it is when a command fails", async () => {
     expect(await run(["misconfigured"], COMMANDS)).toEqual({ code: 2, out: "", err: "cellgate: cellgate.yaml:3: no such key\n" });
     expect(await run(["unlinked"], COMMANDS)).toEqual({ code: 1, out: "", err: "cellgate: the broker refuses us\n" });

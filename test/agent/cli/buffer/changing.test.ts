@@ -81,8 +81,9 @@ describe("cellgate buffer dead", () => {
     const list = await own.cellgate("buffer", "dead");
     expect(list.code).toBe(0);
     expect(list.out).toMatch(/^bridge {9}3-4 {14}2.*Z {2}topic name invalid \(0x90\)\nbridge {9}10 {15}2.*Z {2}packet too large \(0x95\)\n$/);
-    expect(await own.cellgate("buffer", "dead", "release", "bridge", "3")).toEqual({ code: 0, err: "", out: "2 records will be sent when the agent next runs, to bridge again.\n" });
+    expect(await own.cellgate("buffer", "dead", "release", "bridge", "3")).toEqual({ code: 0, err: "", out: "2 records will be sent to bridge again when the agent next runs.\n" });
     expect((await own.cellgate("buffer", "dead", "purge", "bridge", "--all")).out).toBe("1 record of bridge forgotten; the loss record stands.\n");
+    expect(await own.cellgate("buffer", "dead", "purge", "bridge", "--all")).toMatchObject({ code: 0, out: "bridge has refused nothing; there is nothing to forget.\n" });
     expect((await own.cellgate("buffer", "dead")).out).toBe("No destination has refused anything, and nothing was unreadable.\n");
     await own.filled((outbox) => {
       expect(again(outbox, "bridge")).toEqual([3, 4]);
@@ -144,7 +145,7 @@ describe("cellgate buffer repair", () => {
     damage(own, 700);
     const ran = await own.cellgate("buffer", "repair");
     expect(ran.code).toBe(0);
-    expect(ran.out).toMatch(/^The damaged file lies in .*quarantine\/.*\.\nSaved: 2,999 records that were not yet delivered everywhere, 1 saved positions\.\nLost: number 700 \(1 record\)/);
+    expect(ran.out).toMatch(/^The damaged file lies in .*quarantine\/.*\.\nSaved: 2,999 records that were not yet delivered everywhere, 1 position\.\nLost: number 700 \(1 record\)/);
     await own.filled((outbox) => {
       const rows = outbox.pending("bridge", 0, 10_000);
       expect(rows.filter(({ type }) => type !== "loss")).toHaveLength(2_999);
@@ -160,5 +161,20 @@ describe("cellgate buffer repair", () => {
       const ran = await own.cellgate("buffer", "repair");
       expect([ran.code, ran.err]).toEqual([1, expect.stringContaining("stop it first (systemctl stop cellgate)")]);
     });
+  });
+});
+
+describe("an agent that has no control socket", () => {
+  it("is seen by its lock: what changes is refused in words, what reads says where its numbers come from", async () => {
+    const own = bench();
+    await own.filled(async (outbox) => {
+      await hours(outbox, Date.now(), 10, 12);
+      delivered(outbox, "bridge");
+      const { code, out } = await own.cellgate("buffer", "status");
+      expect([code, out]).toEqual([0, expect.stringContaining("(from the file; the agent is running, but cannot be asked (its log says why))")]);
+      for (const words of [["replay", "--from-seq", "1", "--to", "bridge"], ["dead", "release", "bridge", "1"], ["repair"]])
+        expect(await own.cellgate("buffer", ...words)).toMatchObject({ code: 1, err: expect.stringMatching(/an agent runs on .*systemctl stop cellgate/) as string });
+    });
+    expect((await own.cellgate("buffer", "status")).out).toContain("(from the file; the agent is stopped)");
   });
 });

@@ -1,5 +1,5 @@
 /** `cellgate buffer status | peek | export | verify` on a real buffer, without an agent: words, JSON, exit codes, nothing changed. */
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { describe, expect, it } from "vitest";
@@ -36,6 +36,12 @@ describe("cellgate buffer status", () => {
     const { code, err } = await own.cellgate("buffer", "status");
     expect([code, err]).toEqual([1, `cellgate: there is no buffer at ${own.file}: the agent has not run with this configuration yet, or agent.data_dir is another\n`]);
   });
+});
+
+it("what is no file is said to be none: 1", async () => {
+  const own = bench();
+  mkdirSync(own.file, { recursive: true });
+  expect(await own.cellgate("buffer", "status")).toMatchObject({ code: 1, err: expect.stringContaining(`${own.file} is no file`) as string });
 });
 
 describe("cellgate buffer peek", () => {
