@@ -80,7 +80,9 @@ describe("the delivery loop", () => {
     await using running = delivering(destinationAt(broker.port, {}, ports), outbox, { ports });
     await outbox.drained();
     expect(outbox.rejected).toEqual([{ seq: 2, reason: "not authorised (0x87)" }]);
-    expect(broker.published.filter(({ text }) => eventOf(text).seq === 2).map(({ text }) => eventOf(text).replay)).toEqual([undefined, true, true, true, true]);
+    const [first, ...again] = broker.published.filter(({ text }) => eventOf(text).seq === 2).map(({ text }) => eventOf(text).replay);
+    // Five tries count, 20 s apart at least; those between cost nothing.
+    expect([first, again.length >= 4, again.every((replay) => replay === true)]).toEqual([undefined, true, true]);
     expect(ports.lines.filter(({ level }) => level === "error")).toHaveLength(1);
     expect(running.links.filter(({ state }) => state === "down")).toEqual([]);
   });
