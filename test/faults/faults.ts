@@ -103,7 +103,9 @@ for (const of of chosen) {
   (of.alone ? alone : together).push(...units);
 }
 say(`${length}, seed ${firstSeed}, ${together.length + alone.length} runs of ${rows.size} cases, ${jobs} at a time${parts > 1 ? `, part ${part} of ${parts}` : ""}`);
-await share(together, jobs);
+// Mixed: runs that compute beside runs that wait.
+const mixing = seeded(firstSeed);
+await share(together.map((unit) => ({ unit, at: mixing() })).sort((a, b) => a.at - b.at).map(({ unit }) => unit), jobs);
 await share(alone, 1);
 for (const line of table([...rows.values()])) console.log(line);
 const violated = [...rows.values()].filter(({ violated }) => violated > 0);

@@ -14,7 +14,7 @@ import { DESTINATIONS } from "../support/work.ts";
 const ROUNDS = 8;
 const FACTS = 120;
 const BACK_MS = 10_000;
-const FILES = ["cellgate.db", "cellgate.db", "cellgate.db", "cellgate.db-wal", "cellgate.db-wal", "cellgate.db-tail", "cellgate.lock"];
+const FILES = ["cellgate.db", "cellgate.db", "cellgate.db", "cellgate.db-wal", "cellgate.db-wal", "cellgate.db-tail", "cellgate.lock", "cellgate.ballast"];
 const FLIPS = [1, 1, 1, 4, 40];
 const STRETCH = 5_000;
 

@@ -2,7 +2,7 @@
  * The process under test of the storage cases: the real buffer, two machines that commit facts from their checkpoints
  * on, and a receiver for each destination that is a log file. It does as the agent does: when a commit fails it reads the
  * checkpoint again and goes on from there; when the buffer cannot be read it waits and asks again.
- * One argument, JSON (Work). Says a JSON object a line on standard output: opened, working, {told}, closed.
+ * Ends with REPLACED when the buffer was set aside. One argument, JSON (Work). Says a JSON object a line on standard output: opened, working, {told}, closed.
  */
 import { openSync, writeSync } from "node:fs";
 import type { Outbox } from "../../../agent/contract/outbox.ts";
@@ -15,7 +15,7 @@ import { lossRecord } from "../../../buffer/loss.ts";
 import { recordId } from "../../../agent/detect/record-id.ts";
 import { commitOf } from "../../buffer/records.ts";
 import { seeded } from "../../buffer/seeded.ts";
-import { DESTINATIONS, fact, MACHINES } from "./work.ts";
+import { DESTINATIONS, fact, MACHINES, REPLACED } from "./work.ts";
 
 export interface Work {
   readonly dataDir: string;
@@ -62,6 +62,11 @@ const outbox: Outbox = openOutbox({
   destinations: DESTINATIONS.map(({ name, types }) => ({ name, ...(types !== null && { types }) })),
 });
 say({ opened: outbox.epoch });
+// The agent is put together again in the same process; here another life does that.
+void outbox.replaced.then(async () => {
+  await outbox.close();
+  process.exit(REPLACED);
+});
 const write = eventWriter({ epoch: outbox.epoch, bootId: work.connection }, (machine) => `cellgate/v1/test/${machine ?? "_agent/x"}`);
 const random = seeded(work.seed);
 const telling = new Set<string>(MACHINES);

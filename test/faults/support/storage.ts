@@ -1,11 +1,12 @@
 /** Starts lives of the storage process (support/storage-process.ts) and says what became of them. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { built } from "./built.ts";
 import { receivedLog, storedLog } from "./evidence.ts";
 import type { Work } from "./storage-process.ts";
+import { REPLACED } from "./work.ts";
 
 export interface Life {
   readonly code: number | null;
@@ -13,6 +14,8 @@ export interface Life {
   readonly opened: boolean;
   /** From its start until the first commit of this life was stored; null when none was. */
   readonly workingMs: number | null;
+  /** From its start until its end. */
+  readonly endedMs: number;
   /** How far each machine came, when it ended well. */
   readonly told: Readonly<Record<string, number>> | null;
   readonly closed: boolean;
@@ -40,6 +43,7 @@ export async function life(folder: string, { killAfterMs, killAfterWorkMs, longe
     dataDir: join(folder, "data"), stored: storedLog(folder), received: receivedLog(folder), connection: "1", seed: 1, facts: 10, ...changes,
   };
   mkdirSync(work.dataDir, { recursive: true });
+  for (const log of [work.stored, work.received]) dropTornLine(log);
   const [program, ...args] = [...under, process.execPath, await built("storage-process"), JSON.stringify(work)];
   const sinceMs = performance.now();
   const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, NODE_OPTIONS: "", ...env } });
@@ -56,14 +60,26 @@ export async function life(folder: string, { killAfterMs, killAfterWorkMs, longe
   clearTimeout(timer);
   const [, told] = /^(\{"told":.*)$/m.exec(out) ?? [];
   return {
-    code, signal, workingMs, words, opened: out.includes('"opened"'), closed: out.includes('"closed"'),
+    code, signal, workingMs, words, endedMs: performance.now() - sinceMs, opened: out.includes('"opened"'), closed: out.includes('"closed"'),
     told: told === undefined ? null : (JSON.parse(told) as { told: Record<string, number> }).told,
   };
 }
 
+/** A kill may have cut the log's last line short: that message was not taken whole. */
+function dropTornLine(log: string): void {
+  if (!existsSync(log)) return;
+  const bytes = readFileSync(log);
+  truncateSync(log, bytes.lastIndexOf("\n") + 1);
+}
+
 /** The last life of a run: no fault any more, some facts more, everything delivered. Says what was wrong with it. */
 export async function recovered(folder: string, options: LifeOptions): Promise<{ readonly wrong: readonly string[]; readonly told: Readonly<Record<string, number>>; readonly backMs: number; readonly words: string }> {
-  const last = await life(folder, options);
+  let last = await life(folder, options);
+  let beforeMs = 0;
+  if (last.code === REPLACED) { // Damage met at work: a new file stands, and the agent would be put together again.
+    beforeMs = last.endedMs;
+    last = await life(folder, { ...options, connection: `${options.connection ?? ""} again` });
+  }
   const wrong = last.told !== null && last.closed && last.code === 0 ? [] : [`the life after the faults ended with ${last.signal ?? String(last.code)}: ${last.words}`];
-  return { wrong, told: last.told ?? {}, backMs: last.workingMs ?? Infinity, words: last.words };
+  return { wrong, told: last.told ?? {}, backMs: beforeMs + (last.workingMs ?? Infinity), words: last.words };
 }

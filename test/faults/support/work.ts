@@ -7,6 +7,9 @@ import { record } from "../../buffer/records.ts";
 import { seeded } from "../../buffer/seeded.ts";
 import type { Due } from "../checker/check.ts";
 
+/** The storage process ends with it when its buffer was set aside while it worked. */
+export const REPLACED = 3;
+
 export const MACHINES = ["M1", "M2"] as const;
 /** `bridge` takes everything, `cycles` little, and `picky` refuses some for good, which losses then name. */
 export const DESTINATIONS = [{ name: "bridge", types: null }, { name: "cycles", types: ["cycle", "downtime"] }, { name: "picky", types: null }] as const satisfies readonly Due[];
