@@ -2,10 +2,11 @@
 import { sitePlan, loadConfiguration } from "../config/load.ts";
 import { explain } from "../config/explain.ts";
 import type { Kinds } from "../config/kinds.ts";
-import { durationText } from "../config/refined.ts";
-import type { Configuration, MachineSettings } from "../config/model.ts";
+import type { BufferSettings, Configuration, DestinationSettings, MachineSettings } from "../config/model.ts";
+import { durationText, sizeText } from "../contract/shapes.ts";
 import { CONFIG, JSON_OUTPUT } from "./arguments.ts";
 import { GOOD, MISUSED, type Command } from "./cli.ts";
+import { bytesWords } from "./buffer/words.ts";
 import { write } from "./terminal.ts";
 
 export const checkCommand = (kinds: Kinds): Command => ({
@@ -30,6 +31,8 @@ export const checkCommand = (kinds: Kinds): Command => ({
   },
 });
 
+const DAY_MS = 86_400_000;
+
 const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? "" : "s"}`;
 
 /** What the file means, for a person. */
@@ -42,12 +45,31 @@ function summary(file: string, configuration: Configuration, kinds: Kinds): stri
     "",
     `agent ${agent.id}${place === "" ? "" : ` at ${place}`}, ${agent.timezone}, ${agent.environment}, data in ${agent.dataDir}`,
   ];
+  lines.push("", "buffer", ...bufferLines(configuration.buffer).map((text) => `  ${text}`));
   for (const machine of machines) lines.push("", ...machineLines(machine, kinds));
-  for (const { kind, name, config } of destinations) {
+  for (const destination of destinations) {
+    const { kind, name, config } = destination;
     const own = kinds.destinations.find((one) => one.kind === kind)?.summary?.(config, plan) ?? [];
-    lines.push("", `destination ${name}: ${kind}`, ...own.map((text) => `  ${text}`));
+    lines.push("", `destination ${name}: ${kind}`, ...[...own, ...dueLines(destination)].map((text) => `  ${text}`));
   }
   return `${lines.join("\n")}\n`;
+}
+
+function bufferLines({ budgetBytes, keepFree, historyMs, card }: BufferSettings): readonly string[] {
+  return [
+    `room      at most ${sizeText(budgetBytes)}; ${Math.round(keepFree * 1_000) / 10}% of the disk stays free`,
+    `history   delivered records stay ${durationText(historyMs)} while there is room`,
+    ...(card === null ? [] : [`card      ${sizeText(card.enduranceBytes)} in ${durationText(card.lifeMs)}: ${bytesWords(card.enduranceBytes / (card.lifeMs / DAY_MS))} may be written a day`]),
+  ];
+}
+
+/** Only what is not as by default. */
+function dueLines({ types, limitBytes, confirm }: DestinationSettings): readonly string[] {
+  return [
+    ...(types === null ? [] : [`gets only ${types.join(", ")}${types.includes("loss") ? "" : ", and records of loss"}`]),
+    ...(limitBytes === null ? [] : [`at most ${sizeText(limitBytes)} may wait for it`]),
+    ...(confirm ? ["its bridge confirms what it has stored"] : []),
+  ];
 }
 
 function machineLines({ id, description, sources, rules }: MachineSettings, kinds: Kinds): readonly string[] {

@@ -1,8 +1,8 @@
 /** The keys of a machine's rules in the YAML (all but its sources), with their defaults: facts/records.md §1.8, §2, §6. */
 import { CYCLE_KINDS, DOWNTIME_CATEGORIES, MACHINE_STATES } from "../contract/record.ts";
 import { optional, withDefault, type Of, type Path, type Problem } from "../contract/shape.ts";
-import { duration, flag, integer, list, object, oneOf } from "../contract/shapes.ts";
-import { checked, durationText, glob, line, rotationSpeed } from "./refined.ts";
+import { duration, durationText, flag, integer, list, object, oneOf } from "../contract/shapes.ts";
+import { checked, glob, line, rotationSpeed } from "./refined.ts";
 
 const MINUTE_MS = 60_000;
 

@@ -95,10 +95,3 @@ export function rotationSpeed(description: string): Shape<number> {
     },
   };
 }
-
-const UNITS = [[86_400_000, "d"], [3_600_000, "h"], [60_000, "m"], [1_000, "s"]] as const;
-/** Milliseconds as the YAML would say them: 120000 → `2m`. */
-export function durationText(ms: number): string {
-  const [size, unit] = UNITS.find(([size]) => ms >= size && ms % size === 0) ?? [1, "ms"];
-  return `${ms / size}${unit}`;
-}

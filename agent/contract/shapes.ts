@@ -46,10 +46,16 @@ function numeric(kind: "integer" | "number", { description, minimum, maximum }: 
 export const integer = (options: NumberOptions = {}): Shape<number> => numeric("integer", options);
 export const number = (options: NumberOptions = {}): Shape<number> => numeric("number", options);
 
+/** How people say it; YAML of today reads these as texts. */
+const SAID: readonly (readonly [words: readonly string[], meant: string])[] = [[["yes", "on", "y", "true"], "true"], [["no", "off", "n", "false"], "false"]];
+
 export function flag(description?: string): Shape<boolean> {
   return {
     schema: { type: "boolean", ...(description && { description }) },
-    read: (value, path, problems) => typeof value === "boolean" ? value : fail(problems, { path, on: "value", found: name(value), expected: "true or false" }),
+    read(value, path, problems) {
+      const near = typeof value === "string" ? SAID.find(([words]) => words.includes(value.toLowerCase()))?.[1] : undefined;
+      return typeof value === "boolean" ? value : fail(problems, { path, on: "value", found: name(value), expected: "true or false", ...(near && { nearest: near }) });
+    },
   };
 }
 
@@ -86,10 +92,16 @@ export function duration(options: { readonly description?: string; readonly mini
       const ms = match ? Number(match[1]) * (UNIT_MS[match[2] ?? ""] ?? Number.NaN) : Number.NaN;
       if (Number.isInteger(ms) && ms >= minimumMs && ms <= maximumMs) return ms;
       const near = match ? undefined : typeof value === "number" ? `${value}s` : typeof value === "string" ? plainDuration(value) : undefined;
-      const range = match ? ` from ${minimumMs} ms to ${maximumMs} ms` : " with its unit, such as 250ms, 5s, 2m, 8h or 7d";
+      const range = match ? ` from ${durationText(minimumMs)} to ${durationText(maximumMs)}` : " with its unit, such as 250ms, 5s, 2m, 8h or 7d";
       return fail(problems, { path, on: "value", found: name(value), expected: `a duration${range}`, ...(near && { nearest: near }) });
     },
   };
+}
+
+/** Milliseconds as the YAML would say them: 120000 → `2m`. */
+export function durationText(ms: number): string {
+  const [unit, size] = Object.entries(UNIT_MS).findLast(([, one]) => ms >= one && ms % one === 0) ?? ["ms", 1];
+  return `${ms / size}${unit}`;
 }
 
 const UNIT_BYTES: Readonly<Record<string, number>> = { kB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3, TiB: 1024 ** 4 };
@@ -103,10 +115,24 @@ export function size(options: { readonly description?: string; readonly minimumB
       const match = typeof value === "string" ? SIZE.exec(value) : null;
       const bytes = match ? Math.round(Number(match[1]) * (UNIT_BYTES[match[2] ?? ""] ?? Number.NaN)) : Number.NaN;
       if (bytes >= minimumBytes && bytes <= maximumBytes) return bytes;
-      const range = match ? ` from ${minimumBytes / 1e6} MB to ${maximumBytes / 1e6} MB` : " with its unit, such as 500 MB or 1 GiB";
-      return fail(problems, { path, on: "value", found: name(value), expected: `a size${range}` });
+      const range = match ? ` from ${sizeText(minimumBytes)} to ${sizeText(maximumBytes)}` : " with its unit, such as 500 MB or 1 GiB";
+      const near = match || typeof value !== "string" ? undefined : plainSize(value);
+      return fail(problems, { path, on: "value", found: name(value), expected: `a size${range}`, ...(near && { nearest: near }) });
     },
   };
+}
+
+/** Bytes as the YAML would say them, in the largest unit that leaves no fraction: 8388608 → `8 MiB`. */
+export function sizeText(bytes: number): string {
+  const [unit, one] = Object.entries(UNIT_BYTES).filter(([, size]) => bytes >= size && bytes % size === 0).sort(([, a], [, b]) => b - a)[0] ?? ["bytes", 1];
+  return `${bytes / one} ${unit}`;
+}
+
+/** `1 Gib`, `117 TBW`, `500mb` → 1 GiB, 117 TB, 500 MB. */
+function plainSize(value: string): string | undefined {
+  const [, count, unit] = /^(\d{1,9}(?:[.,]\d{1,9})?) *([kmgt]i?b)w?$/i.exec(value.trim()) ?? [];
+  const known = Object.keys(UNIT_BYTES).find((one) => one.toLowerCase() === unit?.toLowerCase());
+  return count === undefined || known === undefined ? undefined : `${count.replace(",", ".")} ${known}`;
 }
 
 const SHARE = /^(\d+(?:\.\d+)?) ?%$/;
@@ -119,16 +145,18 @@ export function share(options: { readonly description?: string; readonly minimum
       const match = typeof value === "string" ? SHARE.exec(value) : null;
       const percent = match ? Number(match[1]) : Number.NaN;
       if (percent >= minimumPercent && percent <= maximumPercent) return percent / 100;
-      return fail(problems, { path, on: "value", found: name(value), expected: `a share from ${minimumPercent}% to ${maximumPercent}%` });
+      return fail(problems, { path, on: "value", found: name(value), expected: `a share from ${minimumPercent}% to ${maximumPercent}%`, ...(typeof value === "number" && { nearest: `${value > 0 && value < 1 ? Number((value * 100).toPrecision(6)) : value}%` }) });
     },
   };
 }
 
-/** `2,5 min` → 2.5m, `30 Sec` → 30s: how people write what `duration` takes in one way. */
+/** `2,5 min` → 2.5m, `30 Sec` → 30s, `10y` → 3650d: how people write what `duration` takes in one way. */
 function plainDuration(value: string): string | undefined {
-  const [, count, unit] = /^(\d{1,9}(?:[.,]\d{1,9})?) ?(ms|s|m|h|d|sec|min|hours?|days?)\.?$/i.exec(value.trim()) ?? [];
+  const [, count, unit] = /^(\d{1,9}(?:[.,]\d{1,9})?) ?(ms|s|m|h|d|y|sec|min|hours?|days?|weeks?|years?)\.?$/i.exec(value.trim()) ?? [];
   if (count === undefined || unit === undefined) return undefined;
   const short = unit.toLowerCase();
+  const days = { w: 7, y: 365 }[short.slice(0, 1)];
+  if (days !== undefined) return `${Number(count.replace(",", ".")) * days}d`;
   return `${count.replace(",", ".")}${short === "ms" ? short : short.slice(0, 1)}`;
 }
 

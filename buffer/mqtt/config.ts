@@ -25,7 +25,7 @@ const LATENCY_KEYS = object({
   summary: longestWait(LATENCY.summary), loss: longestWait(LATENCY.loss), receipt: longestWait(LATENCY.receipt),
 }, "longest wait before sending, by use; sending one record sends all that are due before it");
 
-const PER_SECOND = /^(\d{1,6}(?:\.\d{1,3})?)\/s$/;
+const PER_SECOND = /^(\d{1,6}(?:\.\d{1,3})?) ?\/s$/;
 /** `80/s` → 80. */
 function perSecond(description: string): Shape<number> {
   return {
@@ -33,7 +33,7 @@ function perSecond(description: string): Shape<number> {
     read(value, at, problems) {
       const rate = typeof value === "string" ? Number(PER_SECOND.exec(value)?.[1] ?? Number.NaN) : Number.NaN;
       if (rate >= 0.1 && rate <= 100_000) return rate;
-      return fail(problems, { path: at, on: "value", found: name(value), expected: "a number of messages per second, such as 80/s", ...(typeof value === "number" && { nearest: `${value}/s` }) });
+      return fail(problems, { path: at, on: "value", found: name(value), expected: "a number of messages per second from 0.1/s to 100000/s, such as 80/s", ...(typeof value === "number" && { nearest: `${value}/s` }) });
     },
   };
 }

@@ -24,6 +24,10 @@ describe("cellgate check", () => {
 
 agent cell-7 at lyon, Europe/Paris, production, data in /var/lib/cellgate
 
+buffer
+  room      at most 1 GiB; 5% of the disk stays free
+  history   delivered records stay 7d while there is room
+
 machine VMC-3
   source    mtconnect http://10.0.7.21:8082, time: auto
   cycle     2 parts a cycle, quantity: auto, 1 program rule
@@ -33,6 +37,14 @@ machine VMC-3
 destination erp: mqtt
   VMC-3 → {site}/{machine}
 ` });
+  });
+  it("says what of the buffer and of a destination is not as by default", async () => {
+    const own = file("own.yaml", `${GOOD.replace("name: erp", "name: erp\n    types: [cycle, count]\n    limit: 100 MB\n    confirm: true")}buffer: {budget: 500 MB, keep_free: 2.5%, card: {endurance: 117 TB}}\n`);
+    const { code, out } = await run(["check", "--config", own], COMMANDS);
+    expect(code).toBe(0);
+    expect(out).toContain("room      at most 500 MB; 2.5% of the disk stays free\n");
+    expect(out).toContain("card      117 TB in 3650d: 32 GB may be written a day\n");
+    expect(out).toContain("  gets only cycle, count, and records of loss\n  at most 100 MB may wait for it\n  its bridge confirms what it has stored\n");
   });
   it("says what is wrong with a bad one, on standard error: 2", async () => {
     const { code, out, err } = await run(["check", "--config", bad], COMMANDS);
