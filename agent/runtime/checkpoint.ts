@@ -4,7 +4,7 @@ import type { DayTally } from "./day-book.ts";
 import type { Hole } from "./hole.ts";
 import type { PipelineState } from "./pipeline.ts";
 import type { Standing } from "./revise.ts";
-import { initialStamp } from "./stamp.ts";
+import { initialStamp } from "./stamp-state.ts";
 
 /** Rises when the stamp's state or this envelope changes in a way that an older file cannot be read with. */
 const FORMAT = 2;

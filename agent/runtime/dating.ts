@@ -9,7 +9,7 @@ import { isSet, type ClockTrustState } from "./clock-trust.ts";
 import { isShifted, placeGateway, steppedMs } from "./gateway-time.ts";
 import { stampClock } from "./source-clock.ts";
 import { carriedOn } from "./source-offset.ts";
-import type { StampState } from "./stamp.ts";
+import type { StampState } from "./stamp-state.ts";
 
 /** Event time at `now` while the source is away; null: a reboot took a time that our clock, which is not set, cannot tell. */
 export function eventNow(state: StampState, now: Instant, isClockSet: boolean): UnixMs | null {

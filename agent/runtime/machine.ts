@@ -121,7 +121,7 @@ export class Machine<State> {
     this.#link = now;
     if (now.state === "up") {
       this.#peer = now.peer;
-      this.#state = this.#pipeline.session(this.#state);
+      this.#state = this.#pipeline.session(this.#state, this.#phase === "starting" ? "agent-stopped" : "link-down");
       log.info({ peer: now.peer }, "source connected");
     } else if (now.state === "down") {
       log.warn({ fault: now.fault, reason: now.message, retryInMs: now.retryInMs }, "source lost");

@@ -7,7 +7,8 @@ import type { Finding } from "../contract/finding.ts";
 import type { Arrival, Batch, GapReason } from "../contract/observation.ts";
 import type { MachineSettings, SourceSettings } from "../config/model.ts";
 import { unixMs, type UnixMs } from "../contract/time.ts";
-import { declareGap, initialStamp, newSession, settledThrough, stampBatch, ticked, type StampSettings, type StampState } from "./stamp.ts";
+import { declareGap, stampBatch } from "./stamp.ts";
+import { initialStamp, newSession, settledThrough, ticked, type StampSettings, type StampState } from "./stamp-state.ts";
 import type { MachineEvent } from "../contract/detector.ts";
 
 export interface PipelineState<State> {
@@ -24,7 +25,8 @@ export interface Pipeline<State> {
   gap(state: PipelineState<State>, at: UnixMs, reason: GapReason): Step<State>;
   /** Event time is known to have reached `at` without the source (after a gap): conclude what is due. */
   tick(state: PipelineState<State>, at: UnixMs): Step<State>;
-  session(state: PipelineState<State>): PipelineState<State>;
+  /** `reason`: of the silence before it; default: the link was lost. */
+  session(state: PipelineState<State>, reason?: GapReason): PipelineState<State>;
   /** No first revision that ends at or before this will follow, but such as come marked late; null before the first event. */
   completeThrough(state: PipelineState<State>): UnixMs | null;
 }
@@ -69,7 +71,7 @@ export function createPipeline<State>({ id, rules }: MachineRead, source: Source
       const findings: Finding[] = [];
       return [tick(state, at, findings), findings];
     },
-    session: (state) => ({ ...state, stamp: newSession(state.stamp) }),
+    session: (state, reason) => ({ ...state, stamp: newSession(state.stamp, reason) }),
     completeThrough({ stamp, detect }) {
       if (stamp.axis === null) return null;
       const held = detector.heldBack?.(rules, detect) ?? null;

@@ -5,7 +5,7 @@
  */
 import type { Ports } from "../contract/ports.ts";
 import type { SourceSettings } from "../config/model.ts";
-import type { StampState } from "./stamp.ts";
+import type { StampState } from "./stamp-state.ts";
 
 export interface SourceClockStatus {
   /** The source's clock minus ours; null: not measured, because it has none or ours is not set. */

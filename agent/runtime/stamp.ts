@@ -13,68 +13,14 @@
 import { DECIDING_SIGNALS, type Arrival, type Batch, type Gap, type GapReason, type Observation, type Reading } from "../contract/observation.ts";
 import type { MachineEvent } from "../contract/detector.ts";
 import { unixMs, type UnixMs } from "../contract/time.ts";
-import type { TimePolicy } from "../config/model.ts";
-import { placeGateway, type GatewayTime, type Placed } from "./gateway-time.ts";
-import { initialOffset, measureOffset, type OffsetState } from "./source-offset.ts";
+import { placeGateway, type Placed } from "./gateway-time.ts";
+import { measureOffset } from "./source-offset.ts";
+import { isUndated, untold, type Untold } from "./silence.ts";
 import { isInitial, newestInitial, newestStamp, stampClock } from "./source-clock.ts";
-
-export interface StampSettings {
-  readonly machine: string;
-  readonly source: string;
-  readonly policy: TimePolicy;
-  readonly toleranceMs: number;
-}
-
-/**
- * What is not handed on yet. Where it is cut off, by a document or a kill, must not show: so readings are together only
- * when they carry one stamp and follow each other; the accompanying ones among them are an event of their own, after it.
- */
-interface Pending {
-  readonly at: UnixMs;
-  /** Of the deciding readings, before clamping; null when there are none. */
-  readonly stamp: UnixMs | null;
-  readonly items: readonly Observation[];
-  readonly trailing: readonly Observation[];
-}
-
-export interface StampState extends OffsetState {
-  /** Newest event time handed to the detectors. */
-  readonly axis: UnixMs | null;
-  readonly pending: Pending | null;
-  /** Where the initial values that follow a gap stand; null: at their document's time, or at the newest of their stamps. */
-  readonly initialAt: UnixMs | null;
-  /** By our own clock: when we began to look and found nothing but UNAVAILABLE. */
-  readonly openedAt: UnixMs | null;
-  /** Our own clock when the last batch came, and where that lay on the axis. */
-  readonly gateway: GatewayTime | null;
-  /** Newest event time that our own clock gave while it was not set. */
-  readonly undatedThrough: UnixMs | null;
-  /** How far the clock that stamps lags the document's, as live observations show it: adapters' clocks differ from their agent's. */
-  readonly lagMs: number | null;
-  /** False while `lagMs` is only what the first documents suggest. */
-  readonly lagIsLive: boolean;
-  /** The document before this one held everything there was: what is new now is live. */
-  readonly following: boolean;
-  /** Event time until which the source has told us everything. */
-  readonly seen: UnixMs | null;
-  /** Last value of each item, to go on from after a gap without loss. Bounded by KNOWN_LIMIT. */
-  readonly known: Readonly<Record<string, Reading>>;
-  /** True from a gap that we declared until the source is back and caught up. */
-  readonly blind: boolean;
-  /** Event time of the return, while what the source still holds of the hole is skipped. */
-  readonly returnAt: UnixMs | null;
-  /** Readings of holes that came too late to be used, ever. */
-  readonly late: number;
-}
-
-export const initialStamp: StampState = {
-  ...initialOffset, axis: null, pending: null, initialAt: null, openedAt: null, gateway: null, undatedThrough: null, lagMs: null, lagIsLive: false, following: false, seen: null, known: {}, blind: false, returnAt: null, late: 0,
-};
+import { later, SETTLE_MS, type Pending, type StampSettings, type StampState } from "./stamp-state.ts";
 
 /** More items than any control has; what lies beyond is not remembered over a gap. */
 const KNOWN_LIMIT = 2_000;
-/** Observations of one instant may come in several documents: time alone concludes nothing until this long after it. */
-const SETTLE_MS = 1_000;
 /** So long an opening block of UNAVAILABLE waits for a first value, which may be a recording's (see `pullBack`). */
 const OPENING_MS = 3_000;
 /** A machine may have said nothing for so long; beyond it the clock that stamps may be a zone behind instead. */
@@ -97,11 +43,6 @@ const draftOf = (state: StampState): Draft => ({
   ...state, pending: state.pending && { ...state.pending, items: [...state.pending.items], trailing: [...state.pending.trailing] }, known: { ...state.known }, events: [],
 });
 
-/** Event time up to which time alone may conclude something; null while the source is behind or silent about its clock. */
-export function settledThrough(state: StampState): UnixMs | null {
-  return state.seen === null || state.pending !== null ? null : unixMs(state.seen - SETTLE_MS);
-}
-
 /** One batch → the events it completes. */
 export function stampBatch(settings: StampSettings, state: StampState, batch: Batch, arrival: Arrival): readonly [StampState, readonly MachineEvent[]] {
   const draft = draftOf(state);
@@ -112,6 +53,7 @@ export function stampBatch(settings: StampSettings, state: StampState, batch: Ba
   const jumpMs = measure(settings, draft, { batch, arrival });
   if (jumpMs > 0 && draft.seen !== null) leap(settings, draft, { from: draft.seen, to: unixMs(draft.seen + jumpMs) });
   const documentTime = sourceNow === null ? received : unixMs(sourceNow + (draft.shiftMs ?? 0));
+  endSilence(settings, draft, { batch, now: documentTime });
   if (sourceNow === null && draft.anchor === null) dateByGateway(settings, draft, placed, arrival);
   if (batch.caughtUp) measureLag(draft, batch, settings);
   if (draft.blind && draft.returnAt === null && (batch.items.length > 0 || batch.caughtUp)) draft.returnAt = later(draft.axis, stampClock(draft, documentTime));
@@ -134,24 +76,22 @@ export function stampBatch(settings: StampSettings, state: StampState, batch: Ba
 /** The hold has run out: from `at` on nothing is known. */
 export function declareGap(settings: StampSettings, state: StampState, at: UnixMs, reason: GapReason): readonly [StampState, readonly MachineEvent[]] {
   const draft = draftOf(state);
-  flush(settings, draft);
-  const from = later(draft.axis, at);
-  draft.events.push({ kind: "gap", at: from, source: settings.source, gap: { kind: "gap", reason, from } });
-  draft.axis = from;
-  draft.seen = from;
-  draft.blind = true;
-  draft.returnAt = null;
+  goBlind(settings, draft, { from: at, reason });
   const { events, ...next } = draft;
   return [next, events];
 }
 
-/** Time alone concluded something that was due at `at`: nothing earlier may follow. */
-export const ticked = (state: StampState, at: UnixMs): StampState => ({ ...state, axis: later(state.axis, at) });
-/** A new session measures the source's clock again. */
-export const newSession = (state: StampState): StampState => ({ ...state, isDecided: false, following: false, returnAt: null });
+function goBlind(settings: StampSettings, draft: Draft, { from: at, ...gap }: Untold): void {
+  flush(settings, draft);
+  const from = later(draft.axis, at);
+  draft.events.push({ kind: "gap", at: from, source: settings.source, gap: { kind: "gap", from, ...gap } });
+  [draft.axis, draft.seen, draft.blind, draft.returnAt] = [from, from, true, null];
+}
 
-function later(axis: UnixMs | null, at: UnixMs): UnixMs {
-  return axis !== null && axis > at ? axis : at;
+function endSilence(settings: StampSettings, draft: Draft, { batch, now }: { readonly batch: Batch; readonly now: UnixMs }): void {
+  const gap = draft.silence === null || draft.blind ? null : untold(draft.silence, batch, { ...settings, now, isDeciding: (signal) => deciding.has(signal) });
+  if (gap !== null) goBlind(settings, draft, gap);
+  if (batch.caughtUp || draft.blind) draft.silence = null;
 }
 
 function measure({ policy, toleranceMs }: StampSettings, draft: Draft, { batch, arrival }: { readonly batch: Batch; readonly arrival: Arrival }): number {
@@ -227,7 +167,9 @@ function takeReading(settings: StampSettings, draft: Draft, reading: Reading, no
   if (key in draft.known || Object.keys(draft.known).length < KNOWN_LIMIT) draft.known[key] = reading;
   const stamped = instantOf(settings, draft, reading, now);
   if (draft.returnAt !== null) {
-    if (stamped < draft.returnAt || reading.initial === true) {
+    const undated = isUndated(settings.policy, reading);
+    if (undated) draft.returnAt = later(draft.returnAt, stamped);
+    if (undated || stamped < draft.returnAt || reading.initial === true) {
       draft.late += 1;
       return;
     }
