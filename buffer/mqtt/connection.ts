@@ -5,11 +5,12 @@
  *
  *   open socket ─► CONNECT ─► CONNACK ─► publish … ─► lost (once, with why) ─► everything later is ignored
  */
-import { MqttClient, Store, type IClientOptions, type IConnackPacket, type Packet } from "mqtt";
+import { MqttClient, type IClientOptions, type IConnackPacket, type Packet } from "mqtt";
 import { LinkError } from "../../agent/contract/errors.ts";
 import type { Clock } from "../../agent/contract/time.ts";
 import { dateProblem, type Certificate } from "./certificate.ts";
 import { dismissed, isReset, LONG_BACKOFF, lostBy, refusedBy, type Loss } from "./link-errors.ts";
+import { passExpected } from "./expected-packets.ts";
 import { limitPackets } from "./packet-limit.ts";
 import { Publisher } from "./publisher.ts";
 import type { Next } from "./reason-codes.ts";
@@ -98,8 +99,6 @@ function clientOptions(options: ConnectionOptions): IClientOptions {
     clean: true, resubscribe: false, keepalive: keepaliveSeconds(options), reschedulePings: true,
     writeCache: false, // It would keep a buffer for each of the 65,536 packet numbers: 7 MB.
     reconnectPeriod: 0, reconnectOnConnackError: false, connectTimeout: CONNECT_TIMEOUT_MS * 2, // Ours ends first.
-    // Its own lose their table when a link ends, and a packet behind the one that ended it, of the same chunk, is looked up there all the same: an exception that ends the process.
-    incomingStore: new Store({ clean: false }), outgoingStore: new Store({ clean: false }),
     queueQoSZero: false, log: () => undefined,
     will: { topic, payload: Buffer.from(payload), qos: 1, retain },
     ...(options.level === 5 && { properties: { sessionExpiryInterval: 0, receiveMaximum: RECEIVE_MAXIMUM, maximumPacketSize: LARGEST_INCOMING_BYTES, requestProblemInformation: true } }),
@@ -136,6 +135,7 @@ function handshake(wire: Wire, options: ConnectionOptions, signal: AbortSignal):
       else fail(lostBy({ where, dates }, cause), { how: isReset(cause) ? "reset" : "else" });
     };
     stream.on("error", onError); // mqtt.js tells of some of them only.
+    passExpected(client, { isOver: isLost, onWrong: (cause) => fail(new LinkError("protocol", LONG_BACKOFF, `The broker at ${where} breaks the rules of MQTT: ${cause.message}.`, { cause })) });
     limitPackets(stream, LARGEST_INCOMING_BYTES, onError);
     client.on("error", onError);
     client.on("disconnect", (packet) => fail(...dismissed(where, packet.reasonCode ?? 0)));
@@ -168,7 +168,7 @@ interface Established {
 function connection({ client, stream, certificates }: Wire, { connack, options, lost, fail, isLost }: Established): Connection {
   const publisher = new Publisher(stream);
   const { level } = options;
-  client.on("packetreceive", (packet) => { receive(packet, publisher, fail); });
+  client.on("packetreceive", (packet) => { receive(packet, publisher); });
   void lost.then(() => {
     publisher.forget();
   });
@@ -206,11 +206,9 @@ function connection({ client, stream, certificates }: Wire, { connack, options, 
 }
 
 /** mqtt.js finds nothing in its own table for these, and answers nothing. */
-function receive(packet: Packet, publisher: Publisher, fail: Established["fail"]): void {
+function receive(packet: Packet, publisher: Publisher): void {
   if (packet.cmd === "puback" && packet.messageId !== undefined) publisher.acknowledge(packet.messageId, packet.reasonCode ?? 0);
   else if (packet.cmd === "suback" && packet.messageId !== undefined) publisher.subscribed(packet.messageId, packet.granted.map(Number));
-  // mqtt.js would keep it until the broker asks to let it go: 65,535 of them, which over 3.1.1 nothing forbids.
-  else if (packet.cmd === "publish" && packet.qos === 2) fail(new LinkError("protocol", LONG_BACKOFF, "The broker sent a message at QoS 2 although we asked for QoS 1."));
 }
 
 /** Polite, within a bound. */

@@ -8,6 +8,7 @@ import { LinkError } from "../../agent/contract/errors.ts";
 import type { Ports } from "../../agent/contract/ports.ts";
 import type { MqttConfig } from "./config.ts";
 import { connectionOptions } from "./destination.ts";
+import { passExpected } from "./expected-packets.ts";
 import { limitPackets } from "./packet-limit.ts";
 import { openSocket } from "./socket.ts";
 import { topicsOf } from "./topic.ts";
@@ -47,6 +48,7 @@ export async function* followRecords({ config, identity, machines, ports }: Foll
     ring();
   });
   const onError = (error: Error): void => { fail(`The broker at ${config.url[0] ?? ""}: ${error.message}`, error); };
+  passExpected(client, { isOver: () => false, onWrong: onError });
   limitPackets(stream, LARGEST_RECORD_BYTES, onError);
   client.on("error", onError);
   client.on("close", () => { fail(`The broker at ${config.url[0] ?? ""} closed the connection.`); });
