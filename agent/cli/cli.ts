@@ -5,8 +5,8 @@
  *   process.exitCode = code;
  *
  * Exit codes: 0 good, 1 failed, 2 usage or bad configuration. `ConfigError` and `UsageError` that a command throws
- * become 2 with their text; `LinkError` and `StoreError` 1 with their text; so does the signal's reason (Ctrl-C in the
- * middle); anything else 1 with its stack: our bug.
+ * become 2 with their text; `LinkError` and `StoreError` 1 with their text; so do the signal's reason (Ctrl-C in the
+ * middle) and an output that takes nothing (a full disk); anything else 1 with its stack: our bug.
  * A command returns its own exit code, writes results to stdout and everything else to stderr, and ends when the signal
  * aborts. Its table of options makes the parser and `--help`; `CONFIG` and `JSON_OUTPUT` are the shared ones.
  */
@@ -99,6 +99,7 @@ function verdict(error: unknown, signal: AbortSignal): readonly [number, string]
   if (signal.aborted && error === signal.reason) return [FAILED, error instanceof Error ? error.message : "stopped"];
   if (error instanceof ConfigError || error instanceof UsageError) return [MISUSED, error.message];
   if (error instanceof LinkError || error instanceof StoreError) return [FAILED, error.message];
+  if (error instanceof Error && "syscall" in error && error.syscall === "write") return [FAILED, `the output cannot be written: ${error.message}`];
   return [FAILED, `this is a fault of cellgate; please report it with the text below.\n${error instanceof Error ? (error.stack ?? error.message) : String(error)}`];
 }
 

@@ -75,6 +75,8 @@ export function reserveBytes(folder: string, keepFree: number): number {
   }
 }
 
+/** Beyond it a number would be more exact than the rate it rests on. */
+const TEN_YEARS = 3_650;
 /** "12 days", "3 hours"; what a person is told at the start. */
 export const daysWords = (days: number): string =>
-  days >= 2 ? `${Math.floor(days)} days` : days * 24 >= 2 ? `${Math.floor(days * 24)} hours` : `${Math.max(0, Math.floor(days * 1_440))} minutes`;
+  days >= TEN_YEARS ? "more than 10 years" : days >= 2 ? `${Math.floor(days)} days` : days * 24 >= 2 ? `${Math.floor(days * 24)} hours` : `${Math.max(0, Math.floor(days * 1_440))} minutes`;

@@ -129,6 +129,12 @@ describe("writing", () => {
     expect(await runCli(["tail"], [endless], { stdout: gone, stderr: new PassThrough(), outIsTerminal: false, errorIsTerminal: false }, new AbortController().signal)).toBe(0);
     expect(written).toEqual([false]);
   });
+  it("says so when the output takes nothing: 1", async () => {
+    const full = new Writable({ write(_chunk, _encoding, done) { done(Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC", syscall: "write" })); } });
+    const stderr = new PassThrough();
+    expect(await runCli(["--help"], [], { stdout: full, stderr, outIsTerminal: false, errorIsTerminal: false }, new AbortController().signal)).toBe(1);
+    expect(String(stderr.read())).toBe("cellgate: the output cannot be written: ENOSPC: no space left on device, write\n");
+  });
   it("waits for a slow reader", async () => {
     const slow: { taken?: () => void } = {};
     const stream = new Writable({ highWaterMark: 1, write(_chunk, _encoding, done) { slow.taken = done; } });

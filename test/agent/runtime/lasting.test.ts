@@ -68,7 +68,7 @@ describe("for how long the buffer lasts", () => {
     expect(lasting(ledger([]), { status: status(0), reserveBytes: 0 })).toBeNull();
   });
   it("is said in the unit that fits", () => {
-    expect([12.7, 1.9, 0.5, 0.01, 0].map(daysWords)).toEqual(["12 days", "45 hours", "12 hours", "14 minutes", "0 minutes"]);
+    expect([83_143, 12.7, 1.9, 0.5, 0.01, 0].map(daysWords)).toEqual(["more than 10 years", "12 days", "45 hours", "12 hours", "14 minutes", "0 minutes"]);
   });
   it("is told by the agent when it starts, from the rows of the days before", async () => {
     const dataDir = temporaryDirectory();
