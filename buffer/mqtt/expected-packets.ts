@@ -10,9 +10,9 @@ import type { MqttClient, Packet } from "mqtt";
 const EXPECTED: ReadonlySet<string> = new Set<Packet["cmd"]>(["connack", "publish", "puback", "suback", "pingresp", "disconnect"]);
 
 export interface Gate {
-  isOver(): boolean;
+  readonly isOver: () => boolean;
   /** What ends the link. */
-  onWrong(error: Error): void;
+  readonly onWrong: (error: Error) => void;
 }
 
 /** To be called before anything can have arrived. */

@@ -110,9 +110,9 @@ describe("packets that nothing of ours asks for", () => {
       const outbox = memoryOutbox();
       await put(outbox, manyRecords(1));
       await broker.raw(Buffer.from([...packet, ...packet]));
-      const took = await delivery.deliver(outbox.pending("bridge", 0, 1), forever).catch((error: unknown) => error);
       // What does not even parse ends the link; the agent goes on either way.
-      expect(took instanceof Error ? took.message : took).toEqual(took instanceof Error ? expect.stringContaining("broke: ") : { accepted: [1], rejected: [] });
+      const took = await delivery.deliver(outbox.pending("bridge", 0, 1), forever).then(({ accepted }) => `took ${accepted.join()}`, (error: unknown) => String(error));
+      expect(took).toMatch(/^took 1$|broke: /);
       await delivery.close();
     }
   });
