@@ -24,7 +24,7 @@ import { atLeast, atMost, percentile, type Figure } from "./figure.ts";
 import { listen } from "./support/broker.ts";
 
 const COUNT = 30_000;
-const RUNS = 3;
+const RUNS = 5;
 const WINDOWS = [20, 100];
 const LIVE = "live";
 const LIVE_EVERY_MS = 10;
