@@ -154,7 +154,7 @@ function replaceFrom(options: StoreOptions, path: string, { through, release, ..
   try {
     return replace(options, {
       ...replacement,
-      save: (target) => (source ? salvage(source, target, { ...options, path, through }) : NOTHING),
+      save: (target) => (source ? salvage(source, target, { ...options, path, through }) : { ...NOTHING, epoch: readTailMark(path)?.epoch ?? null }),
       release() {
         source?.close();
         release();

@@ -9,10 +9,10 @@ import type { Checkpoint } from "../agent/contract/outbox.ts";
 import type { Clock } from "../agent/contract/time.ts";
 import { openChainTables } from "./chain-tables.ts";
 import type { Connection } from "./connection.ts";
-import { Ledger, type PreparedRow, type ReadRow } from "./ledger.ts";
+import { Ledger, RECORD_COLUMNS, type PreparedRow, type ReadRow, type StoredRow } from "./ledger.ts";
 import { openStandingTables, type StandingTables, type ToldLoss } from "./standing-tables.ts";
 import { Sweeps } from "./sweeps.ts";
-import { storedThrough } from "./tail-mark.ts";
+import { readTailMark } from "./tail-mark.ts";
 
 /** The agent is to be back in service within 10 s. */
 const SALVAGE_MS = 6_000;
@@ -45,7 +45,7 @@ export interface Salvaged {
   readonly lost: readonly Lost[];
   /** Losses told before, whose records are among what is lost. */
   readonly retold: readonly { readonly destination: string; readonly told: ToldLoss }[];
-  /** First number that some destination may not have got under it; null: unknown. */
+  /** First number that some destination may neither have got under it nor know the fate of; null: unknown. */
   readonly named: number | null;
   /** Last number that is known of. */
   readonly last: number;
@@ -70,23 +70,24 @@ export interface SalvageOptions {
 export const NOTHING: Salvaged = { epoch: null, rows: 0, checkpoints: 0, lost: [], retold: [], named: null, last: 0, isEndKnown: false };
 
 export function salvage(db: Connection, target: Target, options: SalvageOptions): Salvaged {
-  const epoch = epochOf(db);
-  const end = readable(() => lastOf(db)) ?? null;
+  const mark = readTailMark(options.path);
+  const epoch = epochOf(db) ?? mark?.epoch ?? null;
   const cursors = readable(() => cursorsOf(db, options.destinations)) ?? null;
-  const known = Math.max(options.through ?? 0, storedThrough(options.path, epoch ?? ""), ...(cursors ?? []).map(({ reached }) => reached));
-  const last = Math.max(known, options.through === null ? (end ?? lastReachable(db)) : 0);
-  const ledger = readable(() => new Ledger(db, { epoch: epoch ?? "unknown", lastSeq: last }));
+  const known = Math.max(options.through ?? 0, mark?.epoch === epoch ? (mark?.through ?? 0) : 0, ...(cursors ?? []).map(({ reached }) => reached));
+  const ledger = readable(() => new Ledger(db, { epoch: epoch ?? "unknown", lastSeq: known }));
   if (!ledger) return { ...NOTHING, epoch };
+  const end = readable(() => lastWhole(ledger)) ?? null;
+  const last = Math.max(known, options.through === null ? (end ?? lastReachable(ledger)) : 0);
   const standing = readable(() => openStandingTables(db));
   readable(() => standing && new Sweeps(ledger, standing)); // The ledger then misses none of what was given up.
   const checkpoints = saveCheckpoints(ledger, target);
-  const first = readable(() => firstOf(db)) ?? 1;
-  const from = Math.max(first, Math.min(last, ...(cursors ?? []).map(({ done }) => done), ...(cursors === null || cursors.length === 0 ? [0] : [])) + 1);
+  const done = cursors === null || cursors.length === 0 ? 0 : Math.min(last, ...cursors.map((cursor) => cursor.done));
+  const from = Math.max(readable(() => firstWhole(ledger)) ?? 1, done + 1);
   const { rows, lost } = carryRows(ledger, target, { from, last, clock: options.clock });
   const retold = readable(() => retoldOf(cursors ?? [], lost, standing));
-  // Of a file that is older than what was told it is not known which rows were refused since, nor whether that was heard.
-  const isOlder = end === null || end < known || cursors === null || (standing !== undefined && retold === undefined);
-  return { epoch, rows, checkpoints, lost, retold: retold ?? [], named: isOlder ? Math.min(first, from) : from, last, isEndKnown: options.through !== null && end !== null };
+  // Where a loss record may have gone, or the file is older than what was told: nobody knows which rows before were refused.
+  const isInDoubt = lost.length > 0 || end === null || end < known || cursors === null || (standing !== undefined && retold === undefined);
+  return { epoch, rows, checkpoints, lost, retold: retold ?? [], named: isInDoubt ? 1 : from, last, isEndKnown: options.through !== null && end !== null };
 }
 
 /** Null where the file does not give it. */
@@ -103,26 +104,31 @@ function readable<T>(read: () => T): T | undefined {
   }
 }
 
-function lastOf(db: Connection): number {
-  const inTable = db.prepare<[], number | null>("SELECT max(seq) FROM record").pluck().get() ?? 0;
-  return Math.max(inTable, Number(db.prepare<[], string>("SELECT value FROM meta WHERE key = 'last'").pluck().get() ?? 0));
+/** The newest row that is what it was: a number on a damaged page may be any. */
+function lastWhole(ledger: Ledger): number {
+  const inMeta = Number(ledger.meta("last") ?? 0);
+  for (const row of ledger.db.prepare<[], StoredRow>(`SELECT ${RECORD_COLUMNS} FROM record r ORDER BY r.seq DESC LIMIT ${BARREN_CHUNKS * CHUNK_ROWS}`).iterate())
+    if (row.seq <= inMeta || !("damaged" in ledger.decode(row))) return Math.max(row.seq, inMeta);
+  return inMeta;
 }
 /** Rows before it went when they were no longer needed. */
-function firstOf(db: Connection): number {
-  const inTable = db.prepare<[], number | null>("SELECT min(seq) FROM record").pluck().get();
-  return inTable ?? Number(db.prepare<[], string>("SELECT value FROM meta WHERE key = 'last'").pluck().get() ?? 0) + 1;
+function firstWhole(ledger: Ledger): number {
+  const row = ledger.db.prepare<[], StoredRow>(`SELECT ${RECORD_COLUMNS} FROM record r ORDER BY r.seq LIMIT 1`).get();
+  return row === undefined ? Number(ledger.meta("last") ?? 0) + 1 : "damaged" in ledger.decode(row) ? 1 : row.seq;
 }
-/** The newest page cannot be read: the highest number that a search still comes to. */
-function lastReachable(db: Connection): number {
+/** The newest page cannot be read: the highest number that a search still comes to; 0 where it is none of ours. */
+function lastReachable(ledger: Ledger): number {
+  const before = ledger.db.prepare<[number], StoredRow>(`SELECT ${RECORD_COLUMNS} FROM record r WHERE r.seq <= ? ORDER BY r.seq DESC LIMIT 1`);
   let [low, high, best] = [0, HIGHEST_SEQ, 0];
   while (high - low > 1) {
     const middle = Math.floor((low + high) / 2);
-    const found = readable(() => db.prepare<[number], number>("SELECT seq FROM record WHERE seq <= ? ORDER BY seq DESC LIMIT 1").pluck().get(middle) ?? 0);
+    const found = readable(() => before.get(middle) ?? null);
     if (found === undefined) high = middle;
-    else [low, best] = [middle, found];
+    else [low, best] = [middle, found === null || "damaged" in ledger.decode(found) ? 0 : found.seq];
   }
   return best;
 }
+
 interface Cursor {
   readonly id: number;
   readonly name: string;
