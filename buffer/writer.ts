@@ -257,7 +257,7 @@ export class Writer {
       this.#queue.putBack([...this.#covered, ...this.#written]);
       this.#covered = [];
       this.#written = [];
-      this.#fail(cause, "the buffer does not recover yet");
+      this.#fail(cause, "cannot recover the buffer");
     } finally {
       this.#isRecovering = false;
       if (this.#trouble !== null) this.#retryLater();

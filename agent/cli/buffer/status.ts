@@ -53,13 +53,14 @@ function bufferOf(result: unknown): OutboxStatus | null {
 }
 
 function inWords({ agent, file, buffer, lasting: lasts }: Seen, settings: Configuration, now: UnixMs, io: Io): string {
-  const { budgetBytes } = settings.buffer;
+  const { budgetBytes } = buffer;
   const share = buffer.bytes / budgetBytes;
+  const less = budgetBytes < settings.buffer.budgetBytes ? ` (not the ${bytesWords(settings.buffer.budgetBytes)} of the configuration: the disk has no more to give)` : "";
   const fill = coloured(bar(share), share >= 0.9 ? "red" : share >= 0.7 ? "yellow" : "green", io.outIsTerminal);
   const from = agent === "running" ? "as the running agent says" : `from the file; the agent is ${agent}`;
   const lines = [
     `Buffer ${file} (${from})`,
-    `  room        ${fill} ${bytesWords(buffer.bytes)} of ${bytesWords(budgetBytes)}${buffer.freeBytes === null ? "" : `, ${bytesWords(buffer.freeBytes)} free on the disk`}`,
+    `  room        ${fill} ${bytesWords(buffer.bytes)} of ${bytesWords(budgetBytes)}${less}${buffer.freeBytes === null ? "" : `, ${bytesWords(buffer.freeBytes)} free on the disk`}`,
     `  lasts       ${lasts === null ? "not known yet: the records kept span less than 10 minutes" : `${daysWords(lasts.days)} without any destination, at ${recordsWords(lasts.recordsPerDay)} a day of ${bytesWords(lasts.bytesPerRecord)}`}`,
     `  condition   ${conditionWords(buffer, io)}`,
     `  written     ${wearWords(buffer, agent === "running")}`,

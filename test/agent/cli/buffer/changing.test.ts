@@ -3,17 +3,19 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { describe, expect, it } from "vitest";
-import type { Outbox } from "../../../../agent/contract/outbox.ts";
+import type { Outbox, OutboxStatus } from "../../../../agent/contract/outbox.ts";
 import { controlVerbs } from "../../../../agent/runtime/control-verbs.ts";
 import { controlSocketOf, serveControl } from "../../../../agent/runtime/control.ts";
 import { testPorts } from "../../../support/ports.ts";
 import { bench, hours, type Bench } from "./buffer.ts";
 
 /** The part of a running agent that the commands meet: the open buffer and the socket. */
-async function whileRunning(own: Bench, work: (outbox: Outbox) => Promise<void>): Promise<void> {
+async function whileRunning(own: Bench, work: (outbox: Outbox) => Promise<void>, asTold: Partial<OutboxStatus> = {}): Promise<void> {
   await own.filled(async (outbox) => {
     const stopping = new AbortController();
-    const serving = serveControl({ dataDir: own.dataDir, ports: testPorts(), answer: controlVerbs({ outbox, destinations: ["bridge", "archive"], health: () => ({}) }) }, stopping.signal);
+    const verbs = controlVerbs({ outbox, destinations: ["bridge", "archive"], health: () => ({}) });
+    const answer: typeof verbs = (request) => (request.verb === "buffer.status" ? { ok: true, result: { ...outbox.status(), ...asTold } } : verbs(request));
+    const serving = serveControl({ dataDir: own.dataDir, ports: testPorts(), answer }, stopping.signal);
     await expect.poll(() => readdirSync(own.dataDir)).toContain(controlSocketOf(own.dataDir).slice(own.dataDir.length + 1));
     try {
       await work(outbox);
@@ -162,6 +164,13 @@ describe("cellgate buffer repair", () => {
       expect([ran.code, ran.err]).toEqual([1, expect.stringContaining("stop it first (systemctl stop cellgate)")]);
     });
   });
+});
+
+it("shows the room there is, where the disk has less than the configuration allows", async () => {
+  const own = bench();
+  await whileRunning(own, async () => {
+    expect((await own.cellgate("buffer", "status")).out).toMatch(/room {8}\[.*\] \d+ kB of 3.5 MB \(not the 1.1 GB of the configuration: the disk has no more to give\)/);
+  }, { budgetBytes: 3_500_000 });
 });
 
 describe("an agent that has no control socket", () => {
