@@ -1,6 +1,7 @@
 /**
  * The log: JSON lines over pino, straight to a stream. What repeats is written once, then counted: the same sentence
- * from the same place with the same fault comes again at most once in ten minutes, with `repeated`. Secrets are hidden
+ * from the same place with the same fault comes again at most once in ten minutes, with `repeated`, or when a place has
+ * come to rest on it: the last line of a place that flapped and now is quiet is always the true one. Secrets are hidden
  * by the names of their fields and in URLs; texts and nesting are cut. Memory is bounded: at most 500 kinds of line are
  * counted at a time, the one that began longest ago gives way. `debug` is protocol traffic and is never counted.
  */
@@ -25,6 +26,8 @@ export interface ClosableLog extends Log {
 }
 
 const QUIET_MS = 600_000;
+/** A place that says nothing for so long has come to rest. */
+const REST_MS = 15_000;
 const MAXIMUM_KINDS = 500;
 const MAXIMUM_TEXT = 4_000;
 const MAXIMUM_DEPTH = 5;
@@ -47,7 +50,7 @@ function logOver(logger: Logger, place: string, repetition: Repetition): Log {
     if (!logger.isLevelEnabled(level)) return;
     const shown = redacted(fields);
     const kind = JSON.stringify([level, place, sentence, typeof fields["fault"] === "string" ? fields["fault"] : ""]);
-    repetition.say(kind, (repeated) => { logger[level](repeated === null ? shown : { ...shown, ...repeated }, sentence); });
+    repetition.say(place, kind, (repeated) => { logger[level](repeated === null ? shown : { ...shown, ...repeated }, sentence); });
   };
   return {
     debug(fields, sentence) {
@@ -73,18 +76,25 @@ interface Counted {
 class Repetition {
   readonly #clock: Clock;
   readonly #kinds = new Map<string, Counted>();
+  /** Last kind written at each place; bounded like the kinds. */
+  readonly #written = new Map<string, string>();
+  readonly #resting = new Map<string, () => void>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  say(kind: string, write: Counted["write"]): void {
+  say(place: string, kind: string, write: Counted["write"]): void {
+    this.#resting.get(place)?.();
     const known = this.#kinds.get(kind);
     if (known) {
       known.count += 1;
       known.write = write;
+      if (this.#written.get(place) !== kind) this.#tellAtRest(place, kind);
       return;
     }
+    if (this.#written.size >= MAXIMUM_KINDS) this.#written.clear();
+    this.#written.set(place, kind);
     const oldest = this.#kinds.size >= MAXIMUM_KINDS ? this.#kinds.keys().next().value : undefined;
     if (oldest !== undefined) this.#tell(oldest);
     write(null);
@@ -92,7 +102,22 @@ class Repetition {
   }
 
   close(): void {
+    for (const stop of this.#resting.values()) stop();
     for (const kind of this.#kinds.keys()) this.#tell(kind);
+  }
+
+  #tellAtRest(place: string, kind: string): void {
+    const cancel = this.#clock.after(REST_MS, () => {
+      this.#resting.delete(place);
+      const counted = this.#kinds.get(kind);
+      if (!this.#tell(kind) || !counted) return;
+      this.#written.set(place, kind);
+      this.#await(kind, counted);
+    });
+    this.#resting.set(place, () => {
+      this.#resting.delete(place);
+      cancel();
+    });
   }
 
   #await(kind: string, counted: Counted): void {

@@ -37,6 +37,22 @@ describe("what repeats", () => {
     log.close();
     expect(lines().at(-1)).toMatchObject({ retryInMs: 24, repeated: 5 });
   });
+  it("ends on the true line when a place that flapped comes to rest", async () => {
+    const { log, clock, lines } = logging();
+    const link = log.child({ destination: "bridge" });
+    for (let turn = 0; turn < 3; turn += 1) {
+      link.info({}, "connected");
+      await clock.advance(5_000);
+      link.warn({ fault: "lost" }, "lost");
+      await clock.advance(5_000);
+    }
+    link.info({}, "connected");
+    expect(lines().map(({ sentence }) => sentence)).toEqual(["connected", "lost"]);
+    await clock.advance(15_000);
+    expect(lines().map(({ sentence, repeated }) => [sentence, repeated])).toEqual([["connected", undefined], ["lost", undefined], ["connected", 3]]);
+    await clock.advance(60_000);
+    expect(lines()).toHaveLength(3);
+  });
   it("is written at once again after a quiet time", async () => {
     const { log, clock, lines } = logging();
     log.info({}, "source connected");
