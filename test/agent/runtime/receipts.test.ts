@@ -111,7 +111,7 @@ describe("a receipt", () => {
     expect(receipt !== undefined && addsUp(receipt)).toBe(true);
     expect(bridge?.delivered).toBeGreaterThanOrEqual(200);
   });
-  it("is stored with what it counts: at whatever moment the files are taken, counts and rows agree", async () => {
+  it("is stored with what it counts: at whatever moment the files are taken, counts and rows agree", { timeout: 60_000 }, async () => {
     const dataDir = temporaryDirectory();
     const own = opened(shop(dataDir, ["VMC-3", "VMC-4"], MORNING));
     const telling: Promise<void>[] = [];
@@ -134,7 +134,7 @@ describe("a receipt", () => {
     }
     await Promise.all(telling);
   });
-  it("counts the same however often the agent is ended between commits, and adds up", async () => {
+  it("counts the same however often the agent is ended between commits, and adds up", { timeout: 120_000 }, async () => {
     const types: readonly RecordType[] = ["state", "cycle", "alarm", "count"];
     const step = fc.oneof(
       fc.record({ what: fc.constant("tells" as const), machine: fc.constantFrom("VMC-3", "VMC-4"), types: fc.array(fc.constantFrom(...types), { maxLength: 4 }) }),
