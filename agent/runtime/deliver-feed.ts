@@ -268,7 +268,7 @@ export class Feed {
   #reportRejected(rejected: Outcome["rejected"]): void {
     this.#parts.ports.log.error(
       { count: rejected.length, first: rejected[0] },
-      "The destination refused records for good; they are kept among the dead letters",
+      "The destination refused records for good: cellgate buffer dead lists them, and sends them again once it is put right",
     );
   }
 

@@ -38,9 +38,9 @@ export const bufferReplayCommand = (parts: BufferParts): Command => ({
       direct: (outbox) => outbox.replay(destination, epoch, from, last),
     }, signal);
     if (!answer.ok) throw new StoreError("closed", `nothing is sent again to ${destination}: ${answer.reason}`);
-    const when = answer.by === "agent" ? `${answer.rows === 1 ? "is" : "are"} being sent again` : "will be sent again when the agent next runs";
+    const when = answer.by === "agent" ? `${answer.rows === 1 ? "is" : "are"} being sent again to ${destination}` : `will be sent again to ${destination} when the agent next runs`;
     await write(io.stdout, args.flag("json") ? `${JSON.stringify({ destination, epoch, from, to: last, rows: answer.rows, by: answer.by })}\n`
-      : `${recordsWords(answer.rows)} (numbers ${from} to ${last}) ${when} to ${destination}.\n`);
+      : `${recordsWords(answer.rows)} (numbers ${from} to ${last}) ${when}.\n`);
     return GOOD;
   },
 });

@@ -51,6 +51,7 @@ describe("cellgate buffer replay", () => {
     });
     const ran = await own.cellgate(...HEAD, "--from-seq", "5", "--to-seq", "7", "--to", "bridge", "--json");
     expect([ran.code, JSON.parse(ran.out)]).toEqual([0, expect.objectContaining({ destination: "bridge", from: 5, to: 7, rows: 3, by: "file" })]);
+    expect((await own.cellgate(...HEAD, "--from-seq", "7", "--to-seq", "7", "--to", "bridge")).out).toBe("1 record (numbers 7 to 7) will be sent again to bridge when the agent next runs.\n");
     await own.filled((outbox) => {
       expect(again(outbox, "bridge")).toEqual([5, 6, 7]);
       expect(again(outbox, "archive")).toEqual([]);
