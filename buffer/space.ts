@@ -22,7 +22,9 @@ export function openSpace(db: Connection) {
   const removeRange = db.prepare<[number, number]>("DELETE FROM record WHERE seq > ? AND seq <= ?");
   const removeOne = db.prepare<[number]>("DELETE FROM record WHERE seq = ?");
   const observed = db.prepare<[number], number>("SELECT observed FROM record WHERE seq <= ? ORDER BY seq DESC LIMIT 1").pluck();
-  const ask = (name: string): number => db.pragma(name, { simple: true }) as number;
+  // Asked at each write: prepared once.
+  const pages = db.prepare<[], number>("PRAGMA page_count").pluck();
+  const free = db.prepare<[], number>("PRAGMA freelist_count").pluck();
   return {
     /** Rows after `after` up to `to`, without their bodies. */
     peek: (after: number, to: number, limit: number): readonly Peeked[] => peek.all(after, to, limit),
@@ -41,9 +43,9 @@ export function openSpace(db: Connection) {
     },
     removeRange: (after: number, to: number): void => void removeRange.run(after, to),
     /** Pages of the file, used or free to be used again. */
-    pages: (): number => ask("page_count"),
+    pages: (): number => pages.get() ?? 0,
     /** Pages in use. */
-    used: (): number => ask("page_count") - ask("freelist_count"),
+    used: (): number => (pages.get() ?? 0) - (free.get() ?? 0),
     /** Most pages the file may grow to; never fewer than it has. */
     limit: (pages: number): void => void db.pragma(`max_page_count = ${Math.max(1, Math.floor(pages))}`),
   };

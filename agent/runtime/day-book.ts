@@ -142,7 +142,7 @@ export class DayBook {
     const isFirst = this.#begun.delete(day);
     const at = (tally: DayTally): DayTally => (tally.day === day ? reaching(isFirst ? startingAt(tally, seq - records + 1) : tally, seq) : tally);
     if (this.#today !== null) this.#today = at(this.#today);
-    this.#days = this.#days.map((one) => (one.tally.day === day ? { ...one, tally: at(one.tally) } : one));
+    if (this.#days.some(({ tally }) => tally.day === day)) this.#days = this.#days.map((one) => (one.tally.day === day ? { ...one, tally: at(one.tally) } : one));
   }
   /** A receipt is published: the checkpoint to store with it. */
   issued(day: number, { rev, said, isLast }: Issued): Checkpoint {

@@ -35,13 +35,13 @@ const REMEMBERED = 512;
 const isSame = (one: NewRecord, other: NewRecord): boolean => JSON.stringify(one.body) === JSON.stringify(other.body);
 const isOpen = ({ body }: NewRecord): boolean => body.status === "open";
 
+/** Made anew, without `delete`: an object from which keys were deleted is slow to copy and to write out. */
 export function standingAfter(standing: Standing, records: readonly NewRecord[]): Standing {
-  if (records.length === 0) return standing;
-  const next = { ...standing };
-  for (const record of records) {
-    if (isOpen(record)) next[record.id] = record;
-    else delete next[record.id];
-  }
+  if (!records.some((record) => isOpen(record) || Object.hasOwn(standing, record.id))) return standing;
+  const told = new Map(records.map((record) => [record.id, record]));
+  const next: Record<string, NewRecord> = {};
+  for (const [id, record] of Object.entries(standing)) if (!told.has(id)) next[id] = record;
+  for (const [id, record] of told) if (isOpen(record)) next[id] = record;
   return next;
 }
 
