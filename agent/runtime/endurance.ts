@@ -36,7 +36,7 @@ export class Endurance {
   async watch(signal: AbortSignal): Promise<void> {
     const { network, log } = this.#parts.ports;
     this.#look();
-    if (this.#lasting === null) log.info({}, "for how long the buffer lasts is not known yet: it holds less than 10 minutes of records");
+    if (this.#lasting === null) log.info({}, "for how long the buffer lasts is not known yet: the records of the last day span less than 10 minutes");
     else log.info({ days: Math.floor(this.#lasting.days * 10) / 10, recordsPerDay: Math.round(this.#lasting.recordsPerDay) }, `without any destination the buffer lasts ${daysWords(this.#lasting.days)} at the rate of the last day`);
     while (!signal.aborted) {
       await network.sleep(this.#lasting === null ? EARLY_MS : LOOK_MS, signal).catch(() => undefined);

@@ -61,7 +61,7 @@ function inWords({ agent, file, buffer, lasting: lasts }: Seen, settings: Config
   const lines = [
     `Buffer ${file} (${from})`,
     `  room        ${fill} ${bytesWords(buffer.bytes)} of ${bytesWords(budgetBytes)}${less}${buffer.freeBytes === null ? "" : `, ${bytesWords(buffer.freeBytes)} free on the disk`}`,
-    `  lasts       ${lasts === null ? "not known yet: the records kept span less than 10 minutes" : `${daysWords(lasts.days)} without any destination, at ${recordsWords(lasts.recordsPerDay)} a day of ${bytesWords(lasts.bytesPerRecord)}`}`,
+    `  lasts       ${lasts === null ? "not known yet: the records of the last day span less than 10 minutes" : `${daysWords(lasts.days)} without any destination, at ${recordsWords(lasts.recordsPerDay)} a day of ${bytesWords(lasts.bytesPerRecord)}`}`,
     `  condition   ${conditionWords(buffer, io)}`,
     `  written     ${wearWords(buffer, agent === "running")}`,
     `  newest      number ${numberWords(buffer.lastSeq)} of epoch ${buffer.epoch}`,

@@ -84,7 +84,7 @@ describe("for how long the buffer lasts", () => {
     const known = second.watch(stopping.signal);
     expect(Math.round(second.status()?.recordsPerDay ?? 0)).toBe(Math.round(1_199 * 24 / 23));
     expect(ports.lines.map(({ sentence }) => sentence)).toEqual([
-      "for how long the buffer lasts is not known yet: it holds less than 10 minutes of records",
+      "for how long the buffer lasts is not known yet: the records of the last day span less than 10 minutes",
       expect.stringMatching(/^without any destination the buffer lasts (\d+ days|more than 10 years) at the rate of the last day$/),
     ]);
     stopping.abort(new Error("the test is over"));
