@@ -5,6 +5,7 @@
  */
 import { setPriority } from "node:os";
 import Database from "better-sqlite3";
+import { lookThrough } from "./look-through.ts";
 
 /** The word on the command line that starts this instead of the agent; for the agent only, so in no help. */
 export const CHECK_DATABASE = "check-database";
@@ -19,17 +20,12 @@ export interface Verdict {
 /** What is found once is looked for again: SQLite tells a read that fails as damage. */
 export function checkDatabase(path: string): Verdict {
   setPriority(LOWEST_PRIORITY);
-  return lookThrough(path).found === null ? { found: null } : lookThrough(path);
+  return lookAt(path).found === null ? { found: null } : lookAt(path);
 }
-function lookThrough(path: string): Verdict {
+function lookAt(path: string): Verdict {
   const db = new Database(path, { readonly: true, fileMustExist: true, timeout: BUSY_TIMEOUT_MS });
   try {
-    const [first] = db.pragma("quick_check(1)") as readonly { readonly quick_check: string }[];
-    return { found: first === undefined || first.quick_check === "ok" ? null : first.quick_check };
-  } catch (cause) {
-    const isDamage = cause instanceof Error && "code" in cause && typeof cause.code === "string" && /^SQLITE_(CORRUPT|NOTADB)/.test(cause.code);
-    if (!isDamage) throw cause;
-    return { found: cause.message };
+    return { found: lookThrough(db) };
   } finally {
     db.close();
   }

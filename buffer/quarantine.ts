@@ -15,6 +15,7 @@ import { openChains } from "./chains.ts";
 import { openChainTables, type ChainTables } from "./chain-tables.ts";
 import { createDatabase, DATABASE_NAME, NEXT_SUFFIX, removeDraft, syncDirectory, syncFile, type Connection } from "./connection.ts";
 import { dropRescue, rescueCopy } from "./first-page.ts";
+import { lookThrough } from "./look-through.ts";
 import { checkpointsOf, rowsOf, type Queued } from "./held.ts";
 import { Ledger, type PreparedRow } from "./ledger.ts";
 import { lossRow } from "./loss.ts";
@@ -31,6 +32,9 @@ const QUARANTINE = "quarantine";
 const KEEP_FOLDERS = 5;
 const KEEP_BYTES = 1024 ** 3;
 const PARTS = ["", "-wal", "-shm", "-tail"];
+
+/** After an unclean stop a file up to this is looked through whole before anything is written; a larger one beside the work (buffer/quick-check.ts). */
+const LOOKED_THROUGH_BYTES = 8 * 1024 * 1024;
 
 /** A commit that waits in memory. */
 export type Held = Pick<Queued, "rows" | "checkpoint" | "alsoCheckpoints">;
@@ -106,7 +110,9 @@ function inspect(path: string): { readonly damage: string | null; readonly wasLe
       throw faulty("newer-version", `the buffer ${path} has version ${version}, this agent knows versions up to ${SCHEMA_VERSION}`);
     const ledger = new Ledger(db);
     for (const key of ledger.checkpointKeys()) ledger.checkpoint(key); // Read by every start: what cannot be must not be met there.
-    return { damage: tailDamage(ledger, Math.max(storedThrough(path, ledger.epoch), reachedIn(openChainTables(db)))), wasLeftOpen: ledger.meta("open") === "1" };
+    const wasLeftOpen = ledger.meta("open") === "1";
+    const found = wasLeftOpen && statSync(path).size <= LOOKED_THROUGH_BYTES ? lookThrough(db) : null;
+    return { damage: found ?? tailDamage(ledger, Math.max(storedThrough(path, ledger.epoch), reachedIn(openChainTables(db)))), wasLeftOpen };
   } catch (cause) {
     if (!isDamage(cause)) throw cause;
     return { damage: cause instanceof Error ? cause.message : String(cause), wasLeftOpen: true };
@@ -208,6 +214,7 @@ function replace(options: StoreOptions, { damage, save, held, release }: Replace
       syncFile(db.name); // Nobody else has it yet: no lock of SQLite's is needed on it.
     };
     saved = save({ append, saveCheckpoint, sync });
+    for (const chain of chains) chain.saveSent(ledger.lastSeq); // What is carried over may have been sent before.
     for (const loss of replacedLosses(saved, options.clock.now().unixMs)) append(lossRow(options.describeLoss, loss));
     for (const commit of held) {
       for (const row of commit.rows) append(row);

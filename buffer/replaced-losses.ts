@@ -2,7 +2,7 @@
  * What a new file says of the one it replaces. Its records name every number that may not have arrived under its own
  * number, one record behind the other, the last without an end, all for every destination at once:
  *
- *   kept (count 0: comes under new numbers) · lost (count) · kept · … · whatever came after
+ *   settled (count unknown) · kept (count 0: comes under new numbers) · lost (count) · kept · … · whatever came after
  *
  * They say what is so of the file; where a destination's own record names a row too (refused, given up), that one counts.
  * A destination's own record that was lost with the file is told again.
@@ -16,8 +16,8 @@ const LOST_RANGES = 20;
 /** A record that was lost may have been told anew since what is known of it; its next revision must be above any of those. */
 const REVISIONS_APART = 1_000;
 
-export function replacedLosses({ epoch, lost, retold, named, last, isEndKnown }: Salvaged, now: UnixMs): readonly Loss[] {
-  const ofFile = ranges(named, last, { lost, isEndKnown }).map(({ from, to, count }): Loss => ({
+export function replacedLosses({ epoch, lost, retold, named, from: carriedFrom, last, isEndKnown }: Salvaged, now: UnixMs): readonly Loss[] {
+  const ofFile = ranges({ named, from: carriedFrom, last, lost, isEndKnown }).map(({ from, to, count }): Loss => ({
     destination: null, reason: "buffer_corrupt", lostEpoch: epoch ?? "unknown", fromSeq: from, toSeq: to, count, byType: {}, start: now, end: now,
   }));
   const own = retold.map(({ destination, told }): Loss => ({
@@ -27,11 +27,11 @@ export function replacedLosses({ epoch, lost, retold, named, last, isEndKnown }:
   return [...own, ...ofFile];
 }
 
-/** From `named` on without a number left out. */
-function ranges(named: number | null, last: number, { lost, isEndKnown }: Pick<Salvaged, "lost" | "isEndKnown">): readonly LostRange[] {
+/** From `named` on without a number left out. What every destination is done with is named where a record of a refusal may be lost: nobody knows of how many. */
+function ranges({ named, from: carriedFrom, last, lost, isEndKnown }: Omit<Salvaged, "epoch" | "rows" | "checkpoints" | "retold">): readonly LostRange[] {
   if (named === null) return [{ from: null, to: null, count: null }];
-  const all: LostRange[] = [];
-  let next = named;
+  const all: LostRange[] = named < carriedFrom ? [{ from: named, to: carriedFrom - 1, count: null }] : [];
+  let next = Math.max(named, carriedFrom);
   const keep = (to: number): void => {
     if (next <= to) all.push({ from: next, to, count: 0 });
   };

@@ -47,6 +47,8 @@ export interface Salvaged {
   readonly retold: readonly { readonly destination: string; readonly told: ToldLoss }[];
   /** First number that some destination may neither have got under it nor know the fate of; null: unknown. */
   readonly named: number | null;
+  /** First number that was looked for. */
+  readonly from: number;
   /** Last number that is known of. */
   readonly last: number;
   /** True: nothing came after it. */
@@ -67,7 +69,7 @@ export interface SalvageOptions {
   readonly through: number | null;
 }
 
-export const NOTHING: Salvaged = { epoch: null, rows: 0, checkpoints: 0, lost: [], retold: [], named: null, last: 0, isEndKnown: false };
+export const NOTHING: Salvaged = { epoch: null, rows: 0, checkpoints: 0, lost: [], retold: [], named: null, from: 1, last: 0, isEndKnown: false };
 
 export function salvage(db: Connection, target: Target, options: SalvageOptions): Salvaged {
   const mark = readTailMark(options.path);
@@ -87,7 +89,7 @@ export function salvage(db: Connection, target: Target, options: SalvageOptions)
   const retold = readable(() => retoldOf(cursors ?? [], lost, standing));
   // Where a loss record may have gone, or the file is older than what was told: nobody knows which rows before were refused.
   const isInDoubt = lost.length > 0 || end === null || end < known || cursors === null || (standing !== undefined && retold === undefined);
-  return { epoch, rows, checkpoints, lost, retold: retold ?? [], named: isInDoubt ? 1 : from, last, isEndKnown: options.through !== null && end !== null };
+  return { epoch, rows, checkpoints, lost, retold: retold ?? [], named: isInDoubt ? 1 : from, from, last, isEndKnown: options.through !== null && end !== null };
 }
 
 /** Null where the file does not give it. */

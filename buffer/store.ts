@@ -18,6 +18,7 @@ import { logState, type LogSync } from "./log-sync.ts";
 import type { Teller } from "./losses.ts";
 import type { StoreOptions } from "./options.ts";
 import { markDamaged, replaceRunning, type Held } from "./quarantine.ts";
+import { oldestWaitingAt } from "./requests.ts";
 import type { Space } from "./space.ts";
 import type { Parts } from "./eviction.ts";
 import { Upkeep } from "./upkeep.ts";
@@ -67,7 +68,9 @@ export class Store {
       this.#chains = this.#ledger.transaction(() => openChains(this.#ledger, this.#books.tables, options.destinations));
       this.#configured = this.#chains.filter((chain) => options.destinations.some(({ name }) => name === chain.name));
       this.#ledger.transaction(() => this.#configured.forEach((chain) => tellAbsence(this.#books, chain, this.#teller())));
+      const covered = this.#chains.map(({ sent }) => sent.syncing());
       this.#sync.syncNow();
+      for (const synced of covered) synced();
       this.#syncedSeq = this.#ledger.lastSeq;
       this.#upkeep.load(this.#books, this.#configured);
       this.desk = new Desk({
@@ -77,11 +80,11 @@ export class Store {
           for (const chain of this.#chains) chain.saved();
           this.#isUnsynced = true;
         },
-        promised: () => {
-          this.#isUnsynced = true;
-        },
+        promised: () => { this.#isUnsynced = true; },
         damaged: (seq, chain) => this.#noteDamage(seq, chain),
       });
+      // What is asked first, and at every start: what cannot be read of it is met here, where the file can still be set aside.
+      for (const chain of this.#configured) oldestWaitingAt(this.#books, chain, this.#syncedSeq);
     } catch (cause) {
       this.#disconnect(false); // What is damaged is set aside next.
       throw cause;
@@ -133,9 +136,9 @@ export class Store {
       throw cause;
     }
     this.desk.deliveries.written();
-    for (const chain of this.#chains) chain.saved();
     // Cursors alone need no sync: losing them only sends again.
-    if (checkpoints.size > 0 || this.#ledger.lastSeq > this.#syncedSeq) this.#isUnsynced = true;
+    if (checkpoints.size > 0 || this.#ledger.lastSeq > this.#syncedSeq || this.#chains.some(({ sent }) => sent.isDirty)) this.#isUnsynced = true;
+    for (const chain of this.#chains) chain.saved();
   }
   /** After a write: gives up rows where the room runs out. Apart from it, because what was written stays written when this throws. */
   keepRoom(): void {
@@ -144,7 +147,7 @@ export class Store {
 
   /** What was written before the call is on the medium when this resolves. */
   async sync(): Promise<void> {
-    const covered = this.#ledger.lastSeq;
+    const [covered, marks] = [this.#ledger.lastSeq, this.#chains.map(({ sent }) => sent.syncing())];
     this.#isUnsynced = false;
     try {
       await this.#sync.sync();
@@ -154,6 +157,7 @@ export class Store {
     }
     if (covered > this.#syncedSeq) this.#sync.stored(covered);
     this.#syncedSeq = Math.max(this.#syncedSeq, covered);
+    for (const synced of marks) synced();
     if (!this.#needsReopen && !this.#isCorrupt && this.#damagedRows === 0) this.#fault = null;
   }
 
@@ -223,7 +227,10 @@ export class Store {
   #disconnect(isClean: boolean): void {
     this.#isConnected = false;
     try {
-      if (isClean) this.#ledger.transaction(() => this.#ledger.setMeta("open", "0"));
+      if (isClean) this.#ledger.transaction(() => {
+        for (const chain of this.#configured) chain.saveSent();
+        this.#ledger.setMeta("open", "0");
+      });
     } finally {
       this.#ledger.db.close();
       this.#sync.close();
@@ -245,9 +252,7 @@ export class Store {
   replace(damage: string, held: readonly Held[]): void {
     replaceRunning(this.#options, {
       displaced: this.#isConnected && this.#sync.displaced() !== null ? this.#ledger : null, through: this.#syncedSeq, damage, held,
-      release: () => {
-        if (this.#isConnected) this.#disconnect(false);
-      },
+      release: () => { if (this.#isConnected) this.#disconnect(false); },
     });
   }
 

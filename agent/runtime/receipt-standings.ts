@@ -109,8 +109,8 @@ async function counted(reading: Reading<Row>, types: readonly RecordType[] | nul
 
 function unsavedIn(body: string): readonly Unsaved[] {
   const { reason, lostEpoch, fromSeq, toSeq, count } = JSON.parse(body) as { readonly reason: string; readonly lostEpoch: string; readonly fromSeq: number | null; readonly toSeq: number | null; readonly count: number | null };
-  // Those that count none tell of rows that come under new numbers.
-  return reason === "buffer_corrupt" && count !== 0 ? [{ epoch: lostEpoch, from: fromSeq, to: toSeq }] : [];
+  // Those that count none tell of rows that come under new numbers; those with an end that cannot count, of rows that were delivered but for refused ones.
+  return reason === "buffer_corrupt" && count !== 0 && !(count === null && toSeq !== null) ? [{ epoch: lostEpoch, from: fromSeq, to: toSeq }] : [];
 }
 
 /** Rows of the day that went with an older file, at most: which machine's they were nobody can tell any more. */

@@ -88,7 +88,7 @@ const ranges = (losses: Account["losses"]): readonly (readonly (number | null)[]
 function expectAccounted({ came, losses }: Account, epoch: string): void {
   const arrived = new Set(came);
   for (const { lostEpoch } of losses) expect(lostEpoch).toBe(epoch);
-  const isLost = (n: number): boolean => losses.some(({ fromSeq, toSeq, count }) => count !== 0 && (fromSeq ?? 0) <= n && n <= (toSeq ?? Infinity));
+  const isLost = (n: number): boolean => losses.some(({ fromSeq, toSeq, count }) => count !== 0 && !(count === null && toSeq !== null && toSeq <= SETTLED) && (fromSeq ?? 0) <= n && n <= (toSeq ?? Infinity));
   const forgotten = many(SETTLED + 1, ROWS - SETTLED).map((_, i) => SETTLED + 1 + i).filter((n) => !arrived.has(n) && !isLost(n));
   expect({ forgotten, losses: forgotten.length > 0 ? losses : [] }).toEqual({ forgotten: [], losses: [] });
 }
@@ -143,7 +143,7 @@ describe("found at start", () => {
     const { came, losses } = await drained(outbox, dataDir);
     expect(came).toEqual(Array.from({ length: ROWS - SETTLED }, (_, i) => SETTLED + 1 + i).filter((n) => ![2_500, 2_501, 2_999].includes(n)));
     expect(losses.every(({ lostEpoch, destination }) => lostEpoch === epoch && destination === null)).toBe(true);
-    expect(ranges(losses)).toEqual([[1, 2_499, 0], [2_500, 2_501, 2], [2_502, 2_998, 0], [2_999, 2_999, 1], [3_000, 3_000, 0], [3_001, null, null]]);
+    expect(ranges(losses)).toEqual([[1, SETTLED, null], [SETTLED + 1, 2_499, 0], [2_500, 2_501, 2], [2_502, 2_998, 0], [2_999, 2_999, 1], [3_000, 3_000, 0], [3_001, null, null]]);
   });
   it("an older copy put in its place: the numbers given since are not given again", async () => {
     const { dataDir, epoch } = await filled();
@@ -156,7 +156,7 @@ describe("found at start", () => {
     expect(outbox.epoch).not.toBe(epoch);
     const { came, losses } = await drained(outbox, dataDir);
     expect(came).toHaveLength(ROWS - SETTLED);
-    expect(ranges(losses)).toEqual([[1, ROWS, 0], [ROWS + 1, ROWS + 10, 10], [ROWS + 11, null, null]]);
+    expect(ranges(losses)).toEqual([[1, SETTLED, null], [SETTLED + 1, ROWS, 0], [ROWS + 1, ROWS + 10, 10], [ROWS + 11, null, null]]);
   });
   it("rows gone that a cursor has passed, with no mark to say so: no number is given again", async () => {
     const dataDir = temporaryDirectory();
@@ -172,7 +172,7 @@ describe("found at start", () => {
     expect(outbox.epoch).not.toBe(first.epoch);
     const { came, losses } = await drained(outbox, dataDir);
     expect(came).toEqual([]);
-    expect(ranges(losses)).toEqual([[1, 60, 0], [61, null, null]]); // Which rows were refused since, and whether that was heard, nobody knows.
+    expect(ranges(losses)).toEqual([[1, 60, null], [61, null, null]]); // Which rows were refused since, and whether that was heard, nobody knows.
   });
   it("a number that none of ours is: what it claims lies between is not counted as lost", async () => {
     const { dataDir } = await filled();
@@ -182,7 +182,17 @@ describe("found at start", () => {
     db.close();
     const { came, losses } = await drained(open({ dataDir }), dataDir);
     expect(came).toEqual(Array.from({ length: ROWS - SETTLED }, (_, i) => SETTLED + 1 + i).slice(0, came.length));
-    expect(ranges(losses)).toEqual([[1, ROWS - 1, 0], [ROWS, ROWS, 1], [ROWS + 1, null, null]]);
+    expect(ranges(losses)).toEqual([[1, SETTLED, null], [SETTLED + 1, ROWS - 1, 0], [ROWS, ROWS, 1], [ROWS + 1, null, null]]);
+  });
+  it("a page that no reading meets, after an unclean stop: a small file is looked through before a number is given", async () => {
+    const { dataDir: whole } = await filled(false);
+    const first = open({ dataDir: whole });
+    await first.commit(commitOf(many(ROWS + 1, 1)));
+    const dataDir = temporaryDirectory();
+    for (const name of readdirSync(whole)) if (!/lock|-shm$|quarantine/.test(name)) copyFileSync(join(whole, name), join(dataDir, name));
+    const at = readFileSync(file(dataDir)).indexOf('{"n":1500,');
+    overwrite(file(dataDir), at - (at % PAGE), garbage(PAGE));
+    expect(open({ dataDir }).epoch).not.toBe(first.epoch);
   });
   it("the record of a refusal, gone before anybody had it: it is told again, above every revision that may have been", async () => {
     const { dataDir, epoch } = await filled();
@@ -195,7 +205,7 @@ describe("found at start", () => {
     db.close();
     const { losses } = await drained(open({ dataDir }), dataDir);
     expect(losses).toMatchObject([{ destination: "bridge", reason: "refused", lostEpoch: epoch, fromSeq: 1_003, toSeq: 1_003, count: 1 }, ...losses.slice(1)]);
-    expect(ranges(losses.slice(1))).toEqual([[1, 3_001, 0], [3_002, 3_002, 1], [3_003, null, null]]);
+    expect(ranges(losses.slice(1))).toEqual([[1, 1_003, null], [1_004, 3_001, 0], [3_002, 3_002, 1], [3_003, null, null]]);
   });
   it("a saved position that cannot be read: found before anybody asks for it", async () => {
     const { dataDir, epoch } = await filled();
@@ -287,10 +297,13 @@ describe("found while running", () => {
     expect(existsSync(join(dataDir, "cellgate.db-damaged"))).toBe(false);
   });
 
-  it("by the look through the whole file after an unclean stop, in another process", { timeout: 30_000 }, async () => {
+  it("by the look through the whole file after an unclean stop, in another process, where it is too large for a start", { timeout: 30_000 }, async () => {
     const { dataDir: whole } = await filled(false);
+    const larger = open({ dataDir: whole });
+    for (let at = 0; at < 20; at++) await larger.commit(commitOf(Array.from({ length: 500 }, (_, i) => record(ROWS + 1 + at * 500 + i, "state", { n: ROWS + 1 + at * 500 + i, text: "y".repeat(1_000) }))));
+    await larger.close();
     const first = open({ dataDir: whole });
-    await first.commit(commitOf(many(ROWS + 1, 1)));
+    await first.commit(commitOf(many(2 * ROWS, 1)));
     const dataDir = temporaryDirectory(); // Once more as a kill leaves it, now with the rows in the database.
     for (const name of readdirSync(whole)) if (!/lock|-shm$|quarantine/.test(name)) copyFileSync(join(whole, name), join(dataDir, name));
     const at = readFileSync(file(dataDir)).indexOf('{"n":1500,'); // Neither among the newest rows nor read by anybody yet.
