@@ -11,6 +11,7 @@ import { InvariantError } from "../agent/contract/errors.ts";
 import type { RecordType } from "../agent/contract/record.ts";
 import type { ChainTables, CursorRow, Due, Route } from "./chain-tables.ts";
 import { Replays } from "./replays.ts";
+import { SentMark } from "./sent-mark.ts";
 import type { StandingTables } from "./standing-tables.ts";
 
 export interface Segment {
@@ -66,6 +67,8 @@ export class Chain {
   /** Last row that may ever have been handed out. */
   sentThrough: number;
   replays = new Replays([]);
+  /** What may have left, in this process or before it. */
+  readonly sent: SentMark;
   /** Settled ahead of `through`: the row before each in the chain, to it. Bounded by what `pending` handed out. */
   readonly #ahead = new Map<number, Due>();
   readonly #aheadSeqs = new Set<number>();
@@ -90,15 +93,20 @@ export class Chain {
     const known = standing.standing(row.id);
     if (known) ({ confirmed: this.confirmedThrough, lost: this.lost, lost_ahead: this.lostAhead, lost_to: this.lostTo, lost_to_n: this.#lostToN, released: this.released } = known);
     this.replays = new Replays(standing.replays(row.id));
-    this.reload(lastSeq);
+    this.#readEnd(lastSeq);
     this.#savedStanding = this.#standingText();
     this.sentThrough = this.#last.seq;
+    this.sent = new SentMark({ stored: standing.sent(row.id), through: this.through, last: this.#last.seq });
   }
 
   /** Reads the chain's end again: at open, after a transaction that failed, and from a new connection. */
   reload(lastSeq: number, tables = this.#tables, standing = this.#standing): void {
     this.#tables = tables;
     this.#standing = standing;
+    this.#readEnd(lastSeq);
+    this.sent.reread(standing.sent(this.id));
+  }
+  #readEnd(lastSeq: number): void {
     this.#routes = this.#tables.routes(this.id);
     const route = this.#routes.at(-1);
     if (!route) return;
@@ -129,7 +137,7 @@ export class Chain {
   get waiting(): number { return this.#last.n - this.throughN - this.#ahead.size - this.lostAhead + this.released; }
   get acknowledged(): number { return this.throughN + this.#ahead.size - this.rejected - (this.lost - this.lostAhead) - this.released; }
   get isDirty(): boolean {
-    return this.through !== this.#savedThrough || this.rejected !== this.#savedRejected || this.replays.isDirty || this.#standingText() !== this.#savedStanding;
+    return this.through !== this.#savedThrough || this.rejected !== this.#savedRejected || this.replays.isDirty || this.sent.isDirty || this.#standingText() !== this.#savedStanding;
   }
 
   /** From `since` on the filter is `types`. Inside a transaction. */
@@ -139,7 +147,9 @@ export class Chain {
   }
   /** A row was appended. Inside its transaction. */
   extend(seq: number, type: RecordType, bytes = 0): void {
-    if (this.#wanted === "none" || (this.#wanted !== "all" && !this.#wanted.has(type))) return;
+    if (this.#wanted === "none") return;
+    this.sent.following(this.#last.seq, seq);
+    if (this.#wanted !== "all" && !this.#wanted.has(type)) return;
     const due = { seq, prev: this.#last.seq, n: this.#last.n + 1 };
     if (this.#wanted !== "all") this.#tables.putDue(this.id, due);
     this.#last = due;
@@ -252,12 +262,19 @@ export class Chain {
     if (this.#standingText() !== this.#savedStanding)
       this.#standing.putStanding({ destination: this.id, confirmed: this.confirmedThrough, lost: this.lost, lost_ahead: this.lostAhead, lost_to: this.lostTo, lost_to_n: this.#lostToN, released: this.released });
     if (this.replays.isDirty) this.#standing.putReplays(this.id, this.replays.all);
+    this.sent.reach(this.through);
+    if (this.sent.isDirty) this.#standing.putSent(this.id, this.sent.reserved);
+  }
+  /** How far was sent, exactly, because nothing leaves any more. Inside a transaction. */
+  saveSent(through = this.sent.exact): void {
+    this.#standing.putSent(this.id, through);
   }
   saved(): void {
     this.#savedThrough = this.through;
     this.#savedRejected = this.rejected;
     this.#savedStanding = this.#standingText();
     this.replays.isDirty = false;
+    this.sent.saved();
   }
 
   #standingText(): string {

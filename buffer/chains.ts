@@ -21,6 +21,15 @@ export function openChains(ledger: Ledger, tables: ChainTables, destinations: re
     for (const { from, to } of ranges) chain.remember(Math.max(from - 1, chain.through), to);
     chain.wasAway = chain.types === NONE && types !== NONE;
     if (chain.types !== types) chain.startRoute(ledger.lastSeq + 1, types);
+    if (types !== NONE) chain.sent.reach(chain.through);
+    if (chain.isDirty) chain.save();
+    chain.saved();
   }
   return chains;
+}
+
+/** An orderly end: what has left is known exactly. Inside a transaction. */
+export function closeChains(ledger: Ledger, chains: readonly Chain[]): void {
+  for (const chain of chains) chain.saveSent();
+  ledger.setMeta("open", "0");
 }

@@ -64,10 +64,12 @@ export class Deliveries {
 
   settle(books: Books, chain: Chain, outcome: Outcome): void {
     for (const seq of outcome.accepted) {
+      chain.sent.reach(seq);
       const isReleased = chain.replays.of(seq)?.released === true;
       if (!chain.settle(seq, books.rows) && this.#sentAgain(chain, seq) && isReleased) this.regained.push({ chain, seq });
     }
     for (const { seq, reason } of outcome.rejected) {
+      chain.sent.reach(seq);
       const due = chain.place(seq);
       const isAgain = chain.replays.of(seq)?.released === true;
       if (!due || !(chain.settle(seq, books.rows) || this.#sentAgain(chain, seq))) continue;

@@ -38,6 +38,23 @@ export class Desk {
   pending(destination: string, after: number, limit: number): readonly StoredRecord[] {
     return this.#with(destination, (books, chain) => this.deliveries.pending(books, chain, { after, through: this.#parts.syncedSeq(), limit }));
   }
+  /** Those that may leave; `isHeldBack`: there are more, and they may once the mark of what was sent is synced. */
+  sendable(destination: string, after: number, limit: number): { readonly rows: readonly StoredRecord[]; readonly isHeldBack: boolean } {
+    return this.#with(destination, (books, chain) => {
+      const [synced, { mayLeave }] = [this.#parts.syncedSeq(), chain.sent];
+      const rows = this.deliveries.pending(books, chain, { after, through: Math.min(synced, mayLeave), limit });
+      const next = rows.length < limit && mayLeave < synced ? books.rows.next(chain, Math.max(after, mayLeave, chain.through)) : null;
+      const isHeldBack = next !== null && next.seq <= synced;
+      if (isHeldBack) {
+        chain.sent.want(next.seq);
+        this.#parts.promised();
+      }
+      return { rows, isHeldBack };
+    });
+  }
+  sending(destination: string, seq: number): boolean {
+    return this.#chain(destination).sent.sending(seq);
+  }
   replaying(destination: string, after: number, limit: number): readonly StoredRecord[] {
     return this.#with(destination, (books, chain) => this.deliveries.replaying(books, chain, after, limit));
   }
@@ -87,9 +104,13 @@ export class Desk {
   #answer(destination: string, ask: (books: Books, chain: Chain) => Answer): Answer {
     return this.#byName.has(destination) ? this.#with(destination, ask) : { ok: false, reason: `no destination ${destination.slice(0, 40)} is configured` };
   }
-  #with<T>(destination: string, ask: (books: Books, chain: Chain) => T): T {
+  #chain(destination: string): Chain {
     const chain = this.#byName.get(destination);
     if (!chain) throw new InvariantError(`the buffer was opened without a destination ${destination}`);
+    return chain;
+  }
+  #with<T>(destination: string, ask: (books: Books, chain: Chain) => T): T {
+    const chain = this.#chain(destination);
     return this.#parts.use(() => ask(this.#parts.books(), chain));
   }
 }

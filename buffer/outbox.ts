@@ -53,6 +53,7 @@ class SqliteOutbox implements Outbox {
   readonly #outcomes: { readonly destination: string; readonly outcome: Outcome }[] = [];
   #lastStatus: ReturnType<Store["status"]>;
   readonly #stopCheck = new AbortController();
+  #isHeldBack = false;
   #ended: StoreError | null = null;
   #closing: Promise<void> | null = null;
 
@@ -66,10 +67,15 @@ class SqliteOutbox implements Outbox {
     const { promise, resolve } = Promise.withResolvers<StoreError>();
     this.replaced = promise;
     this.#writer = new Writer(this.#store, options, options.groupMs ?? GROUP_MS, {
-      synced: () => this.#waiting.reached(this.#store.syncedSeq),
+      synced: () => {
+        this.#waiting.reached(this.#store.syncedSeq);
+        this.#lookAgain();
+      },
+      failed: () => this.#lookAgain(),
       reachedMedium: () => this.#wear.synced(this.#store.log),
       recovered: () => {
         this.#settleKept();
+        this.#lookAgain();
         this.#waiting.recovered();
       },
       replaced: (error) => {
@@ -106,6 +112,19 @@ class SqliteOutbox implements Outbox {
 
   pending(destination: string, after: number, limit: number): ReturnType<Outbox["pending"]> {
     return this.#read([], () => this.#store.desk.pending(destination, after, limit));
+  }
+
+  sendable(destination: string, after: number, limit: number): ReturnType<Outbox["sendable"]> {
+    // While the disk takes no mark of it they leave all the same: arriving comes before saying that it may be a repeat.
+    if (this.#writer.isInTrouble) return this.pending(destination, after, limit);
+    const { rows, isHeldBack } = this.#read({ rows: [], isHeldBack: false }, () => this.#store.desk.sendable(destination, after, limit));
+    if (isHeldBack && !this.#isHeldBack) this.#writer.schedule();
+    this.#isHeldBack ||= isHeldBack;
+    return rows;
+  }
+  /** Called from within a destination's link: also after the end it answers. */
+  sending(destination: string, seq: number): boolean {
+    return this.#end() !== null || this.#store.desk.sending(destination, seq);
   }
 
   replaying(destination: string, after: number, limit: number): ReturnType<Outbox["replaying"]> {
@@ -201,6 +220,12 @@ class SqliteOutbox implements Outbox {
     if (this.#store.isUnsynced) this.#writer.schedule();
     else this.#writer.scheduleCursors();
     return answer;
+  }
+  /** Rows were held back until what was sent is marked on the disk. */
+  #lookAgain(): void {
+    if (!this.#isHeldBack) return;
+    this.#isHeldBack = false;
+    this.#waiting.wake();
   }
   #settleKept(): void {
     for (const { destination, outcome } of this.#outcomes.splice(0)) this.settle(destination, outcome);

@@ -152,6 +152,11 @@ CREATE TABLE IF NOT EXISTS passed (  -- when a destination had acknowledged how 
   crc INTEGER NOT NULL,
   PRIMARY KEY (destination, at)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS sent (  -- how far a destination may have been sent what is due to it; absent: nobody knows
+  destination INTEGER PRIMARY KEY,
+  through INTEGER NOT NULL,     -- raised in blocks before rows leave (buffer/sent-mark.ts): may lie beyond the last row
+  crc INTEGER NOT NULL
+);
 `;
 /** A new file. */
 export const SCHEMA = LAYOUT_1 + ADDITIONS;

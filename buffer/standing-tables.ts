@@ -1,4 +1,4 @@
-/** The tables that layout 2 added, on one connection: confirmations, rows to send again, losses as told, what was swept. */
+/** The tables that layout 2 added, on one connection: confirmations, rows to send again, losses as told, what was swept, how far was sent. */
 import type { RecordType } from "../agent/contract/record.ts";
 import { unixMs, type UnixMs } from "../agent/contract/time.ts";
 import { crcOf } from "./checksum.ts";
@@ -69,6 +69,8 @@ export function openStandingTables(db: Connection) {
   const passed = db.prepare<[number], Summed<Passed>>("SELECT at, through, crc FROM passed WHERE destination = ? ORDER BY at");
   const putPassed = db.prepare<[number, number, number, number]>("INSERT OR REPLACE INTO passed (destination, at, through, crc) VALUES (?, ?, ?, ?)");
   const dropPassed = db.prepare<[number]>("DELETE FROM passed WHERE destination = ?");
+  const sent = db.prepare<[number], Summed<{ readonly through: number }>>("SELECT through, crc FROM sent WHERE destination = ?");
+  const putSent = db.prepare<[number, number, number]>("INSERT OR REPLACE INTO sent (destination, through, crc) VALUES (?, ?, ?)");
 
   return {
     standing(destination: number): Standing | undefined {
@@ -94,6 +96,11 @@ export function openStandingTables(db: Connection) {
     }),
     putSwept: ({ destination, value, from, to }: Swept): void => void putSwept.run(destination, value, from, to, sum(destination, value, from, to)),
     passed: (destination: number): readonly Passed[] => passed.all(destination).map((row) => checked(row, sum(destination, row.at, row.through), "passed")),
+    sent(destination: number): number | undefined {
+      const row = sent.get(destination);
+      return row && checked(row, sum(destination, row.through), "sent").through;
+    },
+    putSent: (destination: number, through: number): void => void putSent.run(destination, through, sum(destination, through)),
     replacePassed(destination: number, marks: readonly Passed[]): void {
       dropPassed.run(destination);
       for (const { at, through } of marks) putPassed.run(destination, at, through, sum(destination, at, through));

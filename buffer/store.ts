@@ -9,7 +9,7 @@ import type { Checkpoint, OutboxStatus } from "../agent/contract/outbox.ts";
 import { tellAbsence } from "./away.ts";
 import { openAll, type Books, type Open } from "./books.ts";
 import type { Chain } from "./chain.ts";
-import { openChains } from "./chains.ts";
+import { closeChains, openChains } from "./chains.ts";
 import { DATABASE_NAME } from "./connection.ts";
 import { Desk } from "./desk.ts";
 import { checkpointsOf } from "./held.ts";
@@ -43,7 +43,6 @@ export class Store {
   #space: Space;
   #sync: LogSync;
   readonly #chains: readonly Chain[];
-  /** Configured destinations. */
   readonly #configured: readonly Chain[];
   /** What destinations, bridges and people ask for. */
   readonly desk: Desk;
@@ -68,9 +67,8 @@ export class Store {
       this.#chains = this.#ledger.transaction(() => openChains(this.#ledger, this.#books.tables, options.destinations));
       this.#configured = this.#chains.filter((chain) => options.destinations.some(({ name }) => name === chain.name));
       this.#ledger.transaction(() => this.#configured.forEach((chain) => tellAbsence(this.#books, chain, this.#teller())));
-      const covered = this.#chains.map(({ sent }) => sent.syncing());
       this.#sync.syncNow();
-      for (const synced of covered) synced();
+      for (const { sent } of this.#chains) sent.syncing()();
       this.#syncedSeq = this.#ledger.lastSeq;
       this.#upkeep.load(this.#books, this.#configured);
       this.desk = new Desk({
@@ -227,10 +225,7 @@ export class Store {
   #disconnect(isClean: boolean): void {
     this.#isConnected = false;
     try {
-      if (isClean) this.#ledger.transaction(() => {
-        for (const chain of this.#configured) chain.saveSent();
-        this.#ledger.setMeta("open", "0");
-      });
+      if (isClean) this.#ledger.transaction(() => closeChains(this.#ledger, this.#configured));
     } finally {
       this.#ledger.db.close();
       this.#sync.close();

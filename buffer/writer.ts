@@ -30,6 +30,8 @@ export interface WriterEvents {
   synced(): void;
   /** A sync has returned. */
   reachedMedium(): void;
+  /** The disk fails. */
+  failed(): void;
   /** The store works again: what could not be read before can be. */
   recovered(): void;
   /** A new file stands in the place of the old one. */
@@ -63,6 +65,7 @@ export class Writer {
     this.#events = events;
   }
 
+  get isInTrouble(): boolean { return this.#trouble !== null; }
   /** Takes it, or throws why not. */
   add(queued: Queued): void {
     const keys = checkpointsOf(queued).map(({ key }) => key);
@@ -230,6 +233,7 @@ export class Writer {
     this.#written = [];
     if (this.#trouble === null) this.#trouble = new Trouble(error, this.#options.clock);
     else this.#trouble.error = error;
+    this.#events.failed();
     this.#retryLater();
   }
   #retryLater(): void {

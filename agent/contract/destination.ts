@@ -30,9 +30,10 @@ export interface Delivery {
   readonly peer: string;
   /**
    * Sends in order with a bounded window; returns what was acknowledged when the link is lost midway, and throws only
-   * when nothing was. `replay`: these were sent before, or asked for again; each says so.
+   * when nothing was. `isRepeat` is asked once for each record, at the moment it leaves: one that may have been sent
+   * before says so. Default: none was.
    */
-  deliver(records: readonly StoredRecord[], signal: AbortSignal, replay?: boolean): Promise<Outcome>;
+  deliver(records: readonly StoredRecord[], signal: AbortSignal, isRepeat?: (record: StoredRecord) => boolean): Promise<Outcome>;
   /** Publishes retained values; a newer one of the same topic replaces one that has not left yet. Never throws; loss shows in `lost`. */
   retain(values: readonly Retained[]): void;
   /** What a person should know although the link works: a certificate that soon expires, a topic nobody listens to. */

@@ -153,8 +153,15 @@ export interface Outbox {
    * earlier. While the disk takes nothing it waits in memory, within a bound, and rejects beyond it (`StoreError`).
    */
   commit(commit: Commit): Promise<number>;
-  /** First transmissions: oldest first, synced ones only, after `after` (0: from the destination's cursor on). */
+  /** What waits: oldest first, synced rows only, after `after` (0: from the destination's cursor on). For who looks. */
   pending(destination: string, after: number, limit: number): readonly StoredRecord[];
+  /**
+   * What of it may leave now: that it may have been sent is on the disk already. The rest may within a sync or two, and
+   * `arrival` then wakes who waits; while the disk takes nothing all may.
+   */
+  sendable(destination: string, after: number, limit: number): readonly StoredRecord[];
+  /** A sendable row leaves now. True when it may have been sent before, by this process or an earlier one: then it says so. Never throws. */
+  sending(destination: string, seq: number): boolean;
   /** Rows asked for again: oldest first, after `after`. They are settled like others, and then no longer come. */
   replaying(destination: string, after: number, limit: number): readonly StoredRecord[];
   settle(destination: string, outcome: Outcome): void;
@@ -169,8 +176,9 @@ export interface Outbox {
   /** Forgets a range of dead letters for good; its loss record stands. */
   purge(destination: string, fromSeq: number): Answer;
   /**
-   * Resolves when there is something synced after `after`, or at the moment rows are asked for again (a wake-up: those may
-   * be others', or under way already, so it does not resolve for them a second time); rejects when the signal aborts.
+   * Resolves when there is something synced after `after`, or at the moment rows are asked for again, or more may leave (a
+   * wake-up: those may be others', or under way already, so it does not resolve for them a second time); rejects when the
+   * signal aborts.
    */
   arrival(after: number, signal: AbortSignal): Promise<void>;
   /** What was dropped of the records learned on `day` (YYYY-MM-DD in the site's zone), loss records and receipts left out. Kept for 30 days. */

@@ -136,7 +136,7 @@ export class Feed {
     this.#settle();
     if (this.#leftDue && this.#hasRoom()) {
       this.#leftDue = false;
-      this.#hand(this.#left.splice(0), true);
+      this.#hand(this.#left.splice(0));
     }
     for (let handed = 0; this.#hasRoom() && this.#left.length < MAXIMUM_LEFT; handed++) {
       if (handed === READS) return void this.#parts.ports.network.after(0, () => this.#ring());
@@ -154,7 +154,7 @@ export class Feed {
   #read(): void {
     const { destination, outbox, pacing, ports } = this.#parts;
     const wanted = BATCH - this.#held.length;
-    const records = wanted > 0 ? outbox.pending(destination, this.#after, wanted) : [];
+    const records = wanted > 0 ? outbox.sendable(destination, this.#after, wanted) : [];
     this.#after = records.at(-1)?.seq ?? this.#after;
     this.#due = Math.min(this.#due, dueMono(records, pacing, ports));
     this.#held = this.#held.length === 0 ? [...records] : [...this.#held, ...records];
@@ -189,7 +189,7 @@ export class Feed {
     this.#sinceReplay = 0;
     if (allowed === 0) return false;
     this.#isReplaying = true;
-    this.#deliver(records.slice(0, allowed), true, (outcome) => {
+    this.#deliver(records.slice(0, allowed), () => true, (outcome) => {
       const isWhole = outcome !== null && outcome.accepted.length + outcome.rejected.length === allowed;
       if (isWhole) this.#isReplaying = false;
       else this.#later("replay", FIRST_RETRY_MS, () => { this.#isReplaying = false; });
@@ -197,16 +197,17 @@ export class Feed {
     return true;
   }
 
-  #hand(records: readonly StoredRecord[], isRepeat = false): void {
+  #hand(records: readonly StoredRecord[]): void {
     if (records.length === 0) return;
     if (this.#held.length === 0) this.#due = Number.POSITIVE_INFINITY;
     this.#sinceReplay += 1;
-    this.#deliver(records, isRepeat, (outcome) => {
+    const { destination, outbox } = this.#parts;
+    this.#deliver(records, ({ seq }) => outbox.sending(destination, seq), (outcome) => {
       if (outcome !== null && outcome.accepted.length + outcome.rejected.length < records.length) this.#putBack(records, outcome);
     });
   }
   /** `done` is told null when the link went first. */
-  #deliver(records: readonly StoredRecord[], isRepeat: boolean, done: (outcome: Outcome | null) => void): void {
+  #deliver(records: readonly StoredRecord[], isRepeat: (record: StoredRecord) => boolean, done: (outcome: Outcome | null) => void): void {
     const task = this.#parts.delivery.deliver(records, this.#link.signal, isRepeat).then((outcome) => {
       if (outcome.accepted.length > 0) this.#parts.worked();
       if (outcome.accepted.length + outcome.rejected.length > 0) this.#unsettled.push(outcome);
@@ -279,7 +280,7 @@ export class Feed {
     const mark = Math.max(this.#after, this.#arrivalAfter);
     outbox.arrival(mark, this.#link.signal).then(() => {
       // What arrived may be for others only: then it must not wake us again.
-      if (outbox.pending(destination, this.#after, 1).length === 0) this.#arrivalAfter = outbox.status().syncedSeq;
+      if (outbox.sendable(destination, this.#after, 1).length === 0) this.#arrivalAfter = outbox.status().syncedSeq;
     }).catch((error: unknown) => {
       if (!this.#link.signal.aborted) this.#guarded(() => { throw error; });
     }).finally(() => {

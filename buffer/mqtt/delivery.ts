@@ -32,7 +32,7 @@ export interface DeliveryParts {
   readonly peer: string;
   readonly window: number;
   readonly topics: Topics;
-  /** The record's payload; also remembers that it was sent, so that a repeat says so. */
+  /** The record's payload. */
   readonly write: (record: StoredRecord, replay: boolean) => string;
   readonly refusals: Refusals;
   readonly lessons: Lessons;
@@ -43,7 +43,7 @@ export interface DeliveryParts {
 
 interface Job {
   readonly records: readonly StoredRecord[];
-  readonly replay: boolean;
+  readonly isRepeat: (record: StoredRecord) => boolean;
   next: number;
   outstanding: number;
   readonly accepted: number[];
@@ -91,7 +91,7 @@ class WindowedDelivery implements Delivery {
     return found;
   }
 
-  deliver(records: readonly StoredRecord[], signal: AbortSignal, replay = false): Promise<Outcome> {
+  deliver(records: readonly StoredRecord[], signal: AbortSignal, isRepeat: Job["isRepeat"] = () => false): Promise<Outcome> {
     if (this.#ended) return Promise.reject(this.#ended);
     return new Promise((resolve, reject) => {
       let cancelGrace: (() => void) | null = null;
@@ -101,7 +101,7 @@ class WindowedDelivery implements Delivery {
         else cancelGrace = this.#parts.ports.network.after(GRACE_MS, () => job.finish(null));
       };
       const job: Job = {
-        records, replay, next: 0, outstanding: 0, accepted: [], rejected: [],
+        records, isRepeat, next: 0, outstanding: 0, accepted: [], rejected: [],
         finish: (error) => {
           if (!this.#open.delete(job)) return;
           signal.removeEventListener("abort", onAbort);
@@ -222,7 +222,7 @@ class WindowedDelivery implements Delivery {
     if (!record) return;
     const { topics, write, lessons } = this.#parts;
     const topic = topics.record(record.machine, record.type);
-    const message: Message = { topic, payload: write(record, job.replay), retain: false, contentType: CONTENT_TYPE };
+    const message: Message = { topic, payload: write(record, job.isRepeat(record)), retain: false, contentType: CONTENT_TYPE };
     const reason = this.#fits(message) ? lessons.suspects.givenUp(record.seq, topic) : "oversize";
     if (reason !== null) {
       job.rejected.push({ seq: record.seq, reason });

@@ -1,7 +1,7 @@
 /**
  * The MQTT destination: a new connection for every `connect`, MQTT 5 first and 3.1.1 when the broker refuses the
- * version. What lives longer than a connection: which records have been sent before (a repeat says `replay`), how often
- * the broker refused one, and what the links before have taught (lessons.ts).
+ * version. What lives longer than a connection: how often the broker refused a record, and what the links before have
+ * taught (lessons.ts).
  */
 import { readFile } from "node:fs/promises";
 import type { AgentIdentity, Delivery, Destination, DestinationKind, DestinationPorts, LiveOutput } from "../../agent/contract/destination.ts";
@@ -56,12 +56,7 @@ function destination(config: MqttConfig, identity: AgentIdentity, ports: Destina
   const writeEvent = eventWriter(identity, (machine) => topics.source(machine));
   const refusals = new Refusals(ports.network);
   const lessons = new Lessons({ urls: config.url, window: config.window, rateLimit: config.rate_limit ?? null, clientId: clientId(config, identity) }, ports);
-  let sentThrough = 0;
-  const write = (record: StoredRecord, isReplay: boolean): string => {
-    const replay = isReplay || record.seq <= sentThrough;
-    if (!replay) sentThrough = record.seq;
-    return writeEvent(record, { publishedAt: ports.clock.now().unixMs, replay });
-  };
+  const write = (record: StoredRecord, replay: boolean): string => writeEvent(record, { publishedAt: ports.clock.now().unixMs, replay });
   return {
     kind: "mqtt",
     name,

@@ -23,7 +23,7 @@ import { SAMPLES } from "../support/sample-records.ts";
 import { atLeast, atMost, percentile, type Figure } from "./figure.ts";
 import { listen } from "./support/broker.ts";
 
-const COUNT = 30_000;
+const COUNT = 100_000;
 const RUNS = 5;
 const WINDOWS = [20, 100];
 const LIVE = "live";
@@ -132,6 +132,8 @@ async function drainOnce(port: number, outbox: Outbox, { window, name, board = t
     checkpoint: (key) => outbox.checkpoint(key),
     commit: (commit) => outbox.commit(commit),
     pending: (destination, after, limit) => outbox.pending(destination, after, limit),
+    sendable: (destination, after, limit) => outbox.sendable(destination, after, limit),
+    sending: (destination, seq) => outbox.sending(destination, seq),
     settle(destination, outcome) {
       outbox.settle(destination, outcome);
       settled += outcome.accepted.length;

@@ -19,7 +19,8 @@ export function memoryOutbox(epoch = "epoch-1"): MemoryOutbox {
   /** Rows asked for again. */
   const again = new Map<number, StoredRecord>();
   let confirmedThrough: number | null = null;
-  return {
+  let sentThrough = 0;
+  const outbox: MemoryOutbox = {
     epoch, accepted, rejected, replaced: new Promise(() => undefined),
     checkpoint: () => null,
     commit({ machine, context, records, observedAt, late = false, clock = null }) {
@@ -46,6 +47,12 @@ export function memoryOutbox(epoch = "epoch-1"): MemoryOutbox {
         found.push(row);
       }
       return found;
+    },
+    sendable: (destination, after, limit) => outbox.pending(destination, after, limit),
+    sending(_destination, seq) {
+      const isRepeat = seq <= sentThrough;
+      sentThrough = Math.max(sentThrough, seq);
+      return isRepeat;
     },
     replaying: (_destination, after, limit) => [...again.values()].filter(({ seq }) => seq > after).sort((a, b) => a.seq - b.seq).slice(0, limit),
     settle(_destination, outcome) {
@@ -110,4 +117,5 @@ export function memoryOutbox(epoch = "epoch-1"): MemoryOutbox {
       });
     },
   };
+  return outbox;
 }
