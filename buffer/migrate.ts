@@ -14,7 +14,7 @@ const BACKUP = "backup";
 /** Copied at 20 MB/s, a slow card, within the 10 s after which the agent is to be in service. */
 const BACKUP_BYTES = 200 * 1024 * 1024;
 
-function layoutOf(db: Connection): number {
+export function layoutOf(db: Connection): number {
   return Number(db.prepare<[], string>("SELECT value FROM meta WHERE key = 'layout'").pluck().get() ?? 1);
 }
 

@@ -11,8 +11,9 @@ import { StoreError } from "../../agent/contract/errors.ts";
 import type { LedgerRow, OutboxStatus } from "../../agent/contract/outbox.ts";
 import type { Clock } from "../../agent/contract/time.ts";
 import { DATABASE_NAME, type Connection } from "../connection.ts";
+import { layoutOf } from "../migrate.ts";
 import { deadLetters, oldestWaitingAt, replayCount } from "../requests.ts";
-import { APPLICATION_ID, SCHEMA_VERSION } from "../schema.ts";
+import { APPLICATION_ID, LAYOUT, SCHEMA_VERSION } from "../schema.ts";
 import { faulty, storeError } from "../store-error.ts";
 import type { StructureCheck } from "./structure.ts";
 import { dueRows, lookInto, rowsAfter, type Look, type Looking } from "./look.ts";
@@ -40,6 +41,7 @@ export function openReader(dataDir: string, parts: ReaderParts): BufferReader {
     if (db.pragma("application_id", { simple: true }) !== APPLICATION_ID) throw damaged(`${path} is not a Cellgate buffer`);
     const version: unknown = db.pragma("user_version", { simple: true });
     if (typeof version === "number" && version > SCHEMA_VERSION) throw faulty("newer-version", `the buffer ${path} has version ${version}, this program knows versions up to ${SCHEMA_VERSION}`);
+    if (layoutOf(db) < LAYOUT) throw new StoreError("io", `the buffer ${path} was made by an older cellgate: start the agent once (systemctl start cellgate), it brings the file up to what this program reads`);
     return reader(db, parts);
   } catch (cause) {
     db?.close();

@@ -7,6 +7,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { describe, expect, it } from "vitest";
+import { systemClock } from "../../agent/runtime/clock.ts";
+import { openReader } from "../../buffer/tools/reader.ts";
 import { memoryLog, open, temporaryDirectory } from "./support.ts";
 import { commitOf, record, uuid } from "./records.ts";
 
@@ -34,6 +36,18 @@ const tables = (path: string): ReadonlyMap<string, string> => {
 };
 
 describe("a file of the first layout", () => {
+  it("is not taken for damaged by who only reads: the agent brings it up first", async () => {
+    const dataDir = ofFirstLayout();
+    const read = (): string => {
+      const reader = openReader(dataDir, { clock: systemClock(), structure: null });
+      const { lastSeq } = reader.status(1e9);
+      reader.close();
+      return String(lastSeq);
+    };
+    expect(read).toThrow("was made by an older cellgate: start the agent once");
+    await open({ dataDir, destinations }).close();
+    expect(read()).toBe("8");
+  });
   it("is extended in place: rows, places, cursors, refusals and checkpoints are as they were", async () => {
     const dataDir = ofFirstLayout();
     const log = memoryLog();
