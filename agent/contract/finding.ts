@@ -56,4 +56,7 @@ export interface LiveValue {
   readonly value: string | number | boolean | null | readonly ActiveAlarm[];
   readonly at: UnixMs;
 }
+/** By which name a signal is shown: those of further paths carry the path's number, `execution/2`. */
+export const liveName = (mainPath: number, { signal, path }: { readonly signal: string; readonly path?: number }): string =>
+  path === undefined || path === mainPath ? signal : `${signal}/${path}`;
 export type Finding = StateChange | CycleOpened | CycleClosed | PartsCredited | AlarmRaised | AlarmCleared | Concluded | LiveValue;

@@ -1,11 +1,11 @@
 /** Current values for `…/live/{name}`: what an observation changed, and what a gap took away. Never in the ledger. */
-import type { LiveValue } from "../contract/finding.ts";
+import { liveName, type LiveValue } from "../contract/finding.ts";
 import type { Observation } from "../contract/observation.ts";
 import type { MachineRules } from "../contract/rules.ts";
 import type { Moment } from "./moment.ts";
 import { mainPath } from "./signals.ts";
 
-/** Signals of further paths carry the path's number: `execution/2`. The state and the alarms tell theirs themselves. */
+/** The state and the alarms tell theirs themselves. */
 export function addLiveValues(rules: MachineRules, moment: Moment): void {
   const { event, out } = moment;
   if (event.kind === "tick") return;
@@ -25,9 +25,8 @@ export function addLiveValues(rules: MachineRules, moment: Moment): void {
   for (const finding of last.values()) out.push(finding);
 }
 
-function liveOf(rules: MachineRules, { signal, value, path, at }: Observation): LiveValue {
-  const name = path === undefined || path === rules.mainPath ? signal : `${signal}/${path}`;
-  return { kind: "live", name, value, at };
+function liveOf(rules: MachineRules, item: Observation): LiveValue {
+  return { kind: "live", name: liveName(rules.mainPath, item), value: item.value, at: item.at };
 }
 
 /** What nobody reported as lost and yet is: by a gap, or with the source's availability. */

@@ -4,11 +4,14 @@
  * of each type. Bounded by the names of live values and the record types.
  */
 import type { LiveValue } from "../contract/finding.ts";
+import type { GapReason } from "../contract/observation.ts";
 import type { NewRecord, RecordType } from "../contract/record.ts";
 import { rfc3339, type UnixMs } from "../contract/time.ts";
 import type { WritableBoard } from "./board.ts";
+import { lost } from "./live-recall.ts";
 
 const STATE = "state";
+const AVAILABILITY = "availability";
 
 export class LiveValues {
   readonly #machine: string;
@@ -53,13 +56,23 @@ export class LiveValues {
   }
 
   /** The board says at once what the ledger says only when the hold has run out. */
-  hide(at: UnixMs): void {
-    this.#put(STATE, { value: "UNKNOWN", at: rfc3339(at), because: "link-down" });
-    this.#unshown.add(STATE);
+  hide(at: UnixMs, because: GapReason): void {
+    this.#hide(STATE, { value: "UNKNOWN", at: rfc3339(at), because });
+    if (this.#values.has(AVAILABILITY)) this.#hide(AVAILABILITY, { value: "UNAVAILABLE", at: rfc3339(at), because });
+  }
+
+  /** Of nothing that the source said it is known whether it is still so. */
+  lose(at: UnixMs): void {
+    for (const value of lost(this.all(), at)) this.take(value);
   }
 
   all(): readonly LiveValue[] {
     return [...this.#values.values()];
+  }
+
+  #hide(name: string, payload: object): void {
+    this.#put(name, payload);
+    this.#unshown.add(name);
   }
 
   #renew(record: NewRecord): void {

@@ -23,6 +23,7 @@ import { isSet, type ClockTrust } from "./clock-trust.ts";
 import { eventNow, isDatable, startOf } from "./dating.ts";
 import type { DayBook } from "./day-book.ts";
 import { bounded, closed, holeFrom, isServed, NO_HOLE, reopened, told, type Hole } from "./hole.ts";
+import { recalled } from "./live-recall.ts";
 import { LiveValues } from "./machine-live.ts";
 import type { MachineStatus, Phase } from "./machine-status.ts";
 import { MachineStore, type Circumstances, type Ledger, type Stored } from "./machine-store.ts";
@@ -86,8 +87,9 @@ export class Machine<State> {
     this.#startedAt = ports.clock.now();
     this.#state = this.#pipeline.initial();
     this.#load();
-    for (const record of Object.values(this.#standing))
-      if (record.type === "state") this.#live.take({ kind: "live", name: record.type, value: record.body.state, at: record.start });
+    for (const value of recalled(this.#state.stamp, this.#standing, settings.rules.mainPath)) this.#live.take(value);
+    if (this.#state.stamp.blind) this.#live.lose(this.#seenUntil());
+    if (this.#store.exists) this.#live.hide(this.#startedAt.unixMs, "agent-stopped");
     this.#hold();
   }
 
@@ -129,7 +131,7 @@ export class Machine<State> {
       this.#phase = "holding";
       this.#caughtUp = false;
       this.#hold();
-      this.#live.hide(clock.now().unixMs);
+      this.#live.hide(clock.now().unixMs, "link-down");
     }
   }
 
@@ -194,6 +196,7 @@ export class Machine<State> {
       // After a restart inside a hole its gap is recorded already, and its start stands.
       if (this.#hole.kept === null) this.#beginHole();
       this.#phase = "blind";
+      this.#showLive();
       this.#blindTick();
     });
   }
@@ -205,6 +208,7 @@ export class Machine<State> {
     const [next, findings] = this.#pipeline.gap(this.#state, at, reason);
     if (this.#mayServe())
       this.#hole = holeFrom(this.#hole, at, { state: this.#state, cursor: this.#cursor, standing: this.#standing, live: this.#live.all() });
+    this.#live.lose(at);
     this.#state = next;
     this.#phase = "blind";
     this.#parts.ports.log.warn({ since: rfc3339(at) }, "the source did not come back in time: recorded as unknown");
