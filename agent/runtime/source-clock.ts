@@ -25,6 +25,14 @@ export function newestStamp(batch: Batch, limit: number, counts: (reading: Readi
   return newest;
 }
 
+/** Stamp of the oldest event: what is told as an initial value may be older than any. */
+export function oldestStamp({ items }: Batch): UnixMs | null {
+  let oldest: UnixMs | null = null;
+  for (const item of items)
+    if (item.kind === "reading" && item.initial !== true && item.sourceTime !== undefined && (oldest === null || item.sourceTime < oldest)) oldest = item.sourceTime;
+  return oldest;
+}
+
 export const isInitial = (item: Reading | Gap): boolean => item.kind === "reading" && item.initial === true;
 
 /** An agent stamps what it never had with its own clock, beside a recording's values: it counts only where nothing else is there. */

@@ -38,6 +38,8 @@ export interface Measuring {
   readonly toleranceMs: number;
   /** The source's clock in this batch; null: it has none. */
   readonly sourceNow: UnixMs | null;
+  /** Stamp of the oldest event in this batch; null: none. A source that was away serves what it kept of it. */
+  readonly oldest: UnixMs | null;
   readonly caughtUp: boolean;
   readonly arrival: Arrival;
   /** Event time until which the source has told us everything. */
@@ -93,13 +95,14 @@ interface Deciding extends Measuring {
   readonly offsetMs: number;
   readonly excusedMs: number;
 }
-function decided(before: number | null, { policy, toleranceMs, seen, sourceNow, offsetMs, excusedMs }: Deciding): number {
+function decided(before: number | null, { policy, toleranceMs, seen, oldest, sourceNow, offsetMs, excusedMs }: Deciding): number {
   const wanted = policy === "shifted" || (policy === "auto" && Math.abs(offsetMs - excusedMs) > toleranceMs) ? -offsetMs : 0;
   if (before === null || policy === "source") return wanted;
   // The constant of the session before still fits: keep it, so that a reconnect moves nothing.
   if (Math.abs(before - wanted) <= toleranceMs) return before;
-  const goesBack = (shift: number): boolean => seen !== null && sourceNow + shift < seen - toleranceMs;
-  return goesBack(wanted) && !goesBack(before) ? before : wanted;
+  const earliest = Math.min(sourceNow, oldest ?? sourceNow);
+  const backBy = (shift: number): number => (seen === null ? 0 : Math.max(0, seen - toleranceMs - earliest - shift));
+  return backBy(wanted) > backBy(before) ? before : wanted;
 }
 
 /** Less what the source's own clock was set by since. */

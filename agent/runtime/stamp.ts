@@ -16,7 +16,7 @@ import { unixMs, type UnixMs } from "../contract/time.ts";
 import { placeGateway, type Placed } from "./gateway-time.ts";
 import { measureOffset } from "./source-offset.ts";
 import { isUndated, untold, type Untold } from "./silence.ts";
-import { isInitial, newestInitial, newestStamp, stampClock } from "./source-clock.ts";
+import { isInitial, newestInitial, newestStamp, oldestStamp, stampClock } from "./source-clock.ts";
 import { later, SETTLE_MS, type Pending, type StampSettings, type StampState } from "./stamp-state.ts";
 
 /** More items than any control has; what lies beyond is not remembered over a gap. */
@@ -95,7 +95,7 @@ function endSilence(settings: StampSettings, draft: Draft, { batch, now }: { rea
 }
 
 function measure({ policy, toleranceMs }: StampSettings, draft: Draft, { batch, arrival }: { readonly batch: Batch; readonly arrival: Arrival }): number {
-  const { shiftMs, offsetMs, measuredAt, excusedMs, isDecided, anchor, jumpMs } = measureOffset(draft, { policy, toleranceMs, sourceNow: batch.sourceNow ?? null, caughtUp: batch.caughtUp, arrival, seen: draft.seen });
+  const { shiftMs, offsetMs, measuredAt, excusedMs, isDecided, anchor, jumpMs } = measureOffset(draft, { policy, toleranceMs, sourceNow: batch.sourceNow ?? null, oldest: oldestStamp(batch), caughtUp: batch.caughtUp, arrival, seen: draft.seen });
   [draft.shiftMs, draft.offsetMs, draft.measuredAt, draft.excusedMs, draft.isDecided, draft.anchor] = [shiftMs, offsetMs, measuredAt, excusedMs, isDecided, anchor];
   return jumpMs;
 }

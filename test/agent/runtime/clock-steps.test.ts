@@ -140,6 +140,15 @@ describe("a source that was shifted to our clock is dated by it, and follows it"
   });
 });
 
+test("set back while a shifted source was away for longer: what it kept of that time is not pressed into one instant", () => {
+  const behind = (passed: number): number => passed - HOUR;
+  const before = play("auto", [[batch([says("execution", "ACTIVE", behind(1))], behind(1)), arrival(1)], [batch([], behind(9)), arrival(9)]]).state;
+  const kept = [says("execution", "READY", behind(600)), says("execution", "ACTIVE", behind(1_200)), says("execution", "READY", behind(7_000))];
+  const { said, state } = play("auto", ["a new session", [batch(kept, behind(9_000)), arrival(9_000, -2 * HOUR)]], before);
+  expect(said).toEqual(["600 execution=READY", "1200 execution=ACTIVE", "7000 execution=READY"]);
+  expect(state).toMatchObject({ shiftMs: HOUR * 1_000, offsetMs: HOUR * 1_000 });
+});
+
 describe("wrong clocks of sources", () => {
   test.each([["the epoch", Date.UTC(1970, 0, 1)], ["a control's default", Date.UTC(2000, 0, 1)], ["far ahead", Date.UTC(2099, 11, 31)], ["a zone behind", T0 - 2 * HOUR * 1_000], ["summer time not ended", T0 + HOUR * 1_000]])("%s: one constant puts a session right, and every duration is the source's own", (_, began) => {
     const off = (began - T0) / 1_000;
