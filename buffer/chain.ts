@@ -266,7 +266,7 @@ export class Chain {
     if (this.sent.isDirty) this.#standing.putSent(this.id, this.sent.reserved);
   }
   /** How far was sent, exactly, because nothing leaves any more. Inside a transaction. */
-  saveSent(through = this.sent.exact): void {
+  saveSent(through = Math.max(this.through, this.sent.exact)): void {
     this.#standing.putSent(this.id, through);
   }
   saved(): void {

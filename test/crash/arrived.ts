@@ -14,6 +14,7 @@ interface Event {
   readonly seq: number;
   readonly prev: number;
   readonly late?: boolean;
+  readonly replay?: boolean;
   readonly data: { readonly recordId: string; readonly rev: number; readonly end: string | null };
 }
 interface Heartbeat {
@@ -62,11 +63,12 @@ export class Arrived {
     for (const machines of Object.values(completeThrough)) this.#promises.push(...Object.values(machines));
   }
 
-  #row({ epoch, seq, prev, id, late, data }: Event): void {
+  #row({ epoch, seq, prev, id, late, replay, data }: Event): void {
     const rows = this.#rows.get(epoch) ?? new Map<number, Row>();
     this.#rows.set(epoch, rows);
     const before = rows.get(seq);
     if (before && (before.id !== id || before.prev !== prev)) this.#fault(`row ${seq} was ${before.id} after ${before.prev}, and is ${id} after ${prev}`);
+    if (before && replay !== true) this.#fault(`row ${seq} came again, and does not say that it is a replay`);
     // What comes for the first time comes in order: whoever repeats begins with the oldest that was not acknowledged.
     const newest = this.#newest.get(epoch) ?? 0;
     if (!before && seq < newest) this.#fault(`row ${seq} came for the first time after row ${newest}`);

@@ -192,7 +192,7 @@ describe("the delivery loop", () => {
     await using broker = await startScriptedBroker({});
     const outbox = memoryOutbox();
     await put(outbox, [SAMPLES.state]);
-    const failing: Outbox = { ...outbox, pending: () => {
+    const failing: Outbox = { ...outbox, sendable: () => {
       throw new StoreError("corrupt", "the file is damaged");
     } };
     const ended = deliver({ destination: destinationAt(broker.port), outbox: failing, board: testBoard(), ports: testPorts(), onLink: () => undefined }, new AbortController().signal);

@@ -39,10 +39,11 @@ async function stage({ pacing = WINDOWS, outbox = memoryOutbox(), refuse = () =>
   const batches: string[] = [];
   const delivery: Delivery = {
     peer: "memory",
-    async deliver(records, _signal, replay) {
+    async deliver(records, _signal, isRepeat) {
       const seqs = records.map(({ seq }) => seq);
-      (replay ? repeats : first).push(...seqs);
-      batches.push(`${replay ? "again" : "first"} ${seqs.length}`);
+      const [again = false] = records.map((record) => isRepeat?.(record) ?? false);
+      (again ? repeats : first).push(...seqs);
+      batches.push(`${again ? "again" : "first"} ${seqs.length}`);
       await new Promise((resolve) => setImmediate(resolve));
       return { accepted: seqs.filter((seq) => !refuse(seq)), rejected: [] };
     },

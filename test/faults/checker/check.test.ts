@@ -29,7 +29,7 @@ const without = (...gone: readonly number[]): ReceivedEvent[] => numbers(1, 12).
 describe("the checker passes", () => {
   it("a run in which all arrived, once or more often", () => {
     expect(wrong({})).toEqual([]);
-    expect(check(evidence({ received: [...without(), event(3, { replay: true }), event(4, { connection: "2" })] }))).toMatchObject({ violations: [], repeats: 2, covered: 0 });
+    expect(check(evidence({ received: [...without(), event(3, { replay: true }), event(4, { connection: "2", replay: true })] }))).toMatchObject({ violations: [], repeats: 2, covered: 0 });
   });
 
   it("a hole that one loss covers, by its last revision", () => {
@@ -64,6 +64,7 @@ describe("the checker finds", () => {
     ["a row under another number", { received: [...without(12), event(12, { id: "id-99" })] }, /was stored as id-12:1, and arrived as id-99:1/],
     ["two losses of a whole file for one row", { received: [...without(6), loss(13, { id: "l-1", destination: null, from: 6, to: 6, byType: {}, count: 1 }), loss(14, { id: "l-2", destination: null, from: 5, to: null, byType: {}, count: null, prev: 13 })] }, /row 6 .* 2 losses cover it/],
     ["a row that was to come under another number", { received: [...without(12), loss(13, { destination: null, from: 9, to: 12, byType: {}, count: 0, prev: 12 })] }, /row 12 .* was to come under another number, and did not/],
+    ["a row that comes again on a later connection, unmarked", { received: [...without(), event(4, { connection: "2" })] }, /row 4 came again, in connection 2, without saying/],
     ["a number that names two rows", { stored: [], exact: false, received: [...without(), event(12, { replay: true, id: "id-99" })] }, /row 12 was id-12:1 after 11, and is id-99:1/],
     ["a chain that points past what arrived", { received: [...without(9), event(9, { prev: 6 })] }, /row 9 says that 6 is the one before it, but 8 arrived/],
     ["a chain that points forward", { stored: [], exact: false, received: [event(1, { prev: 3 })] }, /row 1 says that row 3 is before it/],

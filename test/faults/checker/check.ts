@@ -3,6 +3,7 @@
  *   stored      every row reported stored and due was received, or is covered by exactly one loss record
  *   one body    no (id, revision) with two `data`, over all destinations and epochs
  *   order       first transmissions of a machine come in the order of their numbers, within a connection
+ *   repeats     a row that comes again says so, whatever happened between
  *   chain       every `prev` is explained: received, or covered by a loss; nothing that is due lies between
  *   one row     (epoch, seq) names one row, and always the same one before it
  *   counted     a loss counts no fewer rows than are missing in its range, and (`exact`) no more than were due there
@@ -114,11 +115,12 @@ class Check {
   /** What arrived, by row; says when one number named two. */
   #rowsOf(due: Due, events: readonly ReceivedEvent[]): ReadonlyMap<string, Row> {
     const rows = new Map<string, Row>();
-    for (const { epoch, seq, prev, id, rev, type } of events) {
+    for (const { epoch, seq, prev, id, rev, type, replay, connection } of events) {
       const key = keyOf(epoch, seq);
       const name = `${id}:${rev}`;
       const known = rows.get(key);
       if (known) this.#repeats++;
+      if (known && !replay) this.#wrong(`${due.name}: row ${seq} came again, in connection ${connection}, without saying that it is a replay`);
       if (known && (known.id !== name || known.prev !== prev)) this.#wrong(`${due.name}: row ${seq} was ${known.id} after ${known.prev}, and is ${name} after ${prev}`);
       const stored = this.#stored.get(key);
       if (stored && `${stored.id}:${stored.rev}` !== name) this.#wrong(`${due.name}: row ${seq} was stored as ${stored.id}:${stored.rev}, and arrived as ${name}`);

@@ -119,7 +119,7 @@ async function tell(machine: string): Promise<void> {
 async function receive(name: string): Promise<void> {
   const own = seeded(work.seed + name.length);
   for (let after = 0; ;) {
-    const rows = await patiently(() => outbox.pending(name, after, BATCH));
+    const rows = await patiently(() => outbox.sendable(name, after, BATCH));
     if (rows.length === 0) {
       if (drained) return;
       await sleep(LOOK_MS);
@@ -128,7 +128,7 @@ async function receive(name: string): Promise<void> {
     after = rows.at(-1)?.seq ?? after;
     const refused = new Set(rows.filter(({ type }) => name === "picky" && type !== "loss" && own() < REFUSED_SHARE).map(({ seq }) => seq));
     const taken = rows.filter(({ seq }) => !refused.has(seq));
-    mark("R", taken.map((row) => `${work.connection}\t${name}\t${write(row, { publishedAt: clock.now().unixMs, replay: false })}`));
+    mark("R", taken.map((row) => `${work.connection}\t${name}\t${write(row, { publishedAt: clock.now().unixMs, replay: outbox.sending(name, row.seq) })}`));
     // Acknowledged in two parts, the later one first.
     const middle = Math.floor(own() * taken.length);
     const settle = (part: typeof taken, reject: readonly number[]): Promise<void> =>
