@@ -12,6 +12,10 @@ import { bar, bytesWords, coloured, lengthWords, numberWords, recordsWords } fro
 const UNTOLD = "running, but says nothing of its buffer";
 const UNASKED = "running, but cannot be asked (its log says why)";
 
+const YEAR_MS = 365 * 86_400_000;
+/** Less says nothing of a day. */
+const EARLY_MS = 3_600_000;
+
 interface Seen {
   readonly agent: "running" | "stopped" | typeof UNTOLD | typeof UNASKED;
   readonly file: string;
@@ -80,7 +84,8 @@ function wearWords({ wear }: OutboxStatus, isRunning: boolean): string {
   if (wear === undefined) return isRunning ? "not known yet: measured from the first minute on" : "not in the file: the running agent measures it";
   const rate = `${bytesWords(wear.bytesPerDay)} and ${numberWords(wear.syncsPerDay)} syncs a day (over ${lengthWords(wear.overMs)})`;
   if (wear.cardYears === null) return `${rate}; set buffer.card.endurance to see how long the card lasts`;
-  const years = wear.cardYears >= 100 ? "over 100 years" : `${wear.cardYears.toFixed(1)} years`;
+  if (wear.overMs < EARLY_MS && wear.alarm === null) return `${rate}: too early to say for how long the card lasts, a start has writing of its own`;
+  const years = wear.cardYears >= 100 ? "over 100 years" : lengthWords(wear.cardYears * YEAR_MS);
   return `${rate}: the card lasts ${years}${wear.alarm === null ? "" : `. ${wear.alarm}`}`;
 }
 

@@ -174,6 +174,17 @@ it("shows the room there is, where the disk has less than the configuration allo
   }, { budgetBytes: 3_500_000 });
 });
 
+it.each([
+  [5_000_000, 97_000, "5.0 MB and 100 syncs a day (over 1.6 minutes): too early to say for how long the card lasts"],
+  [5_000_000, 7_200_000, "5.0 MB and 100 syncs a day (over 2 hours): the card lasts 13 years"],
+  [5_000_000_000, 86_400_000, "5.0 GB and 100 syncs a day (over 1 day): the card lasts 4.6 days"],
+])("says what %i bytes a day, seen over %i ms, mean for the card", async (bytesPerDay, overMs, said) => {
+  const own = bench();
+  await whileRunning(own, async () => {
+    expect((await own.cellgate("buffer", "status")).out).toContain(said);
+  }, { wear: { bytesPerDay, syncsPerDay: 100, overMs, by: "process", cardYears: 62_500_000 / bytesPerDay, allowedBytesPerDay: 5_000_000, patienceMs: 250, alarm: null } });
+});
+
 describe("an agent that has no control socket", () => {
   it("is seen by its lock: what changes is refused in words, what reads says where its numbers come from", async () => {
     const own = bench();
