@@ -17,6 +17,8 @@ export interface Silence {
 }
 export interface Judged {
   readonly policy: TimePolicy;
+  /** The source tells what its clock shows, and it is used. */
+  readonly hasClock: boolean;
   /** A date may be wrong by so much without a word; so may one that came so much later. */
   readonly toleranceMs: number;
   /** Event time of the batch. */
@@ -29,14 +31,14 @@ export interface Untold {
   readonly missing?: number;
 }
 
-/** Dated by when it came, because nobody stamped it or its stamp is not used. */
-export const isUndated = (policy: TimePolicy, { sourceTime }: Reading): boolean => policy === "gateway" || sourceTime === undefined;
+/** Dated by when it came, because its stamp is not used, or its source has none. One without among stamped ones makes no gap. */
+export const isUndated = (by: Pick<Judged, "policy" | "hasClock">, { sourceTime }: Reading): boolean => by.policy === "gateway" || (sourceTime === undefined && !by.hasClock);
 
 /** The gap that `batch` leaves of the silence before it; null: none, or its driver says so itself. */
-export function untold({ since, reason }: Silence, { items }: Batch, { policy, toleranceMs, now, isDeciding }: Judged): Untold | null {
-  if (since === null || now - since <= toleranceMs) return null;
+export function untold({ since, reason }: Silence, { items }: Batch, by: Judged): Untold | null {
+  if (since === null || by.now - since <= by.toleranceMs) return null;
   const said = items.find((item): item is Gap => item.kind === "gap");
-  const leavesIt = (item: Reading | Gap): boolean => item.kind === "reading" && isDeciding(item.signal) && (isUndated(policy, item) || (item.initial === true && said === undefined));
+  const leavesIt = (item: Reading | Gap): boolean => item.kind === "reading" && by.isDeciding(item.signal) && (isUndated(by, item) || (item.initial === true && said === undefined));
   if (!items.some(leavesIt)) return null;
   return { from: since, reason: said?.reason ?? reason, ...(said?.missing !== undefined && { missing: said.missing }) };
 }

@@ -80,14 +80,18 @@ function anchored(measured: Measured, { sourceNow, policy, arrival: { received, 
 const isOwed = ({ measuredAt }: OffsetState, now: Instant): boolean => measuredAt === null || measuredAt.boot !== now.boot || now.monoMs - measuredAt.monoMs >= AGAIN_MS;
 const isStepped = ({ measuredAt }: OffsetState, now: Instant): boolean => measuredAt !== null && measuredAt.boot === now.boot && Math.abs(steppedMs(measuredAt, now)) > STEP_MS;
 
-/** A source that was right and did not follow a step of our clock is as right as it was. */
+/**
+ * A source that was right and did not follow a step of our clock is as right as it was. Small steps too are remembered:
+ * several of them may come to more than the tolerance.
+ */
 function excused(state: OffsetState, { offsetMs, toleranceMs, arrival: { received } }: Measuring & { readonly offsetMs: number }): number {
-  if (Math.abs(offsetMs) <= toleranceMs || state.offsetMs === null || state.measuredAt === null) return 0;
-  if (state.measuredAt.boot !== received.boot) return state.excusedMs;
-  const stepped = steppedMs(state.measuredAt, received);
-  if (Math.abs(stepped) <= STEP_MS) return state.excusedMs;
+  if (state.offsetMs === null || state.measuredAt === null) return 0;
+  const stepped = isStepped(state, received) ? steppedMs(state.measuredAt, received) : 0;
   const wasRight = Math.abs(state.offsetMs - state.excusedMs) <= toleranceMs;
-  return wasRight && Math.abs(offsetMs + stepped - state.offsetMs) <= toleranceMs ? state.excusedMs - stepped : 0;
+  const stayed = stepped === 0 || (wasRight && Math.abs(offsetMs + stepped - state.offsetMs) <= toleranceMs);
+  const ofSteps = stayed ? state.excusedMs - stepped : 0;
+  // Right by our clock as it is now: what would make it wrong is no excuse.
+  return Math.abs(offsetMs) <= toleranceMs && Math.abs(offsetMs - ofSteps) > toleranceMs ? 0 : ofSteps;
 }
 
 interface Deciding extends Measuring {

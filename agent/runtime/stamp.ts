@@ -89,7 +89,7 @@ function goBlind(settings: StampSettings, draft: Draft, { from: at, ...gap }: Un
 }
 
 function endSilence(settings: StampSettings, draft: Draft, { batch, now }: { readonly batch: Batch; readonly now: UnixMs }): void {
-  const gap = draft.silence === null || draft.blind ? null : untold(draft.silence, batch, { ...settings, now, isDeciding: (signal) => deciding.has(signal) });
+  const gap = draft.silence === null || draft.blind ? null : untold(draft.silence, batch, { ...settings, hasClock: draft.anchor !== null, now, isDeciding: (signal) => deciding.has(signal) });
   if (gap !== null) goBlind(settings, draft, gap);
   if (batch.caughtUp || draft.blind) draft.silence = null;
 }
@@ -167,7 +167,7 @@ function takeReading(settings: StampSettings, draft: Draft, reading: Reading, no
   if (key in draft.known || Object.keys(draft.known).length < KNOWN_LIMIT) draft.known[key] = reading;
   const stamped = instantOf(settings, draft, reading, now);
   if (draft.returnAt !== null) {
-    const undated = isUndated(settings.policy, reading);
+    const undated = isUndated({ policy: settings.policy, hasClock: draft.anchor !== null }, reading);
     if (undated) draft.returnAt = later(draft.returnAt, stamped);
     if (undated || stamped < draft.returnAt || reading.initial === true) {
       draft.late += 1;

@@ -93,6 +93,9 @@ describe("readings that their source stamps", () => {
       expect(play("auto", told([0, ...steps]).flatMap((one, index) => (cuts[index] ? ["a new session" as const, one] : [one]))).said).toEqual(plain);
     }), { numRuns: 200 });
   });
+  test.each([[5, 6, 0, 0], [0, 5, 6, 0], [-5, 8, 7, 0]])("steps within the tolerance, and more within a second, are steps too: %i s, %i s, %i s", (...steps) => {
+    for (const session of [1, 2, 3]) expect(play("auto", told([0, ...steps]).flatMap((one, index) => (index === session ? ["a new session" as const, one] : [one]))).said).toEqual(plain);
+  });
   test("a source right by our clock before and after it was set twice is right", () => {
     const [one = "a new session", two = "a new session", three = "a new session"] = told([0, HOUR, 0]);
     expect(play("auto", [one, "a new session", two, "a new session", three]).state).toMatchObject({ shiftMs: 0, offsetMs: 0, excusedMs: 0 });

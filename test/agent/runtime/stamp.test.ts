@@ -75,6 +75,16 @@ describe("time on the axis never goes back", () => {
   });
 });
 
+describe("after a silence", () => {
+  const before = play([batch([reading(1, "execution", "ACTIVE")], 10)]).state;
+  test("one reading without a stamp among stamped ones makes no gap of the time they tell of", () => {
+    const { sourceTime: _, ...unstamped } = reading(0, "program", "O2");
+    const served = batch([reading(300, "execution", "READY"), unstamped, reading(400, "execution", "ACTIVE")], 1_000);
+    const { said } = play([served], newSession(before));
+    expect([said[0], said.at(-1), said.filter((text) => text.endsWith("gap"))]).toEqual(["300 execution=READY", "400 execution=ACTIVE", []]);
+  });
+});
+
 describe("initial values", () => {
   test("found at the present: they hold from the document's time on, whatever their old stamps say", () => {
     const { said } = play([batch([reading(-9_000, "execution", "ACTIVE", { initial: true }), reading(-50, "program", "O1", { initial: true })], 10)]);
