@@ -26,6 +26,9 @@ export class Deliveries {
     this.#damaged = damaged;
   }
 
+  refusedOf(chain: Chain): ReadonlySet<number> {
+    return new Set(this.refusals.filter((refusal) => refusal.chain === chain).map(({ seq }) => seq));
+  }
   /** What was noted is on the disk. */
   written(): void {
     this.refusals = [];
@@ -79,7 +82,7 @@ export class Deliveries {
     }
   }
 
-  /** Puts refusals on the disk: dead letters, the loss records that name them, and their counts for receipts. Inside a transaction. */
+  /** Puts refusals on the disk: dead letters, the loss records that name them, and their counts for receipts. Inside every transaction that saves cursors: a kill after it would find the refused rows passed, and named by nobody. */
   write({ tables, drops }: Books, teller: Teller): void {
     const { now } = teller;
     for (const { chain, seq, lossReason, isAgain } of this.refusals) if (!isAgain) drops.note(chain.id, { cause: lossReason, seqs: [seq], now });

@@ -81,7 +81,7 @@ export class Desk {
   release(destination: string, fromSeq: number): Answer {
     const { teller, known, written } = this.#parts;
     return this.#answer(destination, (books, chain) => {
-      const answer = releaseDead(books, chain, fromSeq, { teller: teller(), known });
+      const answer = releaseDead(books, chain, fromSeq, { teller: teller(), known, deliveries: this.deliveries });
       if (answer.ok) written();
       return answer;
     });

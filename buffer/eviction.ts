@@ -7,12 +7,14 @@ import type { RecordType } from "../agent/contract/record.ts";
 import type { Books } from "./books.ts";
 import type { Chain } from "./chain.ts";
 import { claimsOf, type Claim } from "./claims.ts";
+import type { Deliveries } from "./deliveries.ts";
 import type { Loss } from "./loss.ts";
 import { tellLoss, type Teller, type UntoldLoss } from "./losses.ts";
 import { typeOfCode } from "./schema.ts";
 import type { Peeked, Space } from "./space.ts";
-import { EVERYONE, NO_CLASS } from "./sweeps.ts";
-import { valueOfCode } from "./value.ts";
+import { EVERYONE, NO_CLASS, SUPERSEDED } from "./sweeps.ts";
+import { tellingsOf, type Telling } from "./tellings.ts";
+import { LOSSES, typesOf, valueOfCode } from "./value.ts";
 
 export const SLICE_ROWS = 1_000;
 
@@ -20,6 +22,8 @@ export const SLICE_ROWS = 1_000;
 export type Sweep =
   | { readonly take: "had"; readonly young: boolean }
   | { readonly take: "value"; readonly value: number }
+  /** Loss records of which a later revision is kept; `told`: also those that whom they concern was told, confirmed or not. */
+  | { readonly take: "loss"; readonly value: typeof LOSSES; readonly told: boolean }
   /** At most `most` of them. */
   | { readonly take: "alone"; readonly value: number; readonly chain: Chain; readonly most: number };
 
@@ -34,7 +38,8 @@ export interface Parts {
   /** Rows after it may not go: they have not been reported stored. */
   readonly syncedSeq: number;
   readonly healed: (chain: Chain) => number;
-  readonly refused: (chain: Chain) => ReadonlySet<number>;
+  /** Rows refused and not yet on the disk. */
+  readonly deliveries: Deliveries;
 }
 export interface Swept {
   /** Last row looked at; null: there was none. */
@@ -48,6 +53,8 @@ export interface Swept {
 interface Judged extends Peeked {
   readonly value: number;
   readonly claims: readonly Claim[];
+  /** Of loss records, where it matters. */
+  readonly telling: Telling | null;
   readonly goes: boolean;
 }
 
@@ -57,15 +64,18 @@ export function sweepSlice(parts: Parts, sweep: Sweep, after: number, through: n
   const peeked = space.peek(after, through, SLICE_ROWS);
   const end = peeked.at(-1)?.seq;
   if (end === undefined) return { to: null, isFull: false, removed: 0, lost: 0 };
-  const claims = chains.map((chain) => claimsOf(books, chain, { after, to: end }, { healed: parts.healed(chain), refused: parts.refused(chain) }));
+  const claims = chains.map((chain) => claimsOf(books, chain, { after, to: end }, { healed: parts.healed(chain), refused: parts.deliveries.refusedOf(chain) }));
+  const tellings = sweep.take === "loss" ? tellingsOf(books, chains) : null;
   const judged = judge(sweep, chains, peeked.map((row) => {
     const type = typeOfCode(row.type);
-    return { ...row, value: valueOfCode(row.type), claims: claims.map((claim) => claim(row.seq, type)) };
+    return { ...row, value: valueOfCode(row.type), claims: claims.map((claim) => claim(row.seq, type)), telling: tellings && type === "loss" ? tellings(row.seq) : null };
   }));
   const to = judged.at(-1)?.seq;
   if (to === undefined) return { to: null, isFull: false, removed: 0, lost: 0 };
-  const going = new Set(judged.filter(({ goes }) => goes).map(({ seq }) => seq));
-  const losses = chains.map((chain, index) => lossesOf(books, sweep, judged, { chain, index }));
+  let going: ReadonlySet<number> = new Set(judged.filter(({ goes }) => goes).map(({ seq }) => seq));
+  let losses = chains.map((chain, index) => lossesOf(books, sweep, judged, { chain, index }));
+  // A loss record for each loss record given up would make no room.
+  if (sweep.take === "loss" && going.size <= losses.reduce((sum, { told }) => sum + told.length, 0)) [going, losses] = [new Set(), chains.map(() => NOTHING)];
   carryOut(parts, sweep, { after, to, judged, going, losses });
   return { to, isFull: peeked.length === SLICE_ROWS || judged.length < peeked.length, removed: going.size, lost: losses.reduce((sum, { rows }) => sum + rows.length, 0) };
 }
@@ -77,6 +87,7 @@ function judge(sweep: Sweep, chains: readonly Chain[], rows: readonly Omit<Judge
   }
   const ofValue = (row: Omit<Judged, "goes">): boolean => row.value === sweep.value;
   if (sweep.take === "value") return rows.map((row) => ({ ...row, goes: ofValue(row) && !row.claims.includes("held") }));
+  if (sweep.take === "loss") return rows.map((row) => ({ ...row, goes: (row.telling === "superseded" || (sweep.told && row.telling === "told")) && !row.claims.includes("held") }));
   const own = chains.indexOf(sweep.chain);
   // Its span may not cover a row that its cursor has yet to pass.
   let taken = 0;
@@ -92,14 +103,18 @@ interface Lost {
 const NOTHING: Lost = { rows: [], told: [] };
 
 /** Whom the slice costs what: runs of lost rows of one class without another row of it between, the first going on from the last one told. */
-function lossesOf({ standing }: Books, sweep: Sweep, judged: readonly Judged[], { chain, index }: { readonly chain: Chain; readonly index: number }): Lost {
+function lossesOf({ standing, tables }: Books, sweep: Sweep, judged: readonly Judged[], { chain, index }: { readonly chain: Chain; readonly index: number }): Lost {
   if (sweep.take === "had" || (sweep.take === "alone" && sweep.chain !== chain)) return NOTHING;
   const reason: Loss["reason"] = sweep.take === "alone" ? "destination_limit" : "buffer_full";
   const last = standing.lastTold(chain.id, sweep.value);
   const goesOn = last?.reason === reason && last.count > 0 && chain.doneTo <= last.to;
   let run: UntoldLoss | null = goesOn ? last : null;
   // Rows refused in between may be gone already: what told of them must not be told again.
-  const others = standing.toldBetween(chain.id, run?.to ?? judged[0]?.seq ?? 0, judged.at(-1)?.seq ?? 0);
+  const [after, until] = [run?.to ?? judged[0]?.seq ?? 0, judged.at(-1)?.seq ?? 0];
+  const others = [
+    ...standing.toldBetween(chain.id, after, until).filter(({ byType }) => namesAny(byType, typesOf(sweep.value))),
+    ...(sweep.value === LOSSES ? tables.deadBetween(chain.id, after + 1, until) : []), // Refused loss records are told by none.
+  ].map(({ from }) => from);
   const [rows, told]: [Judged[], UntoldLoss[]] = [[], []];
   let isGrown = false;
   const close = (): void => {
@@ -125,6 +140,8 @@ function lossesOf({ standing }: Books, sweep: Sweep, judged: readonly Judged[], 
   close();
   return { rows, told };
 }
+/** Where types are unknown it names all. */
+const namesAny = (byType: UntoldLoss["byType"], types: readonly RecordType[]): boolean => types.some((type) => byType[type] !== undefined) || Object.keys(byType).length === 0;
 const grown = (run: UntoldLoss, { seq, start }: Peeked, type: RecordType): UntoldLoss => ({
   ...run, to: seq, count: run.count + 1, byType: { ...run.byType, [type]: (run.byType[type] ?? 0) + 1 }, end: unixMs(Math.max(run.end, start)),
 });
@@ -144,19 +161,21 @@ function noteDrops({ drops }: Books, chain: Chain | undefined, { rows, told }: L
   drops.note(chain.id, { cause, seqs: rows.map(({ seq }) => seq).filter((seq) => chain.replays.of(seq)?.released !== true), now });
 }
 
-function carryOut({ books, space, chains, known, teller }: Parts, sweep: Sweep, { after, to, judged, going, losses }: Plan): void {
+function carryOut({ books, space, chains, known, teller, deliveries }: Parts, sweep: Sweep, { after, to, judged, going, losses }: Plan): void {
   const isIdle = going.size === 0 && losses.every(({ rows }) => rows.length === 0);
-  if (isIdle && sweep.take === "had") return;
+  if (isIdle && (sweep.take === "had" || (sweep.take === "loss" && sweep.told))) return;
   const { ledger, tables, sweeps } = books;
   const restore = chains.map((chain) => chain.mark());
   try {
     ledger.transaction(() => {
+      deliveries.write(books, teller);
       ledger.setMeta("last", String(ledger.lastSeq)); // An emptied table must not start its numbers again.
       for (const [index, { rows, told }] of losses.entries()) noteDrops(books, chains[index], { rows, told }, teller.now);
       for (const [index, { rows }] of losses.entries()) for (const { seq } of rows) chains[index]?.giveUp(seq);
       if (going.size > 0) space.remove(after, to, judged, going);
       for (const chain of known) if (chain.isListed(after, to)) for (const seq of going) tables.dropDue(chain.id, seq);
       if (sweep.take === "value") sweeps.extend(EVERYONE, sweep.value, after + 1, to);
+      else if (sweep.take === "loss" && !sweep.told) sweeps.extend(EVERYONE, SUPERSEDED, after + 1, to);
       else if (going.size > 0) sweeps.extend(EVERYONE, NO_CLASS, after + 1, to);
       if (sweep.take === "alone") sweeps.extend(sweep.chain.id, sweep.value, after + 1, to);
       for (const [index, { rows, told }] of losses.entries()) {
@@ -173,6 +192,7 @@ function carryOut({ books, space, chains, known, teller }: Parts, sweep: Sweep, 
     for (const chain of known) chain.reload(ledger.lastSeq);
     throw cause;
   }
+  deliveries.written();
   for (const chain of chains) {
     chain.saved();
     chain.advance(books.rows);

@@ -8,6 +8,7 @@ import type { RecordType } from "../agent/contract/record.ts";
 import type { Books } from "./books.ts";
 import type { Chain } from "./chain.ts";
 import type { Dead } from "./chain-tables.ts";
+import type { Deliveries } from "./deliveries.ts";
 import { coveredBy, tellLoss, type Teller, type UntoldLoss } from "./losses.ts";
 import { REPLAYS_AT_ONCE } from "./replays.ts";
 
@@ -77,7 +78,7 @@ export function deadLetters({ tables }: Books, chains: readonly Chain[], limit: 
 interface Released { readonly dead: Dead; readonly count: number; readonly byType: Readonly<Partial<Record<RecordType, number>>>; readonly first: number; readonly firstPrev: number; readonly last: number }
 
 /** Sends a range of dead letters again. All of it in one transaction. */
-export function releaseDead(books: Books, chain: Chain, from: number, { teller, known }: { readonly teller: Teller; readonly known: readonly Chain[] }): Answer {
+export function releaseDead(books: Books, chain: Chain, from: number, { teller, known, deliveries }: { readonly teller: Teller; readonly known: readonly Chain[]; readonly deliveries: Deliveries }): Answer {
   const dead = books.tables.deadFrom(chain.id, from);
   if (!dead) return no(`no dead letters of ${chain.name} begin at row ${from}`);
   if (dead.reason === "corrupt" || dead.reason === "retention") return no(`rows ${dead.from} to ${dead.to} cannot be read any more (${dead.reason}): they cannot be sent again`);
@@ -92,6 +93,7 @@ export function releaseDead(books: Books, chain: Chain, from: number, { teller, 
   chain.rejected -= kept.count;
   try {
     books.ledger.transaction(() => {
+      deliveries.write(books, teller);
       books.tables.dropDead(chain.id, from);
       if (gone) tellLoss(teller, chain, gone);
       for (const one of known) if (one.isDirty) one.save();
@@ -102,6 +104,7 @@ export function releaseDead(books: Books, chain: Chain, from: number, { teller, 
     for (const one of known) one.reload(books.ledger.lastSeq);
     throw cause;
   }
+  deliveries.written();
   return { ok: true, rows: kept.count };
 }
 

@@ -50,17 +50,25 @@ export class Retention {
   }
 }
 
-function forget({ books: { ledger, tables, standing }, space, chains, known }: Parts, to: number): void {
-  ledger.transaction(() => {
-    ledger.setMeta("last", String(ledger.lastSeq)); // An emptied table must not start its numbers again.
-    for (const chain of chains) if (chain.isDirty) chain.save(); // A cursor may never lie before what is left.
-    space.removeRange(0, to);
-    for (const chain of known) {
-      tables.forgetDue(chain.id, to);
-      tables.forgetDead(chain.id, to + 1);
-      standing.forgetTold(chain.id, to + 1);
-    }
-  });
+function forget({ books, space, chains, known, teller, deliveries }: Parts, to: number): void {
+  const { ledger, tables, standing } = books;
+  try {
+    ledger.transaction(() => {
+      deliveries.write(books, teller);
+      ledger.setMeta("last", String(ledger.lastSeq)); // An emptied table must not start its numbers again.
+      for (const chain of chains) if (chain.isDirty) chain.save(); // A cursor may never lie before what is left.
+      space.removeRange(0, to);
+      for (const chain of known) {
+        tables.forgetDue(chain.id, to);
+        tables.forgetDead(chain.id, to + 1);
+        standing.forgetTold(chain.id, to + 1);
+      }
+    });
+  } catch (cause) {
+    for (const chain of known) chain.reload(ledger.lastSeq);
+    throw cause;
+  }
+  deliveries.written();
   for (const chain of chains) chain.saved();
 }
 

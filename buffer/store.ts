@@ -279,7 +279,7 @@ export class Store {
   #parts(): Omit<Parts, "healed"> {
     return {
       books: this.#books, space: this.#space, chains: this.#configured, known: this.#chains, teller: this.#teller(), syncedSeq: this.#syncedSeq,
-      refused: (chain) => new Set(this.desk.deliveries.refusals.filter((refusal) => refusal.chain === chain).map(({ seq }) => seq)),
+      deliveries: this.desk.deliveries,
     };
   }
   #noteDamage(seq: number, chain: Chain): void {

@@ -29,6 +29,22 @@ describe("a replay that was accepted", () => {
   });
 });
 
+describe("a refusal", () => {
+  it("is on the disk with any transaction that passes it: also when old rows are let go between", async () => {
+    const dataDir = temporaryDirectory();
+    const outbox = open({ dataDir, groupMs: 600_000, clock: { ...systemClock(), after: () => () => undefined } });
+    await outbox.commit(commitOf(states(1, 50))); // Long ago: once done with they go, after the sync.
+    outbox.settle("bridge", { accepted: numbers(outbox).filter((seq) => seq !== 20), rejected: [{ seq: 20, reason: "not authorised" }] });
+    const reader = new Database(join(dataDir, "cellgate.db"), { readonly: true });
+    while (reader.prepare("SELECT min(seq) FROM record").pluck().get() === 1) await new Promise((resolve) => setTimeout(resolve, 5));
+    const through = reader.prepare("SELECT through FROM destination").pluck().get();
+    expect(through).toBeGreaterThanOrEqual(50);
+    const [told] = reader.prepare<[], { readonly body: string }>("SELECT body FROM record WHERE type = 8").all();
+    expect(JSON.parse(told?.body ?? "{}")).toMatchObject({ reason: "refused", fromSeq: 20, toSeq: 20, count: 1 });
+    reader.close();
+  });
+});
+
 describe("a confirmation", () => {
   it("moves on and never back, survives, and makes its destination one that confirms", async () => {
     const dataDir = temporaryDirectory();
