@@ -47,7 +47,7 @@ export async function tenMillion({ rows }: { readonly rows: number }): Promise<r
     const at = (kind: Kind): readonly [string, string] => {
       const own = join(folder, kind);
       mkdirSync(own, { recursive: true });
-      const configuration = configurationFor(own, broker.port, [simulation.agent.url]).replace(/(?=\}\]\nmachines)/u, `, drain_rate: ${DRAIN_PER_SECOND}`);
+      const configuration = configurationFor(own, broker.port, [simulation.agent.url]).replace(/(?=\}\]\nmachines)/u, `, drain_rate: ${DRAIN_PER_SECOND}/s`);
       return [own, `${configuration}buffer: {budget: ${Math.max(1_024, Math.ceil((rows * ROW_BYTES) / MIB))} MiB, keep_free: 0%}\n`];
     };
     const began = performance.now();

@@ -1,7 +1,7 @@
 /** The built agent as a child process, with a configuration and a state directory of its own, as a service would run it. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 const BUNDLE = join(import.meta.dirname, "../../../dist/cellgate.mjs");
@@ -55,6 +55,7 @@ export function startAgentProcess(folder: string, configuration: string, flags: 
 }
 
 export function useOf(pid: number | "self", gone: () => string = () => "it has ended"): { readonly anonymousMB: number; readonly residentMB: number; readonly cpuSeconds: number } {
+  if (!existsSync(`/proc/${pid}/status`)) throw new Error(gone());
   const status = readFileSync(`/proc/${pid}/status`, "utf8");
   const kilobytes = (name: string): number => {
     const found = new RegExp(`^${name}:\\s+(\\d+) kB`, "mu").exec(status)?.[1];
