@@ -13,7 +13,7 @@ import { FAILED, GOOD, type Command } from "../cli.ts";
 import { write, type Io } from "../terminal.ts";
 import { COMMON, configured, oneOfNames, reading, type BufferParts } from "./parts.ts";
 import { FILTERS, wantedRows, type Wanted } from "./peek.ts";
-import { progress, type Progress } from "./progress.ts";
+import { progress, toldOf, type Progress } from "./progress.ts";
 import { sinceOf } from "./since.ts";
 import { bytesWords, numberWords, recordsWords } from "./words.ts";
 
@@ -38,8 +38,7 @@ export const exportCommand = (parts: BufferParts): Command => ({
       const destination = chosen(args.value("destination"), reader.destinations);
       const wanted: Wanted = { machine: args.value("machine"), type, destination, since: from };
       const told = progress(io, ports.network);
-      const done = await written({ reader, wanted, told, io, event: parts.event(settings, ports, reader.epoch, destination) }, out, signal);
-      await told.end();
+      const done = await toldOf(told, () => written({ reader, wanted, told, io, event: parts.event(settings, ports, reader.epoch, destination) }, out, signal));
       await write(io.stdout, args.flag("json") ? `${JSON.stringify({ file: out, epoch: reader.epoch, destination, ...done })}\n` : `${out}: ${recordsWords(done.records)}, ${bytesWords(done.bytes)}${done.damaged > 0 ? `; ${done.damaged} could not be read and are not in it` : ""}\n`);
       return done.damaged > 0 ? FAILED : GOOD;
     });

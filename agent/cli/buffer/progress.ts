@@ -19,8 +19,9 @@ export function progress(io: Io, clock: Clock): Progress {
       const now = clock.now().monoMs;
       if (now - saidMono < (io.errorIsTerminal ? TERMINAL_MS : PLAIN_MS)) return;
       saidMono = now;
-      await write(io.stderr, io.errorIsTerminal ? `\r${words.padEnd(wide)}` : `${words}\n`);
-      wide = words.length;
+      const shown = io.errorIsTerminal ? words.slice(0, widthOf(io)) : words;
+      await write(io.stderr, io.errorIsTerminal ? `\r${shown.padEnd(wide)}` : `${shown}\n`);
+      wide = shown.length;
     },
     async end() {
       if (wide > 0 && io.errorIsTerminal) await write(io.stderr, `\r${" ".repeat(wide)}\r`);
@@ -28,3 +29,15 @@ export function progress(io: Io, clock: Clock): Progress {
     },
   };
 }
+
+/** Does the work, and takes the line away however it ends. */
+export async function toldOf<T>(told: Progress, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } finally {
+    await told.end();
+  }
+}
+
+/** Less than a line: what wraps cannot be taken back with a carriage return. */
+const widthOf = ({ stderr }: Io): number => ("columns" in stderr && typeof stderr.columns === "number" && stderr.columns > 1 ? stderr.columns - 1 : 79);

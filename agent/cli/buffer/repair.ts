@@ -5,7 +5,7 @@ import type { Configuration } from "../../config/model.ts";
 import { GOOD, type Command } from "../cli.ts";
 import { write, type Io } from "../terminal.ts";
 import { asked, COMMON, configured, reading, type BufferParts } from "./parts.ts";
-import { progress } from "./progress.ts";
+import { progress, toldOf } from "./progress.ts";
 import { judged, stepWords, type Verdict } from "./verify.ts";
 import { numberWords, recordsWords } from "./words.ts";
 
@@ -41,12 +41,10 @@ const lostWords = (lost: Repaired["lost"]): string => lost.map(({ from, to, coun
 async function look(parts: BufferParts, settings: Configuration, io: Io, signal: AbortSignal): Promise<Verdict> {
   const told = progress(io, parts.ports().network);
   try {
-    return await reading(parts, settings.agent.dataDir, (reader) => judged(reader.verify(signal), (step) => told.say(stepWords(step))));
+    return await toldOf(told, () => reading(parts, settings.agent.dataDir, (reader) => judged(reader.verify(signal), (step) => told.say(stepWords(step)))));
   } catch (cause) {
     if (!(cause instanceof StoreError) || cause.fault !== "corrupt") throw cause;
     return { damage: [{ place: "file", seq: null, matters: true, words: cause.message }], found: 1, matters: 1, rows: 0, unchecked: [] };
-  } finally {
-    await told.end();
   }
 }
 

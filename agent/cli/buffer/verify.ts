@@ -3,7 +3,7 @@ import type { Damage, Unchecked, VerifyStep } from "../../contract/buffer-reader
 import { FAILED, GOOD, type Command } from "../cli.ts";
 import { write, type Io } from "../terminal.ts";
 import { COMMON, configured, reading, type BufferParts } from "./parts.ts";
-import { progress } from "./progress.ts";
+import { progress, toldOf } from "./progress.ts";
 import { numberWords, recordsWords } from "./words.ts";
 
 export interface Verdict {
@@ -31,8 +31,7 @@ export const verifyCommand = (parts: BufferParts): Command => ({
     const settings = await configured(parts, args, io);
     return reading(parts, settings.agent.dataDir, async (reader) => {
       const told = progress(io, parts.ports().network);
-      const verdict = await judged(reader.verify(signal), (step) => told.say(stepWords(step)));
-      await told.end();
+      const verdict = await toldOf(told, () => judged(reader.verify(signal), (step) => told.say(stepWords(step))));
       if (args.flag("json")) await write(io.stdout, `${JSON.stringify({ file: reader.path, epoch: reader.epoch, good: verdict.found === 0, ...verdict })}\n`);
       else await inWords(reader.path, verdict, io);
       return verdict.found === 0 ? GOOD : FAILED;
