@@ -8,15 +8,17 @@ import type { Books } from "./books.ts";
 import type { Chain } from "./chain.ts";
 import { claimsOf, type Claim } from "./claims.ts";
 import type { Deliveries } from "./deliveries.ts";
+import type { Ledger } from "./ledger.ts";
 import type { Loss } from "./loss.ts";
 import { tellLoss, type Teller, type UntoldLoss } from "./losses.ts";
 import { typeOfCode } from "./schema.ts";
 import type { Peeked, Space } from "./space.ts";
 import { EVERYONE, NO_CLASS, SUPERSEDED } from "./sweeps.ts";
 import { tellingsOf, type Telling } from "./tellings.ts";
-import { LOSSES, typesOf, valueOfCode } from "./value.ts";
+import { codesOf, LOSSES, typesOf, valueOfCode, VALUE_CLASSES } from "./value.ts";
 
 export const SLICE_ROWS = 1_000;
+const NEAR = 100 * SLICE_ROWS;
 
 /** What a sweep takes. `had`: rows nobody needs any more, whatever their value; `young`: also those a broker acknowledged lately. */
 export type Sweep =
@@ -103,11 +105,11 @@ interface Lost {
 const NOTHING: Lost = { rows: [], told: [] };
 
 /** Whom the slice costs what: runs of lost rows of one class without another row of it between, the first going on from the last one told. */
-function lossesOf({ standing, tables }: Books, sweep: Sweep, judged: readonly Judged[], { chain, index }: { readonly chain: Chain; readonly index: number }): Lost {
+function lossesOf({ ledger, standing, tables }: Books, sweep: Sweep, judged: readonly Judged[], { chain, index }: { readonly chain: Chain; readonly index: number }): Lost {
   if (sweep.take === "had" || (sweep.take === "alone" && sweep.chain !== chain)) return NOTHING;
   const reason: Loss["reason"] = sweep.take === "alone" ? "destination_limit" : "buffer_full";
   const last = standing.lastTold(chain.id, sweep.value);
-  const goesOn = last?.reason === reason && last.count > 0 && chain.doneTo <= last.to;
+  const goesOn = last?.reason === reason && last.count > 0 && chain.doneTo <= last.to && !isKeptBetween(ledger, last.to, judged[0]?.seq ?? 0, sweep.value);
   let run: UntoldLoss | null = goesOn ? last : null;
   // Rows refused in between may be gone already: what told of them must not be told again.
   const [after, until] = [run?.to ?? judged[0]?.seq ?? 0, judged.at(-1)?.seq ?? 0];
@@ -139,6 +141,11 @@ function lossesOf({ standing, tables }: Books, sweep: Sweep, judged: readonly Ju
   }
   close();
   return { rows, told };
+}
+/** A row of the class stayed there, for some cursor had yet to pass it: the loss before it must not name it. Where that would take long to see, another loss begins too. */
+function isKeptBetween(ledger: Ledger, after: number, before: number, value: number): boolean {
+  const others = VALUE_CLASSES.map((_, index) => index + 1).filter((one) => one !== value);
+  return before - after > NEAR || ledger.next(after, before - 1, codesOf(others)) !== undefined;
 }
 /** Where types are unknown it names all. */
 const namesAny = (byType: UntoldLoss["byType"], types: readonly RecordType[]): boolean => types.some((type) => byType[type] !== undefined) || Object.keys(byType).length === 0;
