@@ -56,7 +56,8 @@ export function stepAlarms(rules: MachineRules, state: AlarmsState, moment: Mome
   }
   let next = state;
   for (const item of event.items) if (item.signal === "alarm") next = report(rules, next, moment, item);
-  if (next !== state) moment.out.push({ kind: "live", name: "alarms", value: next.filter(({ phase }) => phase === "active").map(({ alarm }) => alarm), at });
+  // As they are when we begin to look (again), they are told though none of them changed: what was shown may have been taken back.
+  if (next !== state || event.items.some(({ signal, initial }) => signal === "alarm" && initial === true)) moment.out.push({ kind: "live", name: "alarms", value: next.filter(({ phase }) => phase === "active").map(({ alarm }) => alarm), at });
   return next;
 }
 

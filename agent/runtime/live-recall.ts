@@ -11,7 +11,8 @@ import type { StampState } from "./stamp-state.ts";
 type Recalled = Pick<StampState, "known" | "shiftMs" | "seen" | "axis">;
 
 const signals: ReadonlySet<string> = new Set([...DECIDING_SIGNALS, ...ACCOMPANYING_SIGNALS]);
-const isOfSource = (name: string): boolean => signals.has(name.split("/")[0] ?? "") || name.startsWith("point/");
+/** That no alarm is active is known as little as that one is. */
+const isOfSource = (name: string): boolean => signals.has(name.split("/")[0] ?? "") || name.startsWith("point/") || name === "alarms";
 
 export function recalled(stamp: Recalled, standing: Standing, mainPath: number): readonly LiveValue[] {
   const reached = stamp.seen ?? stamp.axis;

@@ -1,12 +1,12 @@
 /** A hole in the life of one machine: what is published of it, when, and what it leaves behind. Times are seconds after START. */
 import { describe, expect, test } from "vitest";
-import type { Reading } from "../../../agent/contract/observation.ts";
+import type { Reading, Value } from "../../../agent/contract/observation.ts";
 import { unixMs } from "../../../agent/contract/time.ts";
-import { RULES, second, secondsOf, START } from "../../support/timeline.ts";
+import { fault, RULES, second, secondsOf, START } from "../../support/timeline.ts";
 import { faults, HOLD_MS, Run, type Row, type RunOptions } from "./machine-run.ts";
 
 const BEGIN = { availability: "AVAILABLE", controller_mode: "AUTOMATIC", program: "O1", part_count: 20, execution: "READY" };
-type Said = readonly (readonly [number, Readonly<Record<string, string | number>>])[];
+type Said = readonly (readonly [number, Readonly<Record<string, Value>>])[];
 /** The rows' readings, numbered; after them a heartbeat's worth of time. */
 function said(rows: Said): Reading[] {
   let position = 0;
@@ -343,6 +343,18 @@ describe("current values", () => {
     expect(shown(run)).toEqual(["UNKNOWN", "UNAVAILABLE", null, null, null, null]);
     await run.reads(100);
     expect(shown(run)).toEqual(["RUNNING", "AVAILABLE", "ACTIVE", "CLOSED", 20, 0]);
+  });
+
+  test.each([["without", { forgets: true }], ["with", {}]] as const)("that no alarm is active is not known without sight either, and known again after it (a source %s positions)", async (_, source) => {
+    const run = await begun([[50, { alarm: [fault("1")] }], [60, { alarm: [] }], [100, { execution: "ACTIVE" }]], source);
+    await followsTo(run, 50, 1);
+    await followsTo(run, 60, 1);
+    await followsTo(run, 200, 1);
+    expect(run.live("alarms")).toEqual([]);
+    await away(run, 1_500, 0);
+    expect(run.live("alarms")).toBeNull();
+    await run.reads(100);
+    expect(run.live("alarms")).toEqual([]);
   });
 
   test("after a restart they are unknown until the source is back, then all of them are shown, changed or not", async () => {
