@@ -96,7 +96,7 @@ function destinationWords(one: OutboxStatus["destinations"][number], { lastSeq }
     `Destination ${one.name}`,
     `  waiting     ${one.waiting === 0 ? "nothing" : `${bar(one.waiting / Math.max(one.waiting, lastSeq))} ${recordsWords(one.waiting)}${oldest}`}${one.replaying > 0 ? `; ${numberWords(one.replaying)} to be sent again` : ""}`,
     `  delivered   ${numberWords(one.acknowledged)} acknowledged; ${confirmed}${one.isConfirming ? "" : " (its bridge does not confirm: what the broker acknowledged counts as received)"}`,
-    ...(one.rejected > 0 ? [`  refused     ${numberWords(one.rejected)}: see cellgate buffer dead`] : []),
+    ...(one.rejected > 0 ? [`  refused     ${numberWords(one.rejected)}${one.dead > 0 ? ": see cellgate buffer dead" : ""}`] : []),
     ...(one.lost > 0 ? [`  lost        ${numberWords(one.lost)} given up for want of room; loss records name them`] : []),
   ];
 }
