@@ -1,7 +1,8 @@
 /**
  * Keeps the database within its room. Up to half of it delivered rows stay for their time; beyond, those go that nobody
  * needs any more. From 90% on rows are given up until 85%: first what was delivered, whatever its age, then by value,
- * the least valuable first, the oldest first within a class. A destination with a limit of its own loses what is beyond
+ * the least valuable first, the oldest first within a class; before the most valuable, loss records of which a later
+ * revision is kept, and last of all those that were told and that no bridge has confirmed. A destination with a limit of its own loses what is beyond
  * it, alone. The page limit stops the file before the file system does, and a share of the file system is left free;
  * on one that is full all the same, the ballast is given up first, for deleting needs room too.
  */
@@ -15,8 +16,8 @@ import { DATABASE_NAME, LOG_LIMIT_BYTES } from "./connection.ts";
 import type { StoreOptions } from "./options.ts";
 import type { Space } from "./space.ts";
 import { faultOf } from "./store-error.ts";
-import { EVERYONE } from "./sweeps.ts";
-import { VALUE_CLASSES } from "./value.ts";
+import { EVERYONE, SUPERSEDED } from "./sweeps.ts";
+import { LOSSES, VALUE_CLASSES } from "./value.ts";
 
 const DEFAULT_BUDGET_BYTES = 1024 ** 3;
 const GIVE_UP_FROM = 0.9;
@@ -38,8 +39,12 @@ const BALLAST_MS = 1_000;
 const BALLAST_LATEST_MS = 30_000;
 /** The file may grow to this even into the share to be left free, as long as half of what there is suffices. */
 const LEAST_BYTES = 8 * 1024 * 1024;
-const VALUES = VALUE_CLASSES.map((_, index) => index + 1);
-const STAGES: readonly Sweep[] = [{ take: "had", young: false }, { take: "had", young: true }, ...VALUES.map((value): Sweep => ({ take: "value", value }))];
+const VALUES = VALUE_CLASSES.map((_, index) => index + 1).filter((value) => value !== LOSSES);
+const BY_VALUE = VALUES.map((value): Sweep => ({ take: "value", value }));
+const STAGES: readonly Sweep[] = [
+  { take: "had", young: false }, { take: "had", young: true }, ...BY_VALUE.slice(0, -1),
+  { take: "loss", value: LOSSES, told: false }, ...BY_VALUE.slice(-1), { take: "loss", value: LOSSES, told: true },
+];
 
 export class Room {
   readonly #options: Pick<StoreOptions, "dataDir" | "destinations" | "keepFree" | "log">;
@@ -166,7 +171,9 @@ export class Room {
   }
   #startOf({ books: { ledger, sweeps } }: Parts): number {
     const sweep = this.#stage === null ? undefined : STAGES[this.#stage];
-    return Math.max(ledger.firstSeq - 1, sweep?.take === "value" ? sweeps.to(EVERYONE, sweep.value) : 0);
+    // Of loss records some stay until they have been told: those are looked at again each time.
+    const swept = sweep?.take === "value" ? sweeps.to(EVERYONE, sweep.value) : sweep?.take === "loss" && !sweep.told ? sweeps.to(EVERYONE, SUPERSEDED) : 0;
+    return Math.max(ledger.firstSeq - 1, swept);
   }
 
   /** What waits for one destination beyond its limit is given up for it alone. */

@@ -114,7 +114,7 @@ function openLost(db: Connection) {
   const LOST = "destination, from_seq, to_seq, rev, value, reason, count, by_type, start, end, row, crc";
   const lost = db.prepare<[number, number], Summed<LostRow>>(`SELECT ${LOST} FROM lost WHERE destination = ? AND from_seq = ?`);
   const lostOfClass = db.prepare<[number, number], Summed<LostRow>>(`SELECT ${LOST} FROM lost WHERE destination = ? AND value = ? ORDER BY from_seq DESC LIMIT 1`);
-  const lostBetween = db.prepare<[number, number, number], number>("SELECT from_seq FROM lost WHERE destination = ? AND from_seq > ? AND from_seq <= ? AND count > 0").pluck();
+  const lostBetween = db.prepare<[number, number, number], Summed<LostRow>>(`SELECT ${LOST} FROM lost WHERE destination = ? AND from_seq > ? AND from_seq <= ? AND count > 0`);
   const lostOver = db.prepare<[number, number, number], Summed<LostRow>>(`SELECT ${LOST} FROM lost WHERE destination = ? AND from_seq <= ? AND to_seq >= ? AND count > 0`);
   const putLost = db.prepare<[number, number, number, number, number, string, number, string, number, number, number, number]>(`INSERT OR REPLACE INTO lost (${LOST}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
   const forgetLost = db.prepare<[number, number]>("DELETE FROM lost WHERE to_seq < ? AND destination = ?");
@@ -131,8 +131,8 @@ function openLost(db: Connection) {
     lastTold: (destination: number, value: number): ToldLoss | undefined => told(lostOfClass.get(destination, value)),
     /** Losses that reach into the range. */
     toldOver: (destination: number, from: number, to: number): readonly ToldLoss[] => lostOver.all(destination, to, from).flatMap((row) => told(row) ?? []),
-    /** First rows of losses that begin there. */
-    toldBetween: (destination: number, after: number, to: number): readonly number[] => lostBetween.all(destination, after, to),
+    /** Losses that begin there. */
+    toldBetween: (destination: number, after: number, to: number): readonly ToldLoss[] => lostBetween.all(destination, after, to).flatMap((row) => told(row) ?? []),
     putTold(loss: ToldLoss): void {
       const row: LostRow = {
         destination: loss.destination, from_seq: loss.from, to_seq: loss.to, rev: loss.rev, value: loss.value, reason: loss.reason,

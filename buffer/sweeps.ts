@@ -9,6 +9,8 @@ import type { StandingTables, Swept } from "./standing-tables.ts";
 export const EVERYONE = 0;
 /** In place of a value class: rows went because nobody needed them. */
 export const NO_CLASS = 0;
+/** In place of a value class: loss records of which a later revision is kept. */
+export const SUPERSEDED = -1;
 
 export class Sweeps {
   readonly #ledger: Ledger;
