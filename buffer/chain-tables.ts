@@ -104,6 +104,16 @@ function openDead(db: Connection) {
   const dropDead = db.prepare<[number, number]>("DELETE FROM dead WHERE destination = ? AND from_seq = ?");
   const forgetDead = db.prepare<[number, number]>("DELETE FROM dead WHERE destination = ? AND to_seq < ?");
   const putDead = db.prepare<[number, number, number, string, number]>("INSERT OR REPLACE INTO dead (destination, from_seq, to_seq, reason, at) VALUES (?, ?, ?, ?, ?)");
+  // Under a filter a range also holds numbers that were never due.
+  const deadRows = db.prepare<[number], number>(`
+    SELECT coalesce(sum(CASE WHEN EXISTS (SELECT 1 FROM due u WHERE u.destination = d.destination AND u.seq = d.from_seq)
+      THEN (SELECT count(*) FROM due u WHERE u.destination = d.destination AND u.seq BETWEEN d.from_seq AND d.to_seq)
+      ELSE d.to_seq - d.from_seq + 1 END), 0) FROM dead d WHERE d.destination = ?`).pluck();
+  /** Asked for several times a second, and changed rarely. */
+  const counted = new Map<number, number>();
+  const changed = (destination: number, { changes }: { readonly changes: number }): void => {
+    if (changes > 0) counted.delete(destination);
+  };
   return {
     deadLetters: (limit: number): readonly Dead[] => deadLetters.all(limit),
     deadFrom: (destination: number, from: number): Dead | undefined => deadFrom.get(destination, from),
@@ -113,8 +123,14 @@ function openDead(db: Connection) {
       return dead && dead.to >= seq ? dead : undefined;
     },
     deadBetween: (destination: number, from: number, to: number): readonly Dead[] => deadBetween.all(destination, from, to),
-    dropDead: (destination: number, from: number): void => void dropDead.run(destination, from),
-    forgetDead: (destination: number, before: number): void => void forgetDead.run(destination, before),
-    putDead: (dead: Dead): void => void putDead.run(dead.destination, dead.from, dead.to, dead.reason, dead.at),
+    /** How many rows they are. */
+    deadRows(destination: number): number {
+      const rows = counted.get(destination) ?? deadRows.get(destination) ?? 0;
+      counted.set(destination, rows);
+      return rows;
+    },
+    dropDead: (destination: number, from: number): void => changed(destination, dropDead.run(destination, from)),
+    forgetDead: (destination: number, before: number): void => changed(destination, forgetDead.run(destination, before)),
+    putDead: (dead: Dead): void => changed(dead.destination, putDead.run(dead.destination, dead.from, dead.to, dead.reason, dead.at)),
   };
 }

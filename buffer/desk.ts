@@ -95,7 +95,7 @@ export class Desk {
   }
   backlogs(): readonly DestinationBacklog[] {
     return this.#parts.destinations.map((chain) => ({
-      name: chain.name, lastDue: chain.lastDue.seq, waiting: chain.waiting, acknowledged: chain.acknowledged, rejected: chain.rejected, lost: chain.lost,
+      name: chain.name, lastDue: chain.lastDue.seq, waiting: chain.waiting, acknowledged: chain.acknowledged, rejected: chain.rejected, dead: this.#parts.books().tables.deadRows(chain.id), lost: chain.lost,
       confirmedThrough: chain.confirmedThrough, isConfirming: chain.isConfirming, replaying: replayCount(chain),
       oldestWaitingAt: this.#parts.use(() => oldestWaitingAt(this.#parts.books(), chain, this.#parts.syncedSeq())),
     }));

@@ -86,6 +86,8 @@ export interface DestinationBacklog {
   readonly waiting: number;
   readonly acknowledged: number;
   readonly rejected: number;
+  /** Of those, what still lies among the dead letters: neither sent again nor forgotten by hand. */
+  readonly dead: number;
   /** Given up unsent or unconfirmed for want of room; loss records name them. */
   readonly lost: number;
   /** The bridge holds everything due through this number; null while it has never said so in this epoch. */

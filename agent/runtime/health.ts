@@ -67,8 +67,10 @@ function completeFor(backlog: DestinationBacklog | undefined, machines: readonly
 
 function destinationHealth({ name, link, delivery, downlinks, live }: DestinationStatus, backlog: DestinationBacklog | undefined): object {
   const { name: _, oldestWaitingAt = null, ...counts } = backlog ?? {};
+  const dead = backlog?.dead ?? 0;
+  const warnings = [...(dead === 0 ? [] : [`Dead letters: ${dead}. They were refused for good or cannot be read; look with cellgate buffer dead.`]), ...(delivery?.warnings() ?? [])];
   return {
-    name, link: linkOf(link), warnings: delivery?.warnings().slice(0, WARNINGS) ?? [], ...counts,
+    name, link: linkOf(link), warnings: warnings.slice(0, WARNINGS), ...counts,
     oldestWaitingAt: oldestWaitingAt === null ? null : rfc3339(oldestWaitingAt), downlinks: downlinks.status(), ...(live && { live: live.status() }),
   };
 }

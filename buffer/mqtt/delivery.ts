@@ -84,8 +84,8 @@ class WindowedDelivery implements Delivery {
   }
 
   warnings(): readonly string[] {
-    const { connection, downlinks, lessons, ports } = this.#parts;
-    const found = [...expiryWarnings(connection.certificates, ports.network.now().unixMs), ...downlinks.warnings(), ...lessons.warnings(), ...this.#unheard.warnings()];
+    const { connection, downlinks, lessons, ports, refusals } = this.#parts;
+    const found = [...expiryWarnings(connection.certificates, ports.network.now().unixMs), ...refusals.warnings(), ...downlinks.warnings(), ...lessons.warnings(), ...this.#unheard.warnings()];
     if (connection.level === 4) found.push("MQTT 3.1.1 has no negative acknowledgement: a record that the broker's rules deny looks delivered. Only a bridge that confirms shows that it arrived.");
     if (!connection.mayRetain) found.push("The broker keeps no retained messages: current values reach only who is subscribed at that moment.");
     return found;

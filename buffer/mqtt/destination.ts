@@ -54,7 +54,7 @@ export const offlineHeartbeat = (identity: AgentIdentity, reason: "lost" | "clos
 function destination(config: MqttConfig, identity: AgentIdentity, ports: DestinationPorts, name: string): Destination {
   const topics = topicsOf(config.topic, identity);
   const writeEvent = eventWriter(identity, (machine) => topics.source(machine));
-  const refusals = new Refusals(ports.network);
+  const refusals = new Refusals(ports);
   const lessons = new Lessons({ urls: config.url, window: config.window, rateLimit: config.rate_limit ?? null, clientId: clientId(config, identity) }, ports);
   const write = (record: StoredRecord, replay: boolean): string => writeEvent(record, { publishedAt: ports.clock.now().unixMs, replay });
   return {

@@ -111,7 +111,7 @@ function statusOf(look: Look, path: string, budgetBytes: number): OutboxStatus {
   return {
     epoch: ledger.epoch, lastSeq: ledger.lastSeq, syncedSeq: ledger.lastSeq, bytes: size(path) + size(`${path}-wal`), budgetBytes, freeBytes: freeBytes(dirname(path)),
     destinations: chains.map((chain) => ({
-      name: chain.name, lastDue: chain.lastDue.seq, waiting: chain.waiting, acknowledged: chain.acknowledged, rejected: chain.rejected, lost: chain.lost,
+      name: chain.name, lastDue: chain.lastDue.seq, waiting: chain.waiting, acknowledged: chain.acknowledged, rejected: chain.rejected, dead: look.tables.deadRows(chain.id), lost: chain.lost,
       confirmedThrough: chain.confirmedThrough, isConfirming: chain.isConfirming, replaying: replayCount(chain), oldestWaitingAt: oldestWaitingAt(look, chain, ledger.lastSeq),
     })),
     fault: existsSync(mark) ? `marked as damaged: ${readFileSync(mark, "utf8")}; the agent sets it aside at its next start` : null,

@@ -146,7 +146,7 @@ describe("dead letters", () => {
   it("are listed, and released: sent again, their loss record voided", async () => {
     const outbox = await refused(temporaryDirectory());
     expect(outbox.deadLetters(10)).toMatchObject([{ destination: "all", fromSeq: 2, toSeq: 4, reason: "0x87 not authorized" }]);
-    expect(backlog(outbox, "all")).toMatchObject({ rejected: 3, waiting: 2, acknowledged: 2 });
+    expect(backlog(outbox, "all")).toMatchObject({ rejected: 3, dead: 3, waiting: 2, acknowledged: 2 });
     expect(outbox.release("all", 2)).toEqual({ ok: true, rows: 3 });
     await stored(outbox);
     expect(outbox.deadLetters(10)).toEqual([]);
@@ -154,11 +154,11 @@ describe("dead letters", () => {
     const [first, second] = losses(outbox);
     expect(first).toMatchObject({ rev: 1, status: "closed", fromSeq: 2, toSeq: 4, count: 3, byType: { state: 2, cycle: 1 } });
     expect(second).toMatchObject({ id: first?.["id"], rev: 2, status: "void", fromSeq: 2, toSeq: 4, count: 3 });
-    expect(backlog(outbox, "all")).toMatchObject({ rejected: 0, acknowledged: 2, waiting: 6, replaying: 3 });
+    expect(backlog(outbox, "all")).toMatchObject({ rejected: 0, dead: 0, acknowledged: 2, waiting: 6, replaying: 3 });
     outbox.settle("all", { accepted: [2, 4], rejected: [{ seq: 3, reason: "0x87 not authorized" }] });
     await stored(outbox);
     expect(losses(outbox).at(-1)).toMatchObject({ rev: 1, status: "closed", fromSeq: 3, toSeq: 3, count: 1 });
-    expect(backlog(outbox, "all")).toMatchObject({ rejected: 1, acknowledged: 4 });
+    expect(backlog(outbox, "all")).toMatchObject({ rejected: 1, dead: 1, acknowledged: 4 });
   });
   it("are purged for good; the loss record stands, and a repeat leaves them out", async () => {
     const outbox = await refused(temporaryDirectory());
@@ -168,6 +168,7 @@ describe("dead letters", () => {
     outbox.replay("all", outbox.epoch, 1, 6);
     expect(again(outbox)).toEqual([1, 5, 6]);
     expect(losses(outbox)).toHaveLength(1);
+    expect(backlog(outbox, "all")).toMatchObject({ rejected: 3, dead: 0 });
     expect(outbox.release("all", 2)).toEqual({ ok: false, reason: "no dead letters of all begin at row 2" });
   });
   it("stay known when the process dies before its cursor was written", async () => {

@@ -95,7 +95,7 @@ export function memoryOutbox(epoch = "epoch-1"): MemoryOutbox {
     status: () => ({
       epoch, lastSeq: rows.length, syncedSeq: rows.length, bytes: 0, budgetBytes: 1_000_000, freeBytes: null, fault: null, condition: { state: "ok" },
       destinations: [{
-        name: "bridge", waiting: open.size, acknowledged: accepted.length, rejected: rejected.length, lost: 0, lastDue: rows.length,
+        name: "bridge", waiting: open.size, acknowledged: accepted.length, rejected: rejected.length, dead: rejected.length, lost: 0, lastDue: rows.length,
         confirmedThrough, isConfirming: confirmedThrough !== null, replaying: again.size, oldestWaitingAt: [...open.values()][0]?.observedAt ?? null,
       }],
     }),

@@ -10,11 +10,11 @@ import { memoryOutbox } from "../../support/memory-outbox.ts";
 const AT = unixMs(Date.UTC(2026, 0, 5, 6));
 const silent: DestinationStatus["downlinks"] = { status: () => ({ accepted: { confirm: 2, replay: 0, cmd: 0 }, refused: { confirm: 0, replay: 1, cmd: 0 }, lastRefusals: ["replay: more often than 0.1 a second"] }) };
 
-function healthOf({ lastDue, condition = { state: "ok" }, complete = { time: AT, seq: 12 } }: { readonly lastDue: readonly number[]; readonly condition?: StoreCondition; readonly complete?: MachineStatus["complete"] }) {
+function healthOf({ lastDue, dead = 0, condition = { state: "ok" }, complete = { time: AT, seq: 12 } }: { readonly lastDue: readonly number[]; readonly dead?: number; readonly condition?: StoreCondition; readonly complete?: MachineStatus["complete"] }) {
   const status = memoryOutbox().status();
   const [backlog] = status.destinations;
   if (!backlog) throw new Error("the outbox has a destination");
-  const now: OutboxStatus = { ...status, condition, destinations: lastDue.map((seq, index) => ({ ...backlog, name: `d${index}`, lastDue: seq, waiting: 3, lost: 1, oldestWaitingAt: index === 0 ? AT : null })) };
+  const now: OutboxStatus = { ...status, condition, destinations: lastDue.map((seq, index) => ({ ...backlog, name: `d${index}`, lastDue: seq, waiting: 3, rejected: 9, dead, lost: 1, oldestWaitingAt: index === 0 ? AT : null })) };
   const machine = { phase: "following", link: { state: "up", peer: "a machine" }, peer: "a machine", caughtUp: true, clockOffsetMs: 0, lateReadings: 0, holeSince: null, complete, lastBatchAt: null } as unknown as MachineStatus;
   return agentHealth({
     identity: IDENTITY, startedAt: fakeClock(AT).now(), outbox: { epoch: "epoch-1", status: () => now }, endurance: { status: () => null }, clockTrust: { state: () => "waiting" }, ports: { clock: fakeClock() }, machines: [{ id: "VMC-3", status: () => machine }],
@@ -34,6 +34,11 @@ describe("health", () => {
       { name: "d0", link: { state: "up", peer: "broker" }, warnings: ["the certificate ends in 3 days"], waiting: 3, lost: 1, oldestWaitingAt: "2026-01-05T06:00:00.000Z", downlinks: { refused: { replay: 1 } } },
       { name: "d1", link: { state: "down", fault: "unreachable", message: "nothing listens there" }, warnings: [], oldestWaitingAt: null },
     ] });
+  });
+
+  it("tells of dead letters as long as there are some, whether the link is there or not", () => {
+    const told = "Dead letters: 4. They were refused for good or cannot be read; look with cellgate buffer dead.";
+    expect(healthOf({ lastDue: [12, 12], dead: 4 }).heartbeat).toMatchObject({ destinations: [{ warnings: [told, "the certificate ends in 3 days"], rejected: 9, dead: 4 }, { warnings: [told] }] });
   });
 
   it("says in words what the buffer suffers from, and is plain JSON", () => {

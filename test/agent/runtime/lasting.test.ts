@@ -59,7 +59,7 @@ describe("for how long the buffer lasts", () => {
     const perDay = 8_640 * 448;
     expect(days({ freeBytes: 100 * perDay })).toBeCloseTo(100, 0);
     expect(days({ freeBytes: 100 * perDay }, 40 * perDay)).toBeCloseTo(60, 0);
-    const waiting = { name: "bridge", lastDue: 8_640, waiting: 8_640, acknowledged: 0, rejected: 0, lost: 0, confirmedThrough: null, isConfirming: false, replaying: 0, oldestWaitingAt: null };
+    const waiting = { name: "bridge", lastDue: 8_640, waiting: 8_640, acknowledged: 0, rejected: 0, dead: 0, lost: 0, confirmedThrough: null, isConfirming: false, replaying: 0, oldestWaitingAt: null };
     expect(days({ freeBytes: 100 * perDay, destinations: [waiting] })).toBeCloseTo(99, 0);
     expect(days({ freeBytes: 0 }, 40 * perDay)).toBe(0);
   });

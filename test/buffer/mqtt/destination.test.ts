@@ -170,6 +170,7 @@ describeNeeding(["mosquitto"], "a publish that the broker's access rules deny", 
     const delivery = await destinationAt(broker.port, {}, ports).connect(new AbortController().signal, () => undefined);
     const signal = new AbortController().signal;
     expect(await delivery.deliver(outbox.pending("bridge", 0, 10), signal)).toEqual({ accepted: [2], rejected: [] });
+    expect(delivery.warnings().slice(0, 1)).toEqual([`The broker refuses records to ${MACHINE_PATH}/rec/state: not authorised (0x87). One waits and is tried again.`]);
     for (let tries = 2; tries < 50; tries++) expect(await delivery.deliver(outbox.pending("bridge", 0, 1), signal)).toEqual({ accepted: [], rejected: [] });
     for (let tries = 2; tries < 5; tries++) {
       leap(20_000);
@@ -177,6 +178,7 @@ describeNeeding(["mosquitto"], "a publish that the broker's access rules deny", 
     }
     leap(20_000);
     expect(await delivery.deliver(outbox.pending("bridge", 0, 1), signal)).toEqual({ accepted: [], rejected: [{ seq: 1, reason: "not authorised (0x87)" }] });
+    expect(delivery.warnings().filter((warning) => warning.includes("refuses"))).toEqual([]);
     await delivery.close();
   });
 

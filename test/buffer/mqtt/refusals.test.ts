@@ -15,7 +15,7 @@ const FAULTY = 0x80;
 describe("records that the broker refuses for now", () => {
   it("are given up after five tries, however many links were made anew between two of them", async () => {
     const clock = fakeClock();
-    const refusals = new Refusals(clock);
+    const refusals = new Refusals(testPorts({ network: clock }));
     for (let times = 1; times < 5; times++) {
       for (let link = 0; link < 10; link++) expect(refusals.refused(1, "state", DENIED)).toBe(false);
       await clock.advance(20_000);
@@ -29,7 +29,7 @@ describe("records that the broker refuses for now", () => {
     ["not at once, where the broker is only faulty", FAULTY, 1_000, false],
   ] as const)("further ones of a topic: %s", async (_, code, agoMs, isGivenUp) => {
     const clock = fakeClock();
-    const refusals = new Refusals(clock);
+    const refusals = new Refusals(testPorts({ network: clock }));
     for (let times = 1; times <= 5; times++) {
       refusals.refused(1, "state", code);
       await clock.advance(20_000);
@@ -39,6 +39,29 @@ describe("records that the broker refuses for now", () => {
     expect(refusals.refused(3, "state", code)).toBe(isGivenUp);
     refusals.taken(4, "state");
     expect(refusals.refused(5, "state", code)).toBe(false);
+  });
+
+  it("are told meanwhile: by topic in the warnings, and once an hour in the log", async () => {
+    const clock = fakeClock();
+    const ports = testPorts({ network: clock });
+    const refusals = new Refusals(ports);
+    expect(refusals.warnings()).toEqual([]);
+    for (let times = 0; times < 3; times++) for (const [seq, topic] of [[1, "a/rec/state"], [2, "a/rec/state"], [3, "a/rec/cycle"]] as const) refusals.refused(seq, topic, DENIED);
+    expect(refusals.warnings()).toEqual([
+      "The broker refuses records to a/rec/state: not authorised (0x87). 2 wait and are tried again.",
+      "The broker refuses records to a/rec/cycle: not authorised (0x87). One waits and is tried again.",
+    ]);
+    refusals.taken(1, "a/rec/state");
+    refusals.taken(2, "a/rec/state");
+    for (let at = 0; at < 4; at++) refusals.refused(10 + at, `b/rec/${at}`, FAULTY);
+    expect(refusals.warnings()).toEqual([expect.stringContaining("a/rec/cycle"), expect.stringContaining("b/rec/0: unspecified error (0x80)"), expect.stringContaining("b/rec/1"), "The broker refuses records to 2 more topics."]);
+    await clock.advance(3_600_000);
+    refusals.refused(1, "a/rec/state", DENIED);
+    expect(ports.lines.filter(({ fields }) => String(fields["topic"]).startsWith("a/")).map(({ level, fields }) => [level, fields])).toEqual([
+      ["warn", { topic: "a/rec/state", reason: "not authorised (0x87)" }],
+      ["warn", { topic: "a/rec/cycle", reason: "not authorised (0x87)" }],
+      ["warn", { topic: "a/rec/state", reason: "not authorised (0x87)", refusedSince: 6 }],
+    ]);
   });
 
   it("records of a denied type are sent once each, once the type is known to be denied, and hold up no other", async () => {
