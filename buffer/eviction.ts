@@ -2,23 +2,20 @@
  * One slice of giving up rows for want of room: which of a thousand go, whom they are lost to, and the loss records that
  * say so, in one transaction. buffer/room.ts decides when, and in what order.
  */
-import { unixMs, type UnixMs } from "../agent/contract/time.ts";
-import type { RecordType } from "../agent/contract/record.ts";
+import type { UnixMs } from "../agent/contract/time.ts";
 import type { Books } from "./books.ts";
 import type { Chain } from "./chain.ts";
 import { claimsOf, type Claim } from "./claims.ts";
 import type { Deliveries } from "./deliveries.ts";
-import type { Ledger } from "./ledger.ts";
-import type { Loss } from "./loss.ts";
-import { tellLoss, type Teller, type UntoldLoss } from "./losses.ts";
+import { lossesOf, NOTHING, type Leaving, type Lost } from "./loss-runs.ts";
+import { tellLoss, type Teller } from "./losses.ts";
 import { typeOfCode } from "./schema.ts";
 import type { Peeked, Space } from "./space.ts";
 import { EVERYONE, NO_CLASS, SUPERSEDED } from "./sweeps.ts";
 import { tellingsOf, type Telling } from "./tellings.ts";
-import { codesOf, LOSSES, typesOf, valueOfCode, VALUE_CLASSES } from "./value.ts";
+import { valueOfCode, type LOSSES } from "./value.ts";
 
 export const SLICE_ROWS = 1_000;
-const NEAR = 100 * SLICE_ROWS;
 
 /** What a sweep takes. `had`: rows nobody needs any more, whatever their value; `young`: also those a broker acknowledged lately. */
 export type Sweep =
@@ -75,7 +72,7 @@ export function sweepSlice(parts: Parts, sweep: Sweep, after: number, through: n
   const to = judged.at(-1)?.seq;
   if (to === undefined) return { to: null, isFull: false, removed: 0, lost: 0 };
   let going: ReadonlySet<number> = new Set(judged.filter(({ goes }) => goes).map(({ seq }) => seq));
-  let losses = chains.map((chain, index) => lossesOf(books, sweep, judged, { chain, index }));
+  let losses = chains.map((chain, index) => lostTo(books, sweep, judged, { chain, index }));
   // A loss record for each loss record given up would make no room.
   if (sweep.take === "loss" && going.size <= losses.reduce((sum, { told }) => sum + told.length, 0)) [going, losses] = [new Set(), chains.map(() => NOTHING)];
   carryOut(parts, sweep, { after, to, judged, going, losses });
@@ -98,60 +95,12 @@ function judge(sweep: Sweep, chains: readonly Chain[], rows: readonly Omit<Judge
     ({ ...row, goes: ofValue(row) && row.claims.every((claim, index) => claim === "undue" || claim === "covered" || (index === own && claim === "needed")) }));
 }
 
-interface Lost {
-  readonly rows: readonly Judged[];
-  readonly told: readonly UntoldLoss[];
-}
-const NOTHING: Lost = { rows: [], told: [] };
-
-/** Whom the slice costs what: runs of lost rows of one class without another row of it between, the first going on from the last one told. */
-function lossesOf({ ledger, standing, tables }: Books, sweep: Sweep, judged: readonly Judged[], { chain, index }: { readonly chain: Chain; readonly index: number }): Lost {
+/** Whom the slice costs what. */
+function lostTo(books: Books, sweep: Sweep, judged: readonly Judged[], { chain, index }: { readonly chain: Chain; readonly index: number }): Lost {
   if (sweep.take === "had" || (sweep.take === "alone" && sweep.chain !== chain)) return NOTHING;
-  const reason: Loss["reason"] = sweep.take === "alone" ? "destination_limit" : "buffer_full";
-  const last = standing.lastTold(chain.id, sweep.value);
-  const goesOn = last?.reason === reason && last.count > 0 && chain.doneTo <= last.to && !isKeptBetween(ledger, last.to, judged[0]?.seq ?? 0, sweep.value);
-  let run: UntoldLoss | null = goesOn ? last : null;
-  // Rows refused in between may be gone already: what told of them must not be told again.
-  const [after, until] = [run?.to ?? judged[0]?.seq ?? 0, judged.at(-1)?.seq ?? 0];
-  const others = [
-    ...standing.toldBetween(chain.id, after, until).filter(({ byType }) => namesAny(byType, typesOf(sweep.value))),
-    ...(sweep.value === LOSSES ? tables.deadBetween(chain.id, after + 1, until) : []), // Refused loss records are told by none.
-  ].map(({ from }) => from);
-  const [rows, told]: [Judged[], UntoldLoss[]] = [[], []];
-  let isGrown = false;
-  const close = (): void => {
-    if (run && isGrown) told.push(run);
-    run = null;
-    isGrown = false;
-  };
-  for (const row of judged) {
-    const claim = row.claims[index];
-    if (row.value !== sweep.value || claim === undefined || claim === "undue") continue;
-    if (claim !== "needed" || !(row.goes || sweep.take === "alone")) {
-      close();
-      continue;
-    }
-    const type = typeOfCode(row.type);
-    if (!type) continue;
-    const end = run?.to;
-    if (end !== undefined && others.some((from) => from > end && from < row.seq)) close();
-    run = grown(run ?? { reason, from: row.seq, to: row.seq, value: sweep.value, count: 0, byType: {}, start: unixMs(row.start), end: unixMs(row.start) }, row, type);
-    isGrown = true;
-    rows.push(row);
-  }
-  close();
-  return { rows, told };
+  const slice = judged.map((row): Leaving => ({ ...row, claim: row.claims[index] ?? "undue", goes: row.goes || sweep.take === "alone" }));
+  return lossesOf(books, chain, slice, { value: sweep.value, reason: sweep.take === "alone" ? "destination_limit" : "buffer_full" });
 }
-/** A row of the class stayed there, for some cursor had yet to pass it: the loss before it must not name it. Where that would take long to see, another loss begins too. */
-function isKeptBetween(ledger: Ledger, after: number, before: number, value: number): boolean {
-  const others = VALUE_CLASSES.map((_, index) => index + 1).filter((one) => one !== value);
-  return before - after > NEAR || ledger.next(after, before - 1, codesOf(others)) !== undefined;
-}
-/** Where types are unknown it names all. */
-const namesAny = (byType: UntoldLoss["byType"], types: readonly RecordType[]): boolean => types.some((type) => byType[type] !== undefined) || Object.keys(byType).length === 0;
-const grown = (run: UntoldLoss, { seq, start }: Peeked, type: RecordType): UntoldLoss => ({
-  ...run, to: seq, count: run.count + 1, byType: { ...run.byType, [type]: (run.byType[type] ?? 0) + 1 }, end: unixMs(Math.max(run.end, start)),
-});
 
 interface Plan {
   readonly after: number;
@@ -168,6 +117,9 @@ function noteDrops({ drops }: Books, chain: Chain | undefined, { rows, told }: L
   drops.note(chain.id, { cause, seqs: rows.map(({ seq }) => seq).filter((seq) => chain.replays.of(seq)?.released !== true), now });
 }
 
+/** Up to where no loss record is left that a later revision may yet supersede. */
+const untoldAfter = (judged: readonly Judged[], to: number): number => Math.min(to, ...judged.filter(({ telling }) => telling === "untold").map(({ seq }) => seq - 1));
+
 function carryOut({ books, space, chains, known, teller, deliveries }: Parts, sweep: Sweep, { after, to, judged, going, losses }: Plan): void {
   const isIdle = going.size === 0 && losses.every(({ rows }) => rows.length === 0);
   if (isIdle && (sweep.take === "had" || (sweep.take === "loss" && sweep.told))) return;
@@ -182,8 +134,8 @@ function carryOut({ books, space, chains, known, teller, deliveries }: Parts, sw
       if (going.size > 0) space.remove(after, to, judged, going);
       for (const chain of known) if (chain.isListed(after, to)) for (const seq of going) tables.dropDue(chain.id, seq);
       if (sweep.take === "value") sweeps.extend(EVERYONE, sweep.value, after + 1, to);
-      else if (sweep.take === "loss" && !sweep.told) sweeps.extend(EVERYONE, SUPERSEDED, after + 1, to);
       else if (going.size > 0) sweeps.extend(EVERYONE, NO_CLASS, after + 1, to);
+      if (sweep.take === "loss" && !sweep.told && after <= Math.max(sweeps.to(EVERYONE, SUPERSEDED), ledger.firstSeq - 1)) sweeps.extend(EVERYONE, SUPERSEDED, after + 1, untoldAfter(judged, to));
       if (sweep.take === "alone") sweeps.extend(sweep.chain.id, sweep.value, after + 1, to);
       for (const [index, { rows, told }] of losses.entries()) {
         const chain = chains[index];
