@@ -72,7 +72,7 @@ export async function runAgent<State>(parts: AgentParts<State>, signal: AbortSig
     endurance.watch(sources.signal),
     clockTrust.settled(sources.signal).then(() => receipts({
       agent: configuration.agent.id, timezone: configuration.agent.timezone, outbox, ports, destinations: configuration.destinations,
-      machines: machines.map(({ machine, book, context }) => ({ id: machine.id, context, book, endDay: () => { machine.endDay(); } })),
+      machines: machines.map(({ machine, book, context }) => ({ id: machine.id, context, book, completeThrough: () => machine.status().complete?.time ?? null, endDay: () => { machine.endDay(); } })),
     }, sources.signal), () => undefined), // Aborted: there is nothing to receipt.
     clockTrust.watch(sources.signal),
     serveControl({

@@ -158,6 +158,11 @@ export class DayBook {
     return { count: touching.length, ms: touching.reduce((sum, { from, to }) => sum + Math.min(to ?? end, end) - Math.max(from, start), 0) };
   }
 
+  /** One that began before `end` goes on, or may still be taken back. */
+  isGapOpen(end: UnixMs): boolean {
+    return this.#gaps.some(({ from, to }) => to === null && from < end);
+  }
+
   #stored(): Checkpoint {
     this.#isChanged = false;
     return { key: this.key, json: JSON.stringify({ days: this.#days, gaps: this.#gaps }) };

@@ -2,7 +2,8 @@
  * A receipt per machine and day (design.md §4, type `receipt`): what was read and made, and what became of it at each
  * destination, so that it adds up: due = delivered + waiting + what was dropped, per cause. The first is made shortly
  * after local midnight by the agent's clock; one more when everything of the day has arrived (where a bridge confirms:
- * is confirmed), at the latest after LATEST_MS. Receipts themselves are not counted, and say of themselves that they are
+ * is confirmed) and no gap of the day can change any more (its source may be away and still serve it), at the latest
+ * after LATEST_MS. Receipts themselves are not counted, and say of themselves that they are
  * late: the day they tell of was complete before.
  * Counts are kept by the machine's day book, drops by the buffer; what waits is counted from the buffer's own rows, in
  * slices, once or twice a day. Where a buffer file was lost, what was due from it and not saved counts as dropped.
@@ -22,6 +23,8 @@ export interface ReceiptMachine {
   /** JSON of its RecordContext. */
   readonly context: string;
   readonly book: DayBook;
+  /** Event time through which all of it is told; null: nothing yet. */
+  readonly completeThrough: () => UnixMs | null;
   /** Ends the day before, though the machine says nothing: stores its counts. */
   endDay(): void;
 }
@@ -63,11 +66,12 @@ export async function writeReceipts(parts: ReceiptParts, signal: AbortSignal): P
     if (now < span.end + DELAY_MS) continue;
     const of = machines.flatMap((machine) => machine.book.closed.filter(({ tally }) => tally.day === day).map((closed) => ({ machine, closed })));
     const range = rangeOf(outbox, of.map(({ closed }) => closed));
-    const isLast = now >= span.end + LATEST_MS || isSettled(outbox, range.to);
-    const due = of.filter(({ closed }) => closed.rev === 0 || isLast);
+    const isLate = now >= span.end + LATEST_MS;
+    const isArrived = isLate || isSettled(outbox, range.to);
+    const due = of.map(({ machine, closed }) => ({ machine, closed, isLast: isLate || (isArrived && isSeen(machine, span)) })).filter(({ closed, isLast }) => closed.rev === 0 || isLast);
     if (due.length === 0) continue;
     const found = await standings(parts, { day, ...range, isOverFiles: of.some(({ closed }) => closed.tally.before !== null) }, signal);
-    for (const { machine, closed } of due) await issue(parts, { machine, closed, span, found, isLast });
+    for (const { machine, closed, isLast } of due) await issue(parts, { machine, closed, span, found, isLast });
   }
 }
 
@@ -86,6 +90,12 @@ const spanOf = (timezone: string, day: number): Span => ({ start: wallInstant(ti
 function rangeOf(outbox: Outbox, days: readonly ClosedDay[]): Range {
   const ranges = days.flatMap(({ tally }) => tally.ranges.filter(({ epoch }) => epoch === outbox.epoch));
   return { from: Math.min(...ranges.map(({ from }) => from)), to: Math.max(0, ...ranges.map(({ to }) => to)) };
+}
+
+/** What was not seen of the day is known, and stays so: no gap of it is open, nor can one still be declared. */
+function isSeen({ book, completeThrough }: ReceiptMachine, { end }: Span): boolean {
+  const through = completeThrough();
+  return through !== null && through >= end && !book.isGapOpen(end);
 }
 
 /** Everything through `to` has arrived wherever it was due. */

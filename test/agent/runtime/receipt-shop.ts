@@ -3,6 +3,7 @@ import type { Outbox } from "../../../agent/contract/outbox.ts";
 import type { Body, NewRecord, RecordType } from "../../../agent/contract/record.ts";
 import { DayBook, dayIn } from "../../../agent/runtime/day-book.ts";
 import { writeReceipts, type ReceiptParts } from "../../../agent/runtime/receipts.ts";
+import type { UnixMs } from "../../../agent/contract/time.ts";
 import { systemClock } from "../../../agent/runtime/clock.ts";
 import { openOutbox, type OutboxOptions } from "../../../buffer/outbox.ts";
 import { CONTEXT, commitOf, record } from "../../buffer/records.ts";
@@ -19,6 +20,10 @@ export interface Shop {
   readonly clock: ReturnType<typeof fakeClock>;
   /** What a machine tells in one commit; numbers go on by themselves. */
   tells(machine: string, types: readonly RecordType[], readings?: number, pad?: string): Promise<void>;
+  /** A gap since `from`, as it is known now: open, void, or ended. */
+  gap(machine: string, from: number, as: "open" | "void" | number): Promise<void>;
+  /** Nothing is known of any machine after that, until null. */
+  seesThrough(at: UnixMs | null): void;
   /** Like a kill: what was not stored is forgotten, all else is read again. */
   restart(): Promise<void>;
   /** What is due by the clock; returns every receipt that is in the buffer, oldest first. */
@@ -30,6 +35,7 @@ export function shop(dataDir: string, machines: readonly string[], start: number
   const clock = fakeClock(start);
   const network = systemClock();
   let number = 0;
+  let seenThrough: UnixMs | null = null;
   const open = (): { outbox: Outbox; books: ReadonlyMap<string, DayBook> } => {
     const outbox = openOutbox(options({
       dataDir, destinations: [{ name: "bridge" }, { name: "archive", types: ["cycle"] }], dayOf: dayIn(TIMEZONE), log: memoryLog(),
@@ -58,6 +64,8 @@ export function shop(dataDir: string, machines: readonly string[], start: number
     get outbox() { return opened.outbox; },
     clock,
     tells: (machine, types, readings = 1, pad = "") => commit(machine, types.map((type) => record(++number, type, { status: "closed", kind: "gap", start: new Date(clock.now().unixMs).toISOString(), end: new Date(clock.now().unixMs + 60_000).toISOString(), pad })), readings),
+    gap: (machine, from, as) => commit(machine, [record(900_000 + (from % 1_000), "connection", { status: typeof as === "number" ? "closed" : as, kind: "gap", start: new Date(from).toISOString(), end: typeof as === "number" ? new Date(as).toISOString() : null })], 0),
+    seesThrough: (at) => void (seenThrough = at),
     async restart() {
       await opened.outbox.close();
       opened = open();
@@ -66,7 +74,7 @@ export function shop(dataDir: string, machines: readonly string[], start: number
       const { outbox, books } = opened;
       const parts: ReceiptParts = {
         agent: "cell-7", timezone: TIMEZONE, outbox, ports: testPorts({ clock, network }), destinations: DESTINATIONS,
-        machines: [...books].map(([id, book]) => ({ id, context: contextOf(id), book, endDay: () => void commit(id, [], 0) })),
+        machines: [...books].map(([id, book]) => ({ id, context: contextOf(id), book, completeThrough: () => seenThrough ?? clock.now().unixMs, endDay: () => void commit(id, [], 0) })),
       };
       // Days are ended by commits of the machines: what they close is told at the next look.
       for (let look = 0; look < 2; look++) {

@@ -6,6 +6,7 @@ import * as fc from "fast-check";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { auditRecords } from "../../../agent/audit/audit.ts";
 import type { RecordType } from "../../../agent/contract/record.ts";
+import { unixMs } from "../../../agent/contract/time.ts";
 import { temporaryDirectory } from "../../buffer/support.ts";
 import { findTool } from "../../support/needs.ts";
 import { startMosquitto, subscribe } from "../../support/broker.ts";
@@ -47,6 +48,34 @@ describe("a receipt", () => {
     });
     expect(other).toMatchObject({ machine: "VMC-4", made: { state: 1 }, samples: { read: 2 }, destinations: [{ name: "bridge", due: 1, delivered: 1, waiting: 0, dropped: {} }], gaps: { count: 0, ms: 0 } });
     expect([one, other].every((receipt) => receipt !== undefined && addsUp(receipt))).toBe(true);
+  });
+  it("is not the last while its machine is out of sight: the gap of a night that is served in the morning is not in it", async () => {
+    const own = opened(shop(temporaryDirectory(), ["VMC-3", "VMC-4"], MORNING));
+    await own.tells("VMC-3", ["state"]);
+    await own.tells("VMC-4", ["state"]);
+    await own.clock.advance(14 * HOUR);
+    await own.gap("VMC-3", MORNING + 14 * HOUR, "open");
+    settle(own, "bridge", all(own, "bridge"));
+    settle(own, "archive", all(own, "archive"));
+    await own.clock.advance(3 * HOUR);
+    expect((await own.receipts()).map(({ machine, rev, gaps }) => [machine, rev, gaps])).toEqual([["VMC-3", 1, { count: 1, ms: 2 * HOUR }], ["VMC-4", 1, { count: 0, ms: 0 }]]);
+    await own.clock.advance(6 * HOUR);
+    await own.gap("VMC-3", MORNING + 14 * HOUR, "void");
+    settle(own, "bridge", all(own, "bridge"));
+    expect((await own.receipts()).slice(2).map(({ machine, rev, gaps }) => [machine, rev, gaps])).toEqual([["VMC-3", 2, { count: 0, ms: 0 }]]);
+  });
+  it("is not the last while a gap of the day may still be declared", async () => {
+    const own = opened(shop(temporaryDirectory(), ["VMC-3"], MORNING));
+    await own.tells("VMC-3", ["state"]);
+    settle(own, "bridge", all(own, "bridge"));
+    const before = unixMs(MORNING + 16 * HOUR - 60_000);
+    own.seesThrough(before);
+    await own.clock.advance(16 * HOUR + 301_000);
+    expect((await own.receipts()).map(({ rev, gaps }) => [rev, gaps.count])).toEqual([[1, 0]]);
+    await own.gap("VMC-3", before, MORNING + 16 * HOUR + 400_000);
+    settle(own, "bridge", all(own, "bridge"));
+    own.seesThrough(null);
+    expect((await own.receipts()).slice(1).map(({ rev, gaps }) => [rev, gaps])).toEqual([[2, { count: 1, ms: 60_000 }]]);
   });
   it("is revised once, when everything has arrived", async () => {
     const own = opened(shop(temporaryDirectory(), ["VMC-3"], MORNING));
