@@ -69,14 +69,15 @@ describe("facts of mqtt.js, rows of the sheet", () => {
     const destination = destinationAt(broker.port);
     const outbox = await filled(30);
     const one = await destination.connect(forever, ignore);
-    const outcome = one.deliver(outbox.pending("bridge", 0, 30), forever);
+    const isRepeat = ({ seq }: { readonly seq: number }): boolean => outbox.sending("bridge", seq);
+    const outcome = one.deliver(outbox.pending("bridge", 0, 30), forever, isRepeat);
     await until(() => broker.published.length === 20);
     broker.hangUp();
     await outcome.catch(ignore);
     await sleep(1_200); // The library's own reconnect would come after a second.
     expect([broker.connections, broker.published.length]).toEqual([1, 20]);
     const two = await destination.connect(forever, ignore);
-    await two.deliver(outbox.pending("bridge", 0, 30), forever);
+    await two.deliver(outbox.pending("bridge", 0, 30), forever, isRepeat);
     const again = broker.published.slice(20).map(({ text }) => eventOf(text));
     expect(again.map(({ seq, replay }) => [seq, replay === true])).toEqual(Array.from({ length: 30 }, (_, n) => [n + 1, n < 20]));
     await two.close();
