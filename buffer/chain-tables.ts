@@ -114,7 +114,17 @@ function openDead(db: Connection) {
   const changed = (destination: number, { changes }: { readonly changes: number }): void => {
     if (changes > 0) counted.delete(destination);
   };
+  const deadCount = db.prepare<[number], number>("SELECT count(*) FROM dead WHERE destination = ?").pluck();
+  const purgeOldest = db.prepare<[number, number, number, number]>(
+    "DELETE FROM dead WHERE destination = ? AND to_seq <= ? AND from_seq IN (SELECT from_seq FROM dead WHERE destination = ? ORDER BY to_seq DESC LIMIT -1 OFFSET ?)");
   return {
+    deadCount: (destination: number): number => deadCount.get(destination) ?? 0,
+    /** Forgets all but the newest `kept`, of those up to `through`; returns how many. */
+    purgeOldest(destination: number, through: number, kept: number): number {
+      const done = purgeOldest.run(destination, through, destination, kept);
+      changed(destination, done);
+      return done.changes;
+    },
     deadLetters: (limit: number): readonly Dead[] => deadLetters.all(limit),
     deadFrom: (destination: number, from: number): Dead | undefined => deadFrom.get(destination, from),
     /** The range of dead letters a row lies in. */

@@ -3,6 +3,7 @@ import type { RecordType } from "../agent/contract/record.ts";
 import type { Books } from "./books.ts";
 import { ALL, type Chain } from "./chain.ts";
 import { coveredBy } from "./losses.ts";
+import { LOSSES } from "./value.ts";
 
 /**
  * undue: never meant for it. covered: given up for it before, a loss record says so. had: done with. young: only its broker
@@ -22,8 +23,8 @@ export function claimsOf({ tables, standing }: Books, chain: Chain, { after, to 
   const isDue = dueTest(chain, after, to, () => new Set(tables.dueBetween(chain.id, after, to)));
   const dead = tables.deadBetween(chain.id, after + 1, to);
   const told = standing.toldOver(chain.id, after + 1, to);
-  // Refused: also what a person has purged from the dead letters.
-  const [isToldRefused, isToldLost] = [coveredBy(told.filter(({ value }) => value === 0)), coveredBy(told.filter(({ value }) => value > 0))];
+  // Refused: also what a person has purged from the dead letters. A loss record that is there was not given up, though one may be told of the others around it.
+  const [isToldRefused, isToldLost] = [coveredBy(told.filter(({ value }) => value === 0)), coveredBy(told.filter(({ value }) => value > 0 && value !== LOSSES))];
   const confirmed = chain.confirmedThrough ?? 0;
   return (seq, type) => {
     if (!isDue(seq)) return "undue";

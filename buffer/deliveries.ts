@@ -3,27 +3,34 @@
  * A row that cannot be read is never handed out: it is noted as dead, counted, named by a loss record, and skipped.
  */
 import type { Outcome, StoredRecord } from "../agent/contract/outbox.ts";
+import type { Log } from "../agent/contract/ports.ts";
 import type { Books } from "./books.ts";
 import type { Chain } from "./chain.ts";
 import type { Due } from "./chain-tables.ts";
-import { tellLoss, type Teller } from "./losses.ts";
-import { refusedRanges, type Refusal } from "./refusals.ts";
+import type { Teller } from "./losses.ts";
+import { MOST_DEAD, noteRefused, refusedRanges, type Refusal } from "./refusals.ts";
 import { replayingRows } from "./requests.ts";
 
 /** Unreadable rows handled in one call of `pending`. */
 const DAMAGED_LIMIT = 1_000;
 const WORDS_LIMIT = 500;
 
+export interface Reports {
+  /** A row was found that cannot be read. */
+  readonly damaged: (seq: number, chain: Chain) => void;
+  readonly log: Log;
+}
+
 export class Deliveries {
   /** Not yet on the disk. */
   refusals: Refusal[] = [];
   /** Refused once, sent again by hand and taken; not yet on the disk. */
   regained: Pick<Refusal, "chain" | "seq">[] = [];
-  readonly #damaged: (seq: number, chain: Chain) => void;
+  readonly #reports: Reports;
+  readonly #purged = new Set<Chain>();
 
-  /** `damaged`: a row was found that cannot be read. */
-  constructor(damaged: (seq: number, chain: Chain) => void) {
-    this.#damaged = damaged;
+  constructor(reports: Reports) {
+    this.#reports = reports;
   }
 
   refusedOf(chain: Chain): ReadonlySet<number> {
@@ -83,16 +90,20 @@ export class Deliveries {
   }
 
   /** Puts refusals on the disk: dead letters, the loss records that name them, and their counts for receipts. Inside every transaction that saves cursors: a kill after it would find the refused rows passed, and named by nobody. */
-  write({ tables, drops }: Books, teller: Teller): void {
+  write(books: Books, teller: Teller): void {
+    const { drops } = books;
     const { now } = teller;
     for (const { chain, seq, lossReason, isAgain } of this.refusals) if (!isAgain) drops.note(chain.id, { cause: lossReason, seqs: [seq], now });
     for (const { chain, seq } of this.regained) drops.note(chain.id, { cause: "refused", seqs: [seq], now, by: -1 });
-    for (const { chain, reason, from, to, loss } of refusedRanges(this.refusals, now)) {
-      tables.putDead({ destination: chain.id, from, to, reason, at: now });
-      if (loss) tellLoss(teller, chain, loss);
-    }
+    for (const range of refusedRanges(this.refusals, now)) if (noteRefused(books, teller, range) > 0) this.#notePurge(range.chain);
   }
 
+  /** Once: it may go on for as long as the broker refuses. */
+  #notePurge(chain: Chain): void {
+    if (this.#purged.has(chain)) return;
+    this.#purged.add(chain);
+    this.#reports.log.warn({ destination: chain.name, kept: MOST_DEAD }, "more ranges of records were refused than are kept to be sent again: the oldest are forgotten, now and from now on; the loss records that name them stand");
+  }
   /** False when the row was not asked for again: what comes twice changes nothing. */
   #sentAgain(chain: Chain, seq: number): boolean {
     const range = chain.replays.of(seq);
@@ -107,7 +118,7 @@ export class Deliveries {
     else this.#unreadable(chain, due);
   }
   #unreadable(chain: Chain, due: Due): void {
-    this.#damaged(due.seq, chain);
+    this.#reports.damaged(due.seq, chain);
     this.#refuse(chain, due, { type: null, reason: "corrupt", lossReason: "buffer_corrupt" });
   }
   #refuse(chain: Chain, { seq, prev }: Due, why: Pick<Refusal, "type" | "reason" | "lossReason"> & Partial<Pick<Refusal, "isAgain">>): void {

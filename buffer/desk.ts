@@ -3,11 +3,11 @@ import { InvariantError } from "../agent/contract/errors.ts";
 import type { Answer, DeadLetter, DestinationBacklog, DroppedCount, LedgerRow, Outcome, StoredRecord } from "../agent/contract/outbox.ts";
 import type { Books } from "./books.ts";
 import type { Chain } from "./chain.ts";
-import { Deliveries } from "./deliveries.ts";
+import { Deliveries, type Reports } from "./deliveries.ts";
 import type { Teller } from "./losses.ts";
 import { confirmRows, deadLetters, oldestWaitingAt, purgeDead, releaseDead, replayCount, replayRows } from "./requests.ts";
 
-export interface DeskParts {
+export interface DeskParts extends Reports {
   /** Configured ones. */
   readonly destinations: readonly Chain[];
   /** Every one that the file knows. */
@@ -21,7 +21,6 @@ export interface DeskParts {
   readonly written: () => void;
   /** Something was promised that is not written yet: the next write wants a sync. */
   readonly promised: () => void;
-  readonly damaged: (seq: number, chain: Chain) => void;
 }
 
 export class Desk {
@@ -31,7 +30,7 @@ export class Desk {
 
   constructor(parts: DeskParts) {
     this.#parts = parts;
-    this.deliveries = new Deliveries(parts.damaged);
+    this.deliveries = new Deliveries(parts);
     this.#byName = new Map(parts.destinations.map((chain) => [chain.name, chain]));
   }
 

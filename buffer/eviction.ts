@@ -7,6 +7,7 @@ import type { Books } from "./books.ts";
 import type { Chain } from "./chain.ts";
 import { claimsOf, type Claim } from "./claims.ts";
 import type { Deliveries } from "./deliveries.ts";
+import { forgetGone } from "./forgetting.ts";
 import { lossesOf, NOTHING, type Leaving, type Lost } from "./loss-runs.ts";
 import { tellLoss, type Teller } from "./losses.ts";
 import { typeOfCode } from "./schema.ts";
@@ -132,6 +133,7 @@ function carryOut({ books, space, chains, known, teller, deliveries }: Parts, sw
       for (const [index, { rows, told }] of losses.entries()) noteDrops(books, chains[index], { rows, told }, teller.now);
       for (const [index, { rows }] of losses.entries()) for (const { seq } of rows) chains[index]?.giveUp(seq);
       if (going.size > 0) space.remove(after, to, judged, going);
+      if (going.size > 0) forgetGone(books, known, after, to);
       for (const chain of known) if (chain.isListed(after, to)) for (const seq of going) tables.dropDue(chain.id, seq);
       if (sweep.take === "value") sweeps.extend(EVERYONE, sweep.value, after + 1, to);
       else if (going.size > 0) sweeps.extend(EVERYONE, NO_CLASS, after + 1, to);

@@ -2,6 +2,8 @@
  * What of a slice that is being given up is lost to one destination, as losses: runs of rows of one value class without
  * another row of it between, so that a row is named by one record and counts are exact. The first run goes on from the
  * last one told, where nothing of the class lies between.
+ * Loss records themselves that are lost are named otherwise, or what names them would become ever more: by one record
+ * that also spans others that stay. It counts exactly too: one of those that goes later is counted in it then.
  */
 import type { RecordType } from "../agent/contract/record.ts";
 import { unixMs } from "../agent/contract/time.ts";
@@ -32,6 +34,7 @@ export const NOTHING: Lost = { rows: [], told: [] };
 
 /** `slice`: all that is there between its first and its last row, in order. */
 export function lossesOf(books: Books, chain: Chain, slice: readonly Leaving[], { value, reason }: { readonly value: number; readonly reason: Loss["reason"] }): Lost {
+  if (value === LOSSES) return lossRecordsOf(books, chain, slice.filter((row) => row.value === LOSSES && row.goes && row.claim === "needed"), reason);
   const first = slice[0]?.seq ?? 0;
   let last = lastOf(books, chain, { first, value, reason });
   const between = namedBetween(books, chain, { after: Math.min(first - 1, last?.to ?? Infinity), to: slice.at(-1)?.seq ?? 0, value });
@@ -53,11 +56,27 @@ export function lossesOf(books: Books, chain: Chain, slice: readonly Leaving[], 
     if (run && isApart(run, row.seq)) close();
     const goesOn: UntoldLoss | null = run ?? (last && !isApart(last, row.seq) ? last : null);
     if (run === null && goesOn !== null) last = null;
-    run = grown(goesOn ?? { reason, from: row.seq, to: row.seq, value, count: 0, byType: {}, start: unixMs(row.start), end: unixMs(row.start) }, row, type);
+    run = grown(goesOn ?? begun(row, value, reason), row, type);
     rows.push(row);
   }
   close();
   return { rows, told };
+}
+
+function lossRecordsOf({ standing }: Books, chain: Chain, rows: readonly Leaving[], reason: Loss["reason"]): Lost {
+  const to = rows.at(-1)?.seq ?? 0;
+  const known: UntoldLoss[] = [...standing.toldOfClass(chain.id, LOSSES, to)];
+  const others = standing.toldBetween(chain.id, Math.min(...known.map((loss) => loss.to), rows[0]?.seq ?? 0), to).filter((loss) => loss.value !== LOSSES && namesAny(loss, LOSSES));
+  const told = new Map<number, UntoldLoss>();
+  for (const row of rows) {
+    const last = known.findLast(({ from }) => from <= row.seq);
+    const isApart = last === undefined || last.reason !== reason || others.some(({ from }) => last.to < from && from < row.seq);
+    const run = grown(isApart ? begun(row, LOSSES, reason) : last, row, "loss");
+    if (isApart) known.splice(last === undefined ? 0 : known.indexOf(last) + 1, 0, run);
+    else known[known.indexOf(last)] = run;
+    told.set(run.from, run);
+  }
+  return { rows, told: [...told.values()] };
 }
 
 /** The last loss of the class, when rows from `first` on may be added to it. */
@@ -72,15 +91,13 @@ function isKeptBetween(ledger: Ledger, after: number, before: number, value: num
   return before - after > NEAR || ledger.next(after, before - 1, codesOf(others)) !== undefined;
 }
 /** First rows of what was told of the class already, though its rows may be gone: no loss may go on across it. */
-function namedBetween({ standing, tables }: Books, chain: Chain, { after, to, value }: { readonly after: number; readonly to: number; readonly value: number }): readonly number[] {
-  const types = typesOf(value);
-  // Where types are unknown a loss names all.
-  const told = standing.toldBetween(chain.id, after, to).filter(({ byType }) => types.some((type) => byType[type] !== undefined) || Object.keys(byType).length === 0);
-  // Refused loss records are told by none.
-  const refused = value === LOSSES ? tables.deadBetween(chain.id, after + 1, to) : [];
-  return [...told, ...refused].map(({ from }) => from);
+function namedBetween({ standing }: Books, chain: Chain, { after, to, value }: { readonly after: number; readonly to: number; readonly value: number }): readonly number[] {
+  return standing.toldBetween(chain.id, after, to).filter((loss) => namesAny(loss, value)).map(({ from }) => from);
 }
+/** Where types are unknown a loss names all. */
+const namesAny = ({ byType }: UntoldLoss, value: number): boolean => typesOf(value).some((type) => byType[type] !== undefined) || Object.keys(byType).length === 0;
 
+const begun = ({ seq, start }: Peeked, value: number, reason: Loss["reason"]): UntoldLoss => ({ reason, from: seq, to: seq, value, count: 0, byType: {}, start: unixMs(start), end: unixMs(start) });
 const grown = (run: UntoldLoss, { seq, start }: Peeked, type: RecordType): UntoldLoss => ({
-  ...run, to: seq, count: run.count + 1, byType: { ...run.byType, [type]: (run.byType[type] ?? 0) + 1 }, end: unixMs(Math.max(run.end, start)),
+  ...run, to: Math.max(run.to, seq), count: run.count + 1, byType: { ...run.byType, [type]: (run.byType[type] ?? 0) + 1 }, end: unixMs(Math.max(run.end, start)),
 });

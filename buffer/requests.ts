@@ -11,6 +11,7 @@ import type { Dead } from "./chain-tables.ts";
 import type { Deliveries } from "./deliveries.ts";
 import { coveredBy, tellLoss, type Teller, type UntoldLoss } from "./losses.ts";
 import { REPLAYS_AT_ONCE } from "./replays.ts";
+import { LOSSES } from "./value.ts";
 
 const no = (reason: string): Answer => ({ ok: false, reason });
 const otherEpoch = (epoch: string, own: string): Answer => no(`epoch ${epoch.slice(0, 40)} is not this buffer's: it is ${own}`);
@@ -55,7 +56,7 @@ export function replayingRows({ rows, tables, standing }: Books, chain: Chain, {
     let [position, read] = [Math.max(after, range.from - 1), 0];
     const wanted = limit - records.length;
     const found = [...rows.read(chain, position, range.to, wanted)];
-    const isTold = range.released ? () => false : coveredBy(standing.toldOver(chain.id, position + 1, found.at(-1)?.[0].seq ?? position));
+    const isTold = range.released ? () => false : coveredBy(standing.toldOver(chain.id, position + 1, found.at(-1)?.[0].seq ?? position).filter(({ value }) => value !== LOSSES));
     for (const [due, row] of found) {
       read++;
       if (due.seq > position + 1) chain.replays.take(position + 1, due.seq - 1);
@@ -129,7 +130,8 @@ function goneOf({ standing }: Books, chain: Chain, { dead, count, byType, first,
   if (!told || told.count === 0) return undefined;
   const left: Partial<Record<RecordType, number>> = {};
   for (const [type, lost] of Object.entries(told.byType) as [RecordType, number][]) if (lost > (byType[type] ?? 0)) left[type] = lost - (byType[type] ?? 0);
-  const [remaining, isBefore] = [Math.max(0, told.count - count), chain.dueThrough(firstPrev) - chain.dueThrough(dead.from - 1) === told.count - count];
+  // Refused loss records are in the range, and not in its count.
+  const [remaining, isBefore] = [Math.max(0, told.count - count + (byType.loss ?? 0)), chain.dueThrough(dead.to) - chain.dueThrough(firstPrev) === count];
   const isApart = remaining === 0 || isBefore || Object.keys(left).every((type) => byType[type as RecordType] === undefined);
   if (!isApart) return null;
   return { from: told.from, to: remaining > 0 && isBefore && first > dead.from ? firstPrev : told.to, value: told.value, reason: told.reason, count: remaining, byType: left, start: told.start, end: told.end };

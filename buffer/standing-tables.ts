@@ -114,8 +114,12 @@ function openLost(db: Connection) {
   const LOST = "destination, from_seq, to_seq, rev, value, reason, count, by_type, start, end, row, crc";
   const lost = db.prepare<[number, number], Summed<LostRow>>(`SELECT ${LOST} FROM lost WHERE destination = ? AND from_seq = ?`);
   const lostOfClass = db.prepare<[number, number], Summed<LostRow>>(`SELECT ${LOST} FROM lost WHERE destination = ? AND value = ? ORDER BY from_seq DESC LIMIT 1`);
+  const lostOfClassTo = db.prepare<[number, number, number], Summed<LostRow>>(`SELECT ${LOST} FROM lost WHERE destination = ? AND value = ? AND from_seq <= ? AND count > 0 ORDER BY from_seq`);
   const lostBetween = db.prepare<[number, number, number], Summed<LostRow>>(`SELECT ${LOST} FROM lost WHERE destination = ? AND from_seq > ? AND from_seq <= ? AND count > 0`);
   const lostOver = db.prepare<[number, number, number], Summed<LostRow>>(`SELECT ${LOST} FROM lost WHERE destination = ? AND from_seq <= ? AND to_seq >= ? AND count > 0`);
+  const begun = db.prepare<[number, number, number], { readonly from: number; readonly to: number; readonly row: number }>(
+    "SELECT from_seq AS \"from\", to_seq AS \"to\", row FROM lost WHERE destination = ? AND from_seq > ? AND from_seq <= ? ORDER BY from_seq");
+  const dropLost = db.prepare<[number, number]>("DELETE FROM lost WHERE destination = ? AND from_seq = ?");
   const putLost = db.prepare<[number, number, number, number, number, string, number, string, number, number, number, number]>(`INSERT OR REPLACE INTO lost (${LOST}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
   const forgetLost = db.prepare<[number, number]>("DELETE FROM lost WHERE to_seq < ? AND destination = ?");
   const told = (row: Summed<LostRow> | undefined): ToldLoss | undefined => {
@@ -129,10 +133,15 @@ function openLost(db: Connection) {
   return {
     told: (destination: number, from: number): ToldLoss | undefined => told(lost.get(destination, from)),
     lastTold: (destination: number, value: number): ToldLoss | undefined => told(lostOfClass.get(destination, value)),
+    /** All of a class that begin up to `to`, in order. */
+    toldOfClass: (destination: number, value: number, to: number): readonly ToldLoss[] => lostOfClassTo.all(destination, value, to).flatMap((row) => told(row) ?? []),
     /** Losses that reach into the range. */
     toldOver: (destination: number, from: number, to: number): readonly ToldLoss[] => lostOver.all(destination, to, from).flatMap((row) => told(row) ?? []),
     /** Losses that begin there. */
     toldBetween: (destination: number, after: number, to: number): readonly ToldLoss[] => lostBetween.all(destination, after, to).flatMap((row) => told(row) ?? []),
+    /** All that begin there, void ones too; in order. */
+    begun: (destination: number, after: number, to: number): readonly { readonly from: number; readonly to: number; readonly row: number }[] => begun.all(destination, after, to),
+    dropTold: (destination: number, from: number): void => void dropLost.run(destination, from),
     putTold(loss: ToldLoss): void {
       const row: LostRow = {
         destination: loss.destination, from_seq: loss.from, to_seq: loss.to, rev: loss.rev, value: loss.value, reason: loss.reason,

@@ -79,7 +79,7 @@ export class Store {
           this.#isUnsynced = true;
         },
         promised: () => { this.#isUnsynced = true; },
-        damaged: (seq, chain) => this.#noteDamage(seq, chain),
+        damaged: (seq, chain) => this.#noteDamage(seq, chain), log: options.log,
       });
       // What is asked first, and at every start: what cannot be read of it is met here, where the file can still be set aside.
       for (const chain of this.#configured) oldestWaitingAt(this.#books, chain, this.#syncedSeq);
