@@ -24,7 +24,7 @@ import { replacedLosses } from "./replaced-losses.ts";
 import { epochOf, NOTHING, salvage, type Salvaged, type Target } from "./salvage.ts";
 import { APPLICATION_ID, SCHEMA_VERSION } from "./schema.ts";
 import { faultOf, faulty } from "./store-error.ts";
-import { readTailMark, storedThrough } from "./tail-mark.ts";
+import { damagedEpoch, readTailMark, storedThrough } from "./tail-mark.ts";
 
 /** Left by a process that met damage while running: the next start believes it, however well the file looks. */
 const DAMAGED_MARK = "cellgate.db-damaged";
@@ -112,6 +112,8 @@ function inspect(path: string): { readonly damage: string | null; readonly wasLe
     for (const key of ledger.checkpointKeys()) ledger.checkpoint(key); // Read by every start: what cannot be must not be met there.
     const wasLeftOpen = ledger.meta("open") === "1";
     const found = wasLeftOpen && statSync(path).size <= LOOKED_THROUGH_BYTES ? lookThrough(db) : null;
+    const epoch = damagedEpoch(path, ledger.epoch);
+    if (epoch !== null) return { damage: `its epoch is ${ledger.epoch}, and was ${epoch}`, wasLeftOpen };
     return { damage: found ?? tailDamage(ledger, Math.max(storedThrough(path, ledger.epoch), reachedIn(openChainTables(db)))), wasLeftOpen };
   } catch (cause) {
     if (!isDamage(cause)) throw cause;

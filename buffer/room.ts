@@ -90,8 +90,8 @@ export class Room {
     const pages = space.pages();
     const [path, free] = [join(this.#options.dataDir, DATABASE_NAME), this.#mayTake()];
     const sizeOf = (name: string): number => statSync(name, { throwIfNoEntry: false })?.size ?? 0;
-    // The log must find its room too, and what is still to be carried into the file.
-    const spoken = Math.max(0, LOG_LIMIT_BYTES - sizeOf(`${path}-wal`)) + Math.max(0, pages * this.#pageBytes - sizeOf(path));
+    // The log must find its room too, on a small disk half of it, and what is still to be carried into the file.
+    const spoken = Math.max(0, Math.min(LOG_LIMIT_BYTES, (free ?? Infinity) / 2) - sizeOf(`${path}-wal`)) + Math.max(0, pages * this.#pageBytes - sizeOf(path));
     // A disk that others have filled is no reason to lose records while there is room for a few.
     const least = Math.min(LEAST_BYTES - pages * this.#pageBytes, ((this.#freeBytes ?? 0) - spoken) / 2);
     const grow = free === null ? null : Math.max(0, free - spoken, least);

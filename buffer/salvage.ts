@@ -12,7 +12,7 @@ import type { Connection } from "./connection.ts";
 import { Ledger, RECORD_COLUMNS, type PreparedRow, type ReadRow, type StoredRow } from "./ledger.ts";
 import { openStandingTables, type StandingTables, type ToldLoss } from "./standing-tables.ts";
 import { Sweeps } from "./sweeps.ts";
-import { readTailMark } from "./tail-mark.ts";
+import { damagedEpoch, readTailMark } from "./tail-mark.ts";
 
 /** The agent is to be back in service within 10 s. */
 const SALVAGE_MS = 6_000;
@@ -73,7 +73,8 @@ export const NOTHING: Salvaged = { epoch: null, rows: 0, checkpoints: 0, lost: [
 
 export function salvage(db: Connection, target: Target, options: SalvageOptions): Salvaged {
   const mark = readTailMark(options.path);
-  const epoch = epochOf(db) ?? mark?.epoch ?? null;
+  const found = epochOf(db) ?? mark?.epoch ?? null;
+  const epoch = found === null ? null : (damagedEpoch(options.path, found) ?? found);
   const cursors = readable(() => cursorsOf(db, options.destinations)) ?? null;
   const known = Math.max(options.through ?? 0, mark?.epoch === epoch ? (mark?.through ?? 0) : 0, ...(cursors ?? []).map(({ reached }) => reached));
   const ledger = readable(() => new Ledger(db, { epoch: epoch ?? "unknown", lastSeq: known }));

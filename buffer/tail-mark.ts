@@ -47,6 +47,15 @@ export function readTailMark(database: string): { readonly epoch: string; readon
   const [epoch, seq, crc] = text.slice(0, LENGTH).trim().split(" ");
   return epoch?.length === EPOCH && Number(crc) === crcOf(`${epoch} ${seq}`) ? { epoch, through: Number(seq) } : null;
 }
+/** Letters by which one epoch is another's with a damaged byte or two; of two random ones thirty differ. */
+const ALIKE = 2;
+/** The mark's epoch, where the file's is that one but for damage: only the mark has a checksum. Null: nothing to say against the file's. */
+export function damagedEpoch(database: string, found: string): string | null {
+  const mark = readTailMark(database)?.epoch;
+  if (mark === undefined || mark === found) return null;
+  const differing = mark.split("").filter((letter, index) => letter !== found[index]).length + Math.max(0, found.length - mark.length);
+  return differing <= ALIKE ? mark : null;
+}
 /** Rows of the file with this epoch were stored through at least this number; 0 where nothing is known. */
 export function storedThrough(database: string, epoch: string): number {
   const mark = readTailMark(database);

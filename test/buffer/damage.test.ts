@@ -194,6 +194,15 @@ describe("found at start", () => {
     overwrite(file(dataDir), at - (at % PAGE), garbage(PAGE));
     expect(open({ dataDir }).epoch).not.toBe(first.epoch);
   });
+  it("a flipped bit in the epoch: the loss records name the one that was", async () => {
+    const { dataDir, epoch } = await filled();
+    const db = new Database(file(dataDir));
+    db.prepare("UPDATE meta SET value = ? WHERE key = 'epoch'").run(`${epoch.startsWith("a") ? "b" : "a"}${epoch.slice(1)}`);
+    db.close();
+    const account = await drained(open({ dataDir }), dataDir);
+    expectAccounted(account, epoch);
+    expect(account.came).toHaveLength(ROWS - SETTLED);
+  });
   it("the record of a refusal, gone before anybody had it: it is told again, above every revision that may have been", async () => {
     const { dataDir, epoch } = await filled();
     const first = open({ dataDir });

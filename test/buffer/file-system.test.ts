@@ -142,8 +142,10 @@ describe("files that vanish under a working buffer", () => {
     expect(again.epoch).not.toBe(outbox.epoch);
     expect(again.checkpoint("A")).toBe("115");
     expect(idsOf(again)).toEqual(expected(75, 41));
-    expect(losses(again)).toMatchObject([{ reason: "buffer_corrupt", lostEpoch: outbox.epoch, fromSeq: 111, toSeq: null, count: 0 }]);
-    expect(await again.commit(commitOf([record(1_000)]))).toBe(77);
+    expect(losses(again)).toMatchObject([
+      { reason: "buffer_corrupt", lostEpoch: outbox.epoch, fromSeq: 41, toSeq: 110, count: 0 }, { reason: "buffer_corrupt", lostEpoch: outbox.epoch, fromSeq: 111, toSeq: null, count: 0 },
+    ]);
+    expect(await again.commit(commitOf([record(1_000)]))).toBe(78);
     return again;
   }
 
