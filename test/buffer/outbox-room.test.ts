@@ -207,9 +207,10 @@ describe("a file system that is full", () => {
     rmSync(filler);
     await tidied();
     expect(statSync(ballast).size).toBe(8 * 1_024 * KIB);
+    const atTheEnd = losses(outbox); // What was being given up went on to its end.
     await outbox.close();
     const again = open({ dataDir: root, budgetBytes: 16 * 1_024 * KIB });
-    expect(again.status().destinations[0]).toMatchObject({ lost: told.reduce((sum, { count }) => sum + count, 0) });
+    expect(again.status().destinations[0]).toMatchObject({ lost: atTheEnd.reduce((sum, { count }) => sum + count, 0) });
     await again.close();
     expect(readdirSync(root)).not.toContain("quarantine");
   });
