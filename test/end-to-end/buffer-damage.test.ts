@@ -101,7 +101,7 @@ describe("the buffer of a running agent", () => {
     // What was still to come, if anything was, and the end of the old numbers: no row is lost.
     const losses = [...arrived.records.values()].filter(({ type }) => type === "io.cellgate.loss.v1");
     expect([1, 2]).toContain(losses.length);
-    for (const { data } of losses) expect(data).toMatchObject({ reason: "buffer_corrupt", count: 0 });
+    for (const { data } of losses) expect(JSON.parse(data)).toMatchObject({ reason: "buffer_corrupt", count: 0 });
   });
 
   it("damaged where nobody reads, after a kill: the look through finds it, and nothing is missing at the end", { timeout: 60_000 }, async () => {
