@@ -3,6 +3,7 @@ import { openConnection, type Connection } from "./connection.ts";
 import { openChainTables, type ChainTables } from "./chain-tables.ts";
 import type { UnixMs } from "../agent/contract/time.ts";
 import { openDrops, utcDay, type Drops } from "./drops.ts";
+import { openGaps, type Gaps } from "./gaps.ts";
 import { Ledger } from "./ledger.ts";
 import { LogSync } from "./log-sync.ts";
 import { Rows } from "./rows.ts";
@@ -16,6 +17,7 @@ export interface Books {
   readonly tables: ChainTables;
   readonly standing: StandingTables;
   readonly sweeps: Sweeps;
+  readonly gaps: Gaps;
   readonly rows: Rows;
   readonly drops: Drops;
 }
@@ -50,6 +52,6 @@ function openBooks(db: Connection, dayOf: (at: UnixMs) => string = utcDay): Book
     ledger.setMeta("layout", String(LAYOUT));
   });
   const [tables, standing] = [openChainTables(db), openStandingTables(db)];
-  const sweeps = new Sweeps(ledger, standing);
-  return { ledger, tables, standing, sweeps, rows: new Rows(ledger, tables, sweeps), drops: openDrops(db, dayOf) };
+  const [sweeps, gaps] = [new Sweeps(ledger, standing), openGaps(db)];
+  return { ledger, tables, standing, sweeps, gaps, rows: new Rows(ledger, tables, { sweeps, gaps }), drops: openDrops(db, dayOf) };
 }

@@ -118,6 +118,15 @@ function noteDrops({ drops }: Books, chain: Chain | undefined, { rows, told }: L
   drops.note(chain.id, { cause, seqs: rows.map(({ seq }) => seq).filter((seq) => chain.replays.of(seq)?.released !== true), now });
 }
 
+/** Where nothing of a slice is left for one destination. */
+function noteGaps({ rows, gaps }: Books, chain: Chain, judged: readonly Judged[], { after, to }: Pick<Plan, "after" | "to">): void {
+  gaps.forget(chain.id, chain.through);
+  const kept = judged.filter(({ seq, value }) => !rows.isGivenUp(chain, seq, value)).map(({ seq }) => seq);
+  for (const [index, end] of [...kept, to + 1].entries()) {
+    const from = (kept[index - 1] ?? after) + 1;
+    if (end > from) gaps.note(chain.id, from, end - 1);
+  }
+}
 /** Up to where no loss record is left that a later revision may yet supersede. */
 const untoldAfter = (judged: readonly Judged[], to: number): number => Math.min(to, ...judged.filter(({ telling }) => telling === "untold").map(({ seq }) => seq - 1));
 
@@ -133,18 +142,21 @@ function carryOut({ books, space, chains, known, teller, deliveries }: Parts, sw
       for (const [index, { rows, told }] of losses.entries()) noteDrops(books, chains[index], { rows, told }, teller.now);
       for (const [index, { rows }] of losses.entries()) for (const { seq } of rows) chains[index]?.giveUp(seq);
       if (going.size > 0) space.remove(after, to, judged, going);
-      if (going.size > 0) forgetGone(books, known, after, to);
       for (const chain of known) if (chain.isListed(after, to)) for (const seq of going) tables.dropDue(chain.id, seq);
       if (sweep.take === "value") sweeps.extend(EVERYONE, sweep.value, after + 1, to);
       else if (going.size > 0) sweeps.extend(EVERYONE, NO_CLASS, after + 1, to);
       if (sweep.take === "loss" && !sweep.told && after <= Math.max(sweeps.to(EVERYONE, SUPERSEDED), ledger.firstSeq - 1)) sweeps.extend(EVERYONE, SUPERSEDED, after + 1, untoldAfter(judged, to));
-      if (sweep.take === "alone") sweeps.extend(sweep.chain.id, sweep.value, after + 1, to);
+      if (sweep.take === "alone") {
+        sweeps.extend(sweep.chain.id, sweep.value, after + 1, to);
+        noteGaps(books, sweep.chain, judged, { after, to });
+      }
       for (const [index, { rows, told }] of losses.entries()) {
         const chain = chains[index];
         if (!chain) continue;
         if (sweep.take === "alone" && chain.isListed(after, to)) for (const { seq } of rows) tables.dropDue(chain.id, seq);
         for (const loss of told) tellLoss(teller, chain, loss);
       }
+      if (going.size > 0) forgetGone(books, known, after, to);
       for (const chain of chains) if (chain.isDirty) chain.save();
     });
   } catch (cause) {

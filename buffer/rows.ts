@@ -4,6 +4,7 @@
  */
 import { ALL, placeIn, ROW_BYTES, type Chain, type KeptRows, type Segment } from "./chain.ts";
 import type { ChainTables, Due } from "./chain-tables.ts";
+import type { Gaps } from "./gaps.ts";
 import type { Ledger, ReadRow } from "./ledger.ts";
 import type { Sweeps } from "./sweeps.ts";
 import { TYPE_CODES } from "./schema.ts";
@@ -19,11 +20,13 @@ export class Rows implements KeptRows {
   readonly #ledger: Ledger;
   readonly #tables: ChainTables;
   readonly #sweeps: Sweeps;
+  readonly #gaps: Gaps;
 
-  constructor(ledger: Ledger, tables: ChainTables, sweeps: Sweeps) {
+  constructor(ledger: Ledger, tables: ChainTables, { sweeps, gaps }: { readonly sweeps: Sweeps; readonly gaps: Gaps }) {
     this.#ledger = ledger;
     this.#tables = tables;
     this.#sweeps = sweeps;
+    this.#gaps = gaps;
   }
 
   /** Rows due after `after` up to `through`, oldest first; one that should be there and is not comes back damaged. */
@@ -38,8 +41,7 @@ export class Rows implements KeptRows {
         }
       } else for (const stretch of this.#stretches(chain, { route, to }, after)) {
         if (left <= 0) return;
-        const rows = stretch.except === NOTHING ? this.#ledger.read(stretch.after, stretch.to, left) : this.#ledger.readExcept(stretch.after, stretch.to, left, stretch.except);
-        for (const row of rows) {
+        for (const row of this.#readIn(chain, stretch, left)) {
           left--;
           yield [placeIn(route, row.seq), row];
         }
@@ -53,8 +55,10 @@ export class Rows implements KeptRows {
         const due = this.#tables.nextDue(chain.id, Math.max(after, route.since - 1));
         if (due && due.seq <= to) return due;
       } else for (const stretch of this.#stretches(chain, { route, to }, after)) {
-        const seq = this.#ledger.next(stretch.after, stretch.to, stretch.except);
-        if (seq !== undefined) return placeIn(route, seq);
+        for (const part of this.#partsOf(chain, stretch)) {
+          const seq = this.#ledger.next(part.after, part.to, stretch.except);
+          if (seq !== undefined) return placeIn(route, seq);
+        }
       }
     }
     return null;
@@ -75,6 +79,19 @@ export class Rows implements KeptRows {
     return this.#sweeps.of(chain.id).some((span) => span.value === value && span.from <= seq && seq <= span.to);
   }
 
+  *#readIn(chain: Chain, stretch: Stretch, limit: number): Generator<ReadRow> {
+    let left = limit;
+    for (const { after, to } of this.#partsOf(chain, stretch)) {
+      if (left <= 0) return;
+      for (const row of stretch.except === NOTHING ? this.#ledger.read(after, to, left) : this.#ledger.readExcept(after, to, left, stretch.except)) {
+        left--;
+        yield row;
+      }
+    }
+  }
+  #partsOf(chain: Chain, stretch: Stretch): Iterable<Pick<Stretch, "after" | "to">> {
+    return stretch.except === NOTHING ? [stretch] : this.#gaps.outside(chain.id, stretch.after, stretch.to);
+  }
   #stretches(chain: Chain, { route, to }: Segment, after: number): readonly Stretch[] {
     const from = Math.max(after, route.since - 1);
     const spans = this.#sweeps.of(chain.id);

@@ -136,6 +136,13 @@ CREATE TABLE IF NOT EXISTS swept (  -- where rows of a value class were given up
   crc INTEGER NOT NULL,
   PRIMARY KEY (destination, value)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS gap (  -- long stretches of which nothing is left that a destination wants, though rows for others are there
+  destination INTEGER NOT NULL,
+  from_seq INTEGER NOT NULL,
+  to_seq INTEGER NOT NULL,      -- inclusive
+  crc INTEGER NOT NULL,
+  PRIMARY KEY (destination, from_seq)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS dropped (  -- rows a destination never got, for receipts
   destination INTEGER NOT NULL,
   day TEXT NOT NULL,            -- the site's, on which they were learned: YYYY-MM-DD

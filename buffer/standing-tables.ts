@@ -38,6 +38,8 @@ export interface ToldLoss {
   /** Number of its last record. */
   readonly row: number;
 }
+/** A loss as far as it matters for others that may go on across it. */
+export type Begun = Pick<ToldLoss, "from" | "to" | "row" | "count"> & { readonly types: string };
 export interface Swept {
   readonly destination: number;
   readonly value: number;
@@ -117,8 +119,8 @@ function openLost(db: Connection) {
   const lostOfClassTo = db.prepare<[number, number, number], Summed<LostRow>>(`SELECT ${LOST} FROM lost WHERE destination = ? AND value = ? AND from_seq <= ? AND count > 0 ORDER BY from_seq`);
   const lostBetween = db.prepare<[number, number, number], Summed<LostRow>>(`SELECT ${LOST} FROM lost WHERE destination = ? AND from_seq > ? AND from_seq <= ? AND count > 0`);
   const lostOver = db.prepare<[number, number, number], Summed<LostRow>>(`SELECT ${LOST} FROM lost WHERE destination = ? AND from_seq <= ? AND to_seq >= ? AND count > 0`);
-  const begun = db.prepare<[number, number, number], { readonly from: number; readonly to: number; readonly row: number }>(
-    "SELECT from_seq AS \"from\", to_seq AS \"to\", row FROM lost WHERE destination = ? AND from_seq > ? AND from_seq <= ? ORDER BY from_seq");
+  const begun = db.prepare<[number, number, number], Omit<Begun, "types"> & { readonly by_type: string }>(
+    "SELECT from_seq AS \"from\", to_seq AS \"to\", row, count, by_type FROM lost WHERE destination = ? AND from_seq > ? AND from_seq <= ? ORDER BY from_seq");
   const dropLost = db.prepare<[number, number]>("DELETE FROM lost WHERE destination = ? AND from_seq = ?");
   const putLost = db.prepare<[number, number, number, number, number, string, number, string, number, number, number, number]>(`INSERT OR REPLACE INTO lost (${LOST}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
   const forgetLost = db.prepare<[number, number]>("DELETE FROM lost WHERE to_seq < ? AND destination = ?");
@@ -140,7 +142,8 @@ function openLost(db: Connection) {
     /** Losses that begin there. */
     toldBetween: (destination: number, after: number, to: number): readonly ToldLoss[] => lostBetween.all(destination, after, to).flatMap((row) => told(row) ?? []),
     /** All that begin there, void ones too; in order. */
-    begun: (destination: number, after: number, to: number): readonly { readonly from: number; readonly to: number; readonly row: number }[] => begun.all(destination, after, to),
+    begun: (destination: number, after: number, to: number): readonly Begun[] =>
+      begun.all(destination, after, to).map(({ by_type: byType, ...loss }) => ({ ...loss, types: Object.keys(JSON.parse(byType) as object).sort().join() })),
     dropTold: (destination: number, from: number): void => void dropLost.run(destination, from),
     putTold(loss: ToldLoss): void {
       const row: LostRow = {

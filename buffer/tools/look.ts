@@ -7,6 +7,7 @@ import { Chain } from "../chain.ts";
 import { openChainTables } from "../chain-tables.ts";
 import type { Connection } from "../connection.ts";
 import { openDrops, utcDay } from "../drops.ts";
+import { openGaps } from "../gaps.ts";
 import { Ledger } from "../ledger.ts";
 import { Rows } from "../rows.ts";
 import { openStandingTables } from "../standing-tables.ts";
@@ -35,9 +36,9 @@ function openLook(db: Connection): Look {
   if (db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'standing'").get() === undefined)
     throw new StoreError("newer-version", `the buffer ${db.name} was last used by an older agent: start this one once, it brings the file up to date`);
   const [tables, standing] = [openChainTables(db), openStandingTables(db)];
-  const sweeps = new Sweeps(ledger, standing);
+  const [sweeps, gaps] = [new Sweeps(ledger, standing), openGaps(db)];
   const chains = tables.cursors().map((row) => new Chain(tables, standing, row, ledger.lastSeq));
-  return { ledger, tables, standing, sweeps, rows: new Rows(ledger, tables, sweeps), drops: openDrops(db, utcDay), chains };
+  return { ledger, tables, standing, sweeps, gaps, rows: new Rows(ledger, tables, { sweeps, gaps }), drops: openDrops(db, utcDay), chains };
 }
 
 /** Rows after `after`, unreadable ones among them. What the agent changed since the books were opened is no damage: then they are opened anew. */
