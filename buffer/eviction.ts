@@ -10,20 +10,24 @@ import type { Deliveries } from "./deliveries.ts";
 import { forgetGone } from "./forgetting.ts";
 import { lossesOf, NOTHING, type Leaving, type Lost } from "./loss-runs.ts";
 import { tellLoss, type Teller } from "./losses.ts";
-import { typeOfCode } from "./schema.ts";
+import { TYPE_CODES, typeOfCode } from "./schema.ts";
 import type { Peeked, Space } from "./space.ts";
 import { EVERYONE, NO_CLASS, SUPERSEDED } from "./sweeps.ts";
 import { tellingsOf, type Telling } from "./tellings.ts";
 import { valueOfCode, type LOSSES } from "./value.ts";
 
 export const SLICE_ROWS = 1_000;
+/** Numbers over which superseded loss records are looked for: they lie among many other rows. */
+const WIDE = 20_000;
+/** Superseded loss records given up for each that tells of them. */
+const WORTH = 4;
 
 /** What a sweep takes. `had`: rows nobody needs any more, whatever their value; `young`: also those a broker acknowledged lately. */
 export type Sweep =
   | { readonly take: "had"; readonly young: boolean }
   | { readonly take: "value"; readonly value: number }
-  /** Loss records of which a later revision is kept; `told`: also those that whom they concern was told, confirmed or not. */
-  | { readonly take: "loss"; readonly value: typeof LOSSES; readonly told: boolean }
+  /** Loss records of which a later revision is kept; `told`: also those that whom they concern was told, confirmed or not. `on`: on account of this destination's own limit. */
+  | { readonly take: "loss"; readonly value: typeof LOSSES; readonly told: boolean; readonly on?: Chain }
   /** At most `most` of them. */
   | { readonly take: "alone"; readonly value: number; readonly chain: Chain; readonly most: number };
 
@@ -61,24 +65,35 @@ interface Judged extends Peeked {
 /** Rows after `after` up to `through`, at most a slice. Throws; then nothing of it was done. */
 export function sweepSlice(parts: Parts, sweep: Sweep, after: number, through: number): Swept {
   const { books, space, chains } = parts;
-  const peeked = space.peek(after, through, SLICE_ROWS);
-  const end = peeked.at(-1)?.seq;
-  if (end === undefined) return { to: null, isFull: false, removed: 0, lost: 0 };
-  const claims = chains.map((chain) => claimsOf(books, chain, { after, to: end }, { healed: parts.healed(chain), refused: parts.deliveries.refusedOf(chain) }));
+  const looked = lookAt(space, sweep, after, through);
+  if (looked === null) return { to: null, isFull: false, removed: 0, lost: 0 };
+  const claims = chains.map((chain) => claimsOf(books, chain, { after, to: looked.to }, { healed: parts.healed(chain), refused: parts.deliveries.refusedOf(chain) }));
   const tellings = sweep.take === "loss" ? tellingsOf(books, chains) : null;
-  const judged = judge(sweep, chains, peeked.map((row) => {
+  const judged = judge(sweep, chains, looked.rows.map((row) => {
     const type = typeOfCode(row.type);
     return { ...row, value: valueOfCode(row.type), claims: claims.map((claim) => claim(row.seq, type)), telling: tellings && type === "loss" ? tellings(row.seq) : null };
   }));
-  const to = judged.at(-1)?.seq;
+  const to = judged.length < looked.rows.length ? judged.at(-1)?.seq : looked.to;
   if (to === undefined) return { to: null, isFull: false, removed: 0, lost: 0 };
   let going: ReadonlySet<number> = new Set(judged.filter(({ goes }) => goes).map(({ seq }) => seq));
   let losses = chains.map((chain, index) => lostTo(books, sweep, judged, { chain, index }));
-  // A loss record for each loss record given up would make no room.
-  if (sweep.take === "loss" && going.size <= losses.reduce((sum, { told }) => sum + told.length, 0)) [going, losses] = [new Set(), chains.map(() => NOTHING)];
+  // A loss record for each loss record given up would make no room. What is superseded can wait until it is worth its while.
+  if (sweep.take === "loss" && going.size <= losses.reduce((sum, { told }) => sum + told.length, 0) * (sweep.told ? 1 : WORTH)) [going, losses] = [new Set(), chains.map(() => NOTHING)];
   carryOut(parts, sweep, { after, to, judged, going, losses });
-  return { to, isFull: peeked.length === SLICE_ROWS || judged.length < peeked.length, removed: going.size, lost: losses.reduce((sum, { rows }) => sum + rows.length, 0) };
+  return { to, isFull: looked.isFull || judged.length < looked.rows.length, removed: going.size, lost: losses.reduce((sum, { rows }) => sum + rows.length, 0) };
 }
+
+/** Null: there is nothing. Of superseded loss records only loss records are looked at. */
+function lookAt(space: Space, sweep: Sweep, after: number, through: number): { readonly rows: readonly Peeked[]; readonly to: number; readonly isFull: boolean } | null {
+  const isWide = isOfSuperseded(sweep);
+  const rows = space.peek(after, through, isWide ? 1 : SLICE_ROWS);
+  const [first, last] = [rows[0], rows.at(-1)];
+  if (!first || !last) return null;
+  if (!isWide) return { rows, to: last.seq, isFull: rows.length === SLICE_ROWS };
+  const to = Math.min(through, first.seq + WIDE - 1);
+  return { rows: space.peekType(after, to, TYPE_CODES.loss), to, isFull: to < through };
+}
+const isOfSuperseded = (sweep: Sweep): boolean => sweep.take === "loss" && !sweep.told;
 
 function judge(sweep: Sweep, chains: readonly Chain[], rows: readonly Omit<Judged, "goes">[]): readonly Judged[] {
   if (sweep.take === "had") {
@@ -100,7 +115,7 @@ function judge(sweep: Sweep, chains: readonly Chain[], rows: readonly Omit<Judge
 function lostTo(books: Books, sweep: Sweep, judged: readonly Judged[], { chain, index }: { readonly chain: Chain; readonly index: number }): Lost {
   if (sweep.take === "had" || (sweep.take === "alone" && sweep.chain !== chain)) return NOTHING;
   const slice = judged.map((row): Leaving => ({ ...row, claim: row.claims[index] ?? "undue", goes: row.goes || sweep.take === "alone" }));
-  return lossesOf(books, chain, slice, { value: sweep.value, reason: sweep.take === "alone" ? "destination_limit" : "buffer_full" });
+  return lossesOf(books, chain, slice, { value: sweep.value, reason: sweep.take === "alone" || (sweep.take === "loss" && sweep.on === chain) ? "destination_limit" : "buffer_full" });
 }
 
 interface Plan {
@@ -119,21 +134,27 @@ function noteDrops({ drops }: Books, chain: Chain | undefined, { rows, told }: L
 }
 
 /** Where nothing of a slice is left for one destination. */
-function noteGaps({ rows, gaps }: Books, chain: Chain, judged: readonly Judged[], { after, to }: Pick<Plan, "after" | "to">): void {
+function noteGaps({ rows, gaps }: Books, chain: Chain, sweep: Sweep, { after, to, judged, going }: Omit<Plan, "losses">): void {
   gaps.forget(chain.id, chain.through);
-  const kept = judged.filter(({ seq, value }) => !rows.isGivenUp(chain, seq, value)).map(({ seq }) => seq);
+  if (isOfSuperseded(sweep)) { // What else is there was not looked at.
+    for (const seq of going) gaps.note(chain.id, seq, seq);
+    return;
+  }
+  const kept = judged.filter(({ seq, value }) => !going.has(seq) && !rows.isGivenUp(chain, seq, value)).map(({ seq }) => seq);
   for (const [index, end] of [...kept, to + 1].entries()) {
     const from = (kept[index - 1] ?? after) + 1;
     if (end > from) gaps.note(chain.id, from, end - 1);
   }
 }
-/** Up to where no loss record is left that a later revision may yet supersede. */
-const untoldAfter = (judged: readonly Judged[], to: number): number => Math.min(to, ...judged.filter(({ telling }) => telling === "untold").map(({ seq }) => seq - 1));
+/** Up to where no loss record is left that is superseded, or may yet be. */
+const supersededTo = (judged: readonly Judged[], going: ReadonlySet<number>, to: number): number =>
+  Math.min(to, ...judged.filter(({ seq, telling }) => telling !== null && telling !== "told" && !going.has(seq)).map(({ seq }) => seq - 1));
 
 function carryOut({ books, space, chains, known, teller, deliveries }: Parts, sweep: Sweep, { after, to, judged, going, losses }: Plan): void {
   const isIdle = going.size === 0 && losses.every(({ rows }) => rows.length === 0);
-  if (isIdle && (sweep.take === "had" || (sweep.take === "loss" && sweep.told))) return;
-  const { ledger, tables, sweeps } = books;
+  const { ledger, tables, sweeps, gaps } = books;
+  const mark = isOfSuperseded(sweep) && after <= Math.max(sweeps.to(EVERYONE, SUPERSEDED), ledger.firstSeq - 1) ? supersededTo(judged, going, to) : 0;
+  if (isIdle && (sweep.take === "had" || (sweep.take === "loss" && mark <= after))) return;
   const restore = chains.map((chain) => chain.mark());
   try {
     ledger.transaction(() => {
@@ -141,15 +162,14 @@ function carryOut({ books, space, chains, known, teller, deliveries }: Parts, sw
       ledger.setMeta("last", String(ledger.lastSeq)); // An emptied table must not start its numbers again.
       for (const [index, { rows, told }] of losses.entries()) noteDrops(books, chains[index], { rows, told }, teller.now);
       for (const [index, { rows }] of losses.entries()) for (const { seq } of rows) chains[index]?.giveUp(seq);
-      if (going.size > 0) space.remove(after, to, judged, going);
+      if (isOfSuperseded(sweep)) space.removeEach(going);
+      else if (going.size > 0) space.remove(after, to, judged, going);
       for (const chain of known) if (chain.isListed(after, to)) for (const seq of going) tables.dropDue(chain.id, seq);
       if (sweep.take === "value") sweeps.extend(EVERYONE, sweep.value, after + 1, to);
       else if (going.size > 0) sweeps.extend(EVERYONE, NO_CLASS, after + 1, to);
-      if (sweep.take === "loss" && !sweep.told && after <= Math.max(sweeps.to(EVERYONE, SUPERSEDED), ledger.firstSeq - 1)) sweeps.extend(EVERYONE, SUPERSEDED, after + 1, untoldAfter(judged, to));
-      if (sweep.take === "alone") {
-        sweeps.extend(sweep.chain.id, sweep.value, after + 1, to);
-        noteGaps(books, sweep.chain, judged, { after, to });
-      }
+      if (mark > after) sweeps.extend(EVERYONE, SUPERSEDED, after + 1, mark);
+      if (sweep.take === "alone") sweeps.extend(sweep.chain.id, sweep.value, after + 1, to);
+      for (const chain of known) if (sweep.take === "alone" ? chain === sweep.chain : gaps.has(chain.id)) noteGaps(books, chain, sweep, { after, to, judged, going });
       for (const [index, { rows, told }] of losses.entries()) {
         const chain = chains[index];
         if (!chain) continue;

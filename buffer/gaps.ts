@@ -29,7 +29,9 @@ export function openGaps(db: Connection) {
     const gap = believed(destination, around.get(destination, seq));
     return gap && gap.to >= seq ? gap : undefined;
   };
+  const any = db.prepare<[number], number>("SELECT 1 FROM gap WHERE destination = ? LIMIT 1").pluck();
   return {
+    has: (destination: number): boolean => any.get(destination) !== undefined,
     /** Parts of `after` to `to` outside the gaps, in order. */
     *outside(destination: number, after: number, to: number): Generator<{ readonly after: number; readonly to: number }> {
       for (let position = at(destination, after + 1)?.to ?? after; position < to; ) {
@@ -38,7 +40,7 @@ export function openGaps(db: Connection) {
         position = next?.to ?? Infinity;
       }
     },
-    /** Nothing of `from` to `to` is wanted. Inside the transaction in which that became so. */
+    /** Nothing of `from` to `to` is wanted. What adjoins becomes one. Inside the transaction in which that became so. */
     note(destination: number, from: number, to: number): void {
       const [before, behind] = [at(destination, from - 1), at(destination, to + 1)];
       const gap = { from: before?.from ?? from, to: behind?.to ?? Math.max(to, before?.to ?? 0) };

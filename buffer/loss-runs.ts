@@ -70,7 +70,7 @@ function lossRecordsOf({ standing }: Books, chain: Chain, rows: readonly Leaving
   const told = new Map<number, UntoldLoss>();
   for (const row of rows) {
     const last = known.findLast(({ from }) => from <= row.seq);
-    const isApart = last === undefined || last.reason !== reason || others.some(({ from }) => last.to < from && from < row.seq);
+    const isApart = last === undefined || others.some(({ from }) => last.to < from && from < row.seq);
     const run = grown(isApart ? begun(row, LOSSES, reason) : last, row, "loss");
     if (isApart) known.splice(last === undefined ? 0 : known.indexOf(last) + 1, 0, run);
     else known[known.indexOf(last)] = run;

@@ -41,9 +41,10 @@ const BALLAST_LATEST_MS = 30_000;
 const LEAST_BYTES = 8 * 1024 * 1024;
 const VALUES = VALUE_CLASSES.map((_, index) => index + 1).filter((value) => value !== LOSSES);
 const BY_VALUE = VALUES.map((value): Sweep => ({ take: "value", value }));
+const OF_SUPERSEDED = { take: "loss", value: LOSSES, told: false } as const;
 const STAGES: readonly Sweep[] = [
   { take: "had", young: false }, { take: "had", young: true }, ...BY_VALUE.slice(0, -1),
-  { take: "loss", value: LOSSES, told: false }, ...BY_VALUE.slice(-1), { take: "loss", value: LOSSES, told: true },
+  OF_SUPERSEDED, ...BY_VALUE.slice(-1), { take: "loss", value: LOSSES, told: true },
 ];
 
 export class Room {
@@ -62,6 +63,8 @@ export class Room {
   /** Where the giving-up under way has come; null: none is. */
   #stage: number | null = null;
   #after = 0;
+  /** How far superseded loss records were looked for, for the sake of a destination's own limit. */
+  #pruned = 0;
   /** What stood where when the last search for rows that nobody needs had ended. */
   #searched = "";
 
@@ -180,7 +183,7 @@ export class Room {
   #keepAlone(parts: Parts, chain: Chain, limitBytes: number): boolean {
     const waits = (): number => chain.waiting * chain.meanBytes;
     if (waits() > limitBytes) this.#beyond.add(chain);
-    let isChanged = false;
+    let isChanged = this.#beyond.has(chain) && this.#prune(parts, chain);
     for (let [left, value] = [SLICES, 1]; left > 0 && this.#beyond.has(chain) && value <= VALUES.length; ) {
       const most = Math.ceil((waits() - ALONE_UNTIL * limitBytes) / chain.meanBytes);
       const done = sweepSlice(parts, { take: "alone", value, chain, most }, Math.max(parts.books.sweeps.to(chain.id, value), chain.through), parts.syncedSeq);
@@ -190,6 +193,12 @@ export class Room {
       if (!done.isFull || done.to === null) value++;
     }
     return isChanged;
+  }
+  /** Where others are told each loss at once, every one leaves a record that is superseded, and waits. */
+  #prune(parts: Parts, on: Chain): boolean {
+    const { to, removed } = sweepSlice(parts, { ...OF_SUPERSEDED, on }, Math.max(this.#pruned, parts.books.sweeps.to(EVERYONE, SUPERSEDED)), parts.syncedSeq);
+    this.#pruned = to === null || to >= parts.syncedSeq ? 0 : to; // What was the last revision then may be superseded now.
+    return removed > 0;
   }
   #limited(chains: readonly Chain[]): readonly (readonly [Chain, number])[] {
     return chains.flatMap((chain) => {

@@ -17,6 +17,7 @@ export type Space = ReturnType<typeof openSpace>;
 
 export function openSpace(db: Connection) {
   const peek = db.prepare<[number, number, number], Peeked>("SELECT seq, type, start FROM record WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?");
+  const peekType = db.prepare<[number, number, number], Peeked>("SELECT seq, type, start FROM record WHERE seq > ? AND seq <= ? AND type = ? ORDER BY seq");
   const whole = db.prepare<[number, number], readonly unknown[]>("SELECT seq, machine, type, id, rev, start, observed, late, context, crc, body FROM record WHERE seq > ? AND seq <= ? ORDER BY seq").raw();
   const insert = db.prepare("INSERT INTO record (seq, machine, type, id, rev, start, observed, late, context, crc, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
   const removeRange = db.prepare<[number, number]>("DELETE FROM record WHERE seq > ? AND seq <= ?");
@@ -28,6 +29,8 @@ export function openSpace(db: Connection) {
   return {
     /** Rows after `after` up to `to`, without their bodies. */
     peek: (after: number, to: number, limit: number): readonly Peeked[] => peek.all(after, to, limit),
+    /** Those of one type. */
+    peekType: (after: number, to: number, type: number): readonly Peeked[] => peekType.all(after, to, type),
     /** When the last row up to `seq` was learned; 0 when there is none. */
     observedAt: (seq: number): number => observed.get(seq) ?? 0,
     /** Inside a transaction. `rows`: all that is there after `after` up to `to`. */
@@ -40,6 +43,10 @@ export function openSpace(db: Connection) {
       const staying = whole.all(after, to).filter(([seq]) => !going.has(Number(seq)));
       removeRange.run(after, to);
       for (const row of staying) insert.run(...row);
+    },
+    /** Few among others that stay. */
+    removeEach(seqs: ReadonlySet<number>): void {
+      for (const seq of seqs) removeOne.run(seq);
     },
     removeRange: (after: number, to: number): void => void removeRange.run(after, to),
     /** Pages of the file, used or free to be used again. */

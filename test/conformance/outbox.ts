@@ -189,6 +189,8 @@ function settle({ model, outbox }: Walk, step: Step & { readonly kind: "settle" 
   if (!side) return;
   const rows = step.kind === "settle" ? outbox.pending(side.name, 0, step.picks.length) : outbox.replaying(side.name, 0, step.picks.length);
   check(side, rows, step.kind === "resend");
+  // One that nobody had seen may have been written over; once it has been told it may be given up too.
+  for (const row of rows) if (row.type === "loss") model.noteLoss(row);
   const chosen = rows.flatMap(({ seq }, index) => {
     const pick = step.picks[index] ?? "leave";
     return pick === "leave" ? [] : [{ seq, pick }];
