@@ -160,6 +160,24 @@ describe("dead letters", () => {
     expect(losses(outbox).at(-1)).toMatchObject({ rev: 1, status: "closed", fromSeq: 3, toSeq: 3, count: 1 });
     expect(backlog(outbox, "all")).toMatchObject({ rejected: 1, dead: 1, acknowledged: 4 });
   });
+  it("that follow each other, refused for one reason, are one range and one loss, and released together", async () => {
+    const outbox = open({ dataDir: temporaryDirectory(), destinations });
+    await outbox.commit(commitOf([...states(1, 3), record(4, "cycle"), ...states(5, 2)]));
+    for (const seqs of [[1], [2, 3], [4]]) {
+      outbox.settle("all", { accepted: [], rejected: seqs.map((seq) => ({ seq, reason: "0x87 not authorized" })) });
+      await stored(outbox);
+    }
+    outbox.settle("all", { accepted: [], rejected: [{ seq: 5, reason: "0x99 payload format invalid" }] });
+    await stored(outbox);
+    expect(outbox.deadLetters(10)).toMatchObject([{ fromSeq: 1, toSeq: 4 }, { fromSeq: 5, toSeq: 5 }]);
+    const told = losses(outbox).filter(({ status, fromSeq }) => status === "closed" && fromSeq === 1);
+    expect(told.at(-1)).toMatchObject({ toSeq: 4, count: 4, byType: { state: 3, cycle: 1 } });
+    expect(outbox.release("all", 1)).toEqual({ ok: true, rows: 4 });
+    await stored(outbox);
+    expect(losses(outbox).at(-1)).toMatchObject({ status: "void", fromSeq: 1, toSeq: 4, count: 4 });
+    expect(again(outbox)).toEqual([1, 2, 3, 4]);
+    expect(backlog(outbox, "all")).toMatchObject({ rejected: 1 });
+  });
   it("are purged for good; the loss record stands, and a repeat leaves them out", async () => {
     const outbox = await refused(temporaryDirectory());
     expect(outbox.purge("all", 2)).toEqual({ ok: true, rows: 3 });
