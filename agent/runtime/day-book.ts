@@ -5,6 +5,7 @@
  * once a day and with a gap. Days are those of the agent's clock in the site's zone; receipts are not counted themselves.
  * Bounds: OPEN_DAYS days wait for their last receipt, GAPS gaps are told apart; of more, close neighbours are joined.
  */
+import type { Batch } from "../contract/observation.ts";
 import type { Checkpoint } from "../contract/outbox.ts";
 import type { NewRecord, RecordType } from "../contract/record.ts";
 import { decode, type Of } from "../contract/shape.ts";
@@ -80,7 +81,8 @@ export class DayBook {
   readonly key: string;
   #today: DayTally | null = null;
   #days: readonly ClosedDay[] = [];
-  #gaps: readonly Gap[] = [];
+  /** By id, the last told last. */
+  #gaps = new Map<string, Gap>();
   #read = 0;
   /** Of the machine's own count, what was before today. */
   #lateBefore: number | null = null;
@@ -112,12 +114,12 @@ export class DayBook {
   reload(book: string | null, place: Place): void {
     const stored = book === null ? null : decode(BOOK, parsed(book));
     this.#days = stored?.ok === true ? stored.value.days.map((day) => ({ ...day, tally: inFile(day.tally, place) })) : [];
-    this.#gaps = stored?.ok === true ? stored.value.gaps : [];
+    this.#gaps = new Map(stored?.ok === true ? stored.value.gaps.map((gap) => [gap.id, gap]) : []);
     this.#isChanged = false;
   }
 
-  read(readings: number): void {
-    this.#read += readings;
+  read(items: Batch["items"]): void {
+    for (const { kind } of items) if (kind === "reading") this.#read++;
   }
 
   count({ at, records, late, epoch, lastSeq }: Counting): Counted {
@@ -148,24 +150,24 @@ export class DayBook {
   issued(day: number, { rev, said, isLast }: Issued): Checkpoint {
     this.#days = this.#days.flatMap((one) => (one.tally.day !== day ? [one] : isLast ? [] : [{ tally: one.tally, rev, said }]));
     const oldest = this.#days[0]?.tally.day ?? this.#today?.day ?? day;
-    this.#gaps = this.#gaps.filter((gap) => gap.to === null || localDay(this.#parts.timezone, unixMs(gap.to)) >= oldest);
+    for (const { id, to } of this.#gaps.values()) if (to !== null && localDay(this.#parts.timezone, unixMs(to)) < oldest) this.#gaps.delete(id);
     return this.#stored();
   }
 
   /** Gaps that touch [start, end), clipped to it. */
   gapsIn(start: UnixMs, end: UnixMs): { readonly count: number; readonly ms: number } {
-    const touching = this.#gaps.filter(({ from, to }) => from < end && (to ?? end) > start);
+    const touching = [...this.#gaps.values()].filter(({ from, to }) => from < end && (to ?? end) > start);
     return { count: touching.length, ms: touching.reduce((sum, { from, to }) => sum + Math.min(to ?? end, end) - Math.max(from, start), 0) };
   }
 
   /** One that began before `end` goes on, or may still be taken back. */
   isGapOpen(end: UnixMs): boolean {
-    return this.#gaps.some(({ from, to }) => to === null && from < end);
+    return [...this.#gaps.values()].some(({ from, to }) => to === null && from < end);
   }
 
   #stored(): Checkpoint {
     this.#isChanged = false;
-    return { key: this.key, json: JSON.stringify({ days: this.#days, gaps: this.#gaps }) };
+    return { key: this.key, json: JSON.stringify({ days: this.#days, gaps: [...this.#gaps.values()] }) };
   }
   #counts({ made, due }: Pick<DayTally, "made" | "due">, records: readonly NewRecord[]): Pick<DayTally, "made" | "due"> {
     const next = { made: { ...made }, due: { ...due } };
@@ -183,8 +185,9 @@ export class DayBook {
     this.#isChanged = true;
   }
   #take({ id, body }: NewRecord<"connection">): void {
-    const others = this.#gaps.filter((gap) => gap.id !== id);
-    this.#gaps = body.status === "void" ? others : bounded([...others, { id, from: Date.parse(body.start), to: body.end === null ? null : Date.parse(body.end) }]);
+    this.#gaps.delete(id);
+    if (body.status !== "void") this.#gaps.set(id, { id, from: Date.parse(body.start), to: body.end === null ? null : Date.parse(body.end) });
+    if (this.#gaps.size > GAPS) joinClosest(this.#gaps);
     this.#isChanged = true;
   }
 }
@@ -200,16 +203,17 @@ const reaching = (tally: DayTally, seq: number): DayTally => last(tally, (range)
 const startingAt = (tally: DayTally, seq: number): DayTally => last(tally, (range) => ({ ...range, from: Math.max(range.from, seq) }));
 
 /** Of too many the two neighbours closest together become one: its length then holds the little between them. */
-function bounded(gaps: readonly Gap[]): readonly Gap[] {
-  if (gaps.length <= GAPS) return gaps;
-  const sorted = [...gaps].sort((a, b) => a.from - b.from);
+function joinClosest(gaps: Map<string, Gap>): void {
+  const sorted = [...gaps.values()].sort((a, b) => a.from - b.from);
   let [at, least] = [1, Infinity];
   for (let index = 1; index < sorted.length; index++) {
     const between = (sorted[index]?.from ?? Infinity) - (sorted[index - 1]?.to ?? Infinity);
     if (between < least) [at, least] = [index, between];
   }
   const [one, other] = [sorted[at - 1], sorted[at]];
-  return one && other ? [...sorted.slice(0, at - 1), { id: other.id, from: one.from, to: other.to }, ...sorted.slice(at + 1)] : gaps;
+  if (!one || !other) return;
+  gaps.delete(one.id);
+  gaps.set(other.id, { id: other.id, from: one.from, to: other.to });
 }
 
 function parsed(json: string): unknown {

@@ -112,15 +112,14 @@ export class MachineStore<State> {
     const observedAt = ports.clock.now().unixMs;
     const { tally, also } = book.count({ at: observedAt, records, late: saved.state.stamp.late, ...this.#place });
     const clock = clockDoubt(saved.state.stamp, records);
-    const holeJson = isNone(hole) ? null : encodeHole(hole, detectorVersion);
-    const isChanged = hole !== this.#hole;
+    const holes = hole === this.#hole ? [] : [{ key: this.#holeKey, json: isNone(hole) ? null : encodeHole(hole, detectorVersion) }];
     this.exists = true;
     this.#hole = hole;
     this.#lastCommitMono = ports.network.now().monoMs;
     const done: Promise<void> = outbox.commit({
       machine, context, records, observedAt, late: areLate(records, later(this.complete?.time ?? null, promised), served),
       checkpoint: { key: this.#key, json: encodeCheckpoint(saved, tally, detectorVersion) },
-      alsoCheckpoints: [...also, ...(isChanged ? [{ key: this.#holeKey, json: holeJson }] : [])],
+      alsoCheckpoints: [...also, ...holes],
       ...(isPatient && { patienceMs: PATIENCE_MS }),
       ...(clock !== null && { clock }),
     }).then((seq) => {

@@ -112,7 +112,7 @@ export class Machine<State> {
     this.#lastBatchAt = received.unixMs;
     const first = !this.#store.exists;
     this.#uncommittedReadings += batch.items.length;
-    this.#parts.book.read(batch.items.filter(({ kind }) => kind === "reading").length);
+    this.#parts.book.read(batch.items);
     this.#conclude(findings);
     await this.#store.room(first);
     await this.#throwFailure();

@@ -35,14 +35,17 @@ const REMEMBERED = 512;
 const isSame = (one: NewRecord, other: NewRecord): boolean => JSON.stringify(one.body) === JSON.stringify(other.body);
 const isOpen = ({ body }: NewRecord): boolean => body.status === "open";
 
-/** Made anew, without `delete`: an object from which keys were deleted is slow to copy and to write out. */
+/** The last told last. Made anew, without `delete`: an object from which keys were deleted is slow to copy and to write out. */
 export function standingAfter(standing: Standing, records: readonly NewRecord[]): Standing {
-  if (!records.some((record) => isOpen(record) || Object.hasOwn(standing, record.id))) return standing;
-  const told = new Map(records.map((record) => [record.id, record]));
-  const next: Record<string, NewRecord> = {};
-  for (const [id, record] of Object.entries(standing)) if (!told.has(id)) next[id] = record;
-  for (const [id, record] of told) if (isOpen(record)) next[id] = record;
-  return next;
+  let next: Map<string, NewRecord> | null = null;
+  for (const record of records) {
+    const isKnown = next === null ? Object.hasOwn(standing, record.id) : next.has(record.id);
+    if (!isKnown && !isOpen(record)) continue;
+    next ??= new Map(Object.entries(standing));
+    next.delete(record.id);
+    if (isOpen(record)) next.set(record.id, record);
+  }
+  return next === null ? standing : Object.fromEntries(next);
 }
 
 export const doubtedIn = (revisions: Revisions): number => Object.values(revisions).reduce((sum, { doubted }) => sum + (doubted === null ? 0 : 1), 0);

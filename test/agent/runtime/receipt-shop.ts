@@ -55,7 +55,7 @@ export function shop(dataDir: string, machines: readonly string[], start: number
     const book = books.get(machine);
     if (!book) throw new Error(`no machine ${machine}`);
     const at = clock.now().unixMs;
-    book.read(readings);
+    book.read(Array.from({ length: readings }, () => ({ kind: "reading", signal: "execution", value: "ACTIVE", quality: "GOOD" })));
     const { tally, also } = book.count({ at, records, late: 0, epoch: outbox.epoch, lastSeq: outbox.status().lastSeq });
     const seq = await outbox.commit(commitOf(records, { machine, context: contextOf(machine), observedAt: at, checkpoint: { key: `machine/${machine}`, json: JSON.stringify(tally) }, alsoCheckpoints: also }));
     if (records.length > 0) book.stored(tally.day, seq, records.length);
