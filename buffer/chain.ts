@@ -231,6 +231,7 @@ export class Chain {
   giveUp(seq: number): void {
     this.lost++;
     if (seq > this.lostTo) [this.lostTo, this.#lostToN] = [seq, this.dueThrough(seq)];
+    if (this.#aheadSeqs.delete(seq)) this.#ahead.delete(this.place(seq)?.prev ?? -1); // Acknowledged, and to be confirmed: given up like one that was not.
     if (!this.isSettled(seq)) this.lostAhead++;
     if (this.replays.of(seq)?.released === true) this.released--;
     this.replays.take(seq);
@@ -246,7 +247,12 @@ export class Chain {
     const { lost, lostAhead, lostTo, released } = this;
     const lostToN = this.#lostToN;
     const [ranges, isDirty] = [this.replays.all, this.replays.isDirty];
+    const ahead = [...this.#ahead.values()];
     return () => {
+      for (const due of ahead) {
+        this.#ahead.set(due.prev, due);
+        this.#aheadSeqs.add(due.seq);
+      }
       Object.assign(this, { lost, lostAhead, lostTo, released });
       this.#lostToN = lostToN;
       this.replays.restore(ranges, isDirty);

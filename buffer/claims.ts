@@ -8,7 +8,7 @@ import { LOSSES } from "./value.ts";
 /**
  * undue: never meant for it. covered: given up for it before, a loss record says so. had: done with. young: only its broker
  * acknowledged it, not long ago. needed: not acknowledged, not confirmed though its bridge confirms, or asked for again.
- * held: acknowledged before a row that is not; its cursor must pass it first.
+ * held: acknowledged before a row that is not, and not waiting to be confirmed; its cursor must pass it first.
  */
 export type Claim = "undue" | "covered" | "had" | "young" | "needed" | "held";
 export type Claims = (seq: number, type: RecordType | undefined) => Claim;
@@ -30,8 +30,9 @@ export function claimsOf({ tables, standing }: Books, chain: Chain, { after, to 
     if (!isDue(seq)) return "undue";
     if (type !== undefined && isToldLost(seq, type)) return "covered";
     if (!chain.isSettled(seq)) return "needed";
-    if (seq > chain.through) return "held";
-    if (refused.has(seq) || dead.some((range) => range.from <= seq && seq <= range.to) || (type !== undefined && isToldRefused(seq, type))) return "had";
+    const isRefused = refused.has(seq) || dead.some((range) => range.from <= seq && seq <= range.to) || (type !== undefined && isToldRefused(seq, type));
+    if (seq > chain.through) return isRefused || seq <= confirmed || !chain.isConfirming || chain.replays.of(seq) ? "held" : "needed";
+    if (isRefused) return "had";
     if (chain.replays.of(seq)) return "needed";
     if (seq <= confirmed) return "had";
     return chain.isConfirming ? "needed" : seq <= healed ? "had" : "young";

@@ -25,7 +25,8 @@ const WORTH = 4;
 /** What a sweep takes. `had`: rows nobody needs any more, whatever their value; `young`: also those a broker acknowledged lately. */
 export type Sweep =
   | { readonly take: "had"; readonly young: boolean }
-  | { readonly take: "value"; readonly value: number }
+  /** `left`: also what stayed behind when the class was swept, for some cursor had yet to pass it. */
+  | { readonly take: "value"; readonly value: number; readonly left?: true }
   /** Loss records of which a later revision is kept; `told`: also those that whom they concern was told, confirmed or not. `on`: on account of this destination's own limit. */
   | { readonly take: "loss"; readonly value: typeof LOSSES; readonly told: boolean; readonly on?: Chain }
   /** At most `most` of them. */
@@ -77,8 +78,8 @@ export function sweepSlice(parts: Parts, sweep: Sweep, after: number, through: n
   if (to === undefined) return { to: null, isFull: false, removed: 0, lost: 0 };
   let going: ReadonlySet<number> = new Set(judged.filter(({ goes }) => goes).map(({ seq }) => seq));
   let losses = chains.map((chain, index) => lostTo(books, sweep, judged, { chain, index }));
-  // A loss record for each loss record given up would make no room. What is superseded can wait until it is worth its while.
-  if (sweep.take === "loss" && going.size <= losses.reduce((sum, { told }) => sum + told.length, 0) * (sweep.told ? 1 : WORTH)) [going, losses] = [new Set(), chains.map(() => NOTHING)];
+  // A loss record for each row given up would make no room. What is superseded can wait until it is worth its while.
+  if (going.size <= losses.reduce((sum, { told }) => sum + told.length, 0) * worthOf(sweep)) [going, losses] = [new Set(), chains.map(() => NOTHING)];
   carryOut(parts, sweep, { after, to, judged, going, losses });
   return { to, isFull: looked.isFull || judged.length < looked.rows.length, removed: going.size, lost: losses.reduce((sum, { rows }) => sum + rows.length, 0) };
 }
@@ -93,6 +94,8 @@ function lookAt(space: Space, sweep: Sweep, after: number, through: number): { r
   const to = Math.min(through, first.seq + WIDE - 1);
   return { rows: space.peekType(after, to, TYPE_CODES.loss), to, isFull: to < through };
 }
+/** Rows to go for each record that tells of them. */
+const worthOf = (sweep: Sweep): number => (sweep.take === "loss" ? (sweep.told ? 1 : WORTH) : sweep.take === "value" && sweep.left ? 1 : -1);
 const isOfSuperseded = (sweep: Sweep): boolean => sweep.take === "loss" && !sweep.told;
 
 function judge(sweep: Sweep, chains: readonly Chain[], rows: readonly Omit<Judged, "goes">[]): readonly Judged[] {
@@ -154,7 +157,7 @@ function carryOut({ books, space, chains, known, teller, deliveries }: Parts, sw
   const isIdle = going.size === 0 && losses.every(({ rows }) => rows.length === 0);
   const { ledger, tables, sweeps, gaps } = books;
   const mark = isOfSuperseded(sweep) && after <= Math.max(sweeps.to(EVERYONE, SUPERSEDED), ledger.firstSeq - 1) ? supersededTo(judged, going, to) : 0;
-  if (isIdle && (sweep.take === "had" || (sweep.take === "loss" && mark <= after))) return;
+  if (isIdle && (sweep.take === "had" || (sweep.take === "loss" && mark <= after) || (sweep.take === "value" && sweep.left))) return;
   const restore = chains.map((chain) => chain.mark());
   try {
     ledger.transaction(() => {
@@ -165,7 +168,7 @@ function carryOut({ books, space, chains, known, teller, deliveries }: Parts, sw
       if (isOfSuperseded(sweep)) space.removeEach(going);
       else if (going.size > 0) space.remove(after, to, judged, going);
       for (const chain of known) if (chain.isListed(after, to)) for (const seq of going) tables.dropDue(chain.id, seq);
-      if (sweep.take === "value") sweeps.extend(EVERYONE, sweep.value, after + 1, to);
+      if (sweep.take === "value" && !sweep.left) sweeps.extend(EVERYONE, sweep.value, after + 1, to);
       else if (going.size > 0) sweeps.extend(EVERYONE, NO_CLASS, after + 1, to);
       if (mark > after) sweeps.extend(EVERYONE, SUPERSEDED, after + 1, mark);
       if (sweep.take === "alone") sweeps.extend(sweep.chain.id, sweep.value, after + 1, to);

@@ -44,7 +44,8 @@ const BY_VALUE = VALUES.map((value): Sweep => ({ take: "value", value }));
 const OF_SUPERSEDED = { take: "loss", value: LOSSES, told: false } as const;
 const STAGES: readonly Sweep[] = [
   { take: "had", young: false }, { take: "had", young: true }, ...BY_VALUE.slice(0, -1),
-  OF_SUPERSEDED, ...BY_VALUE.slice(-1), { take: "loss", value: LOSSES, told: true },
+  OF_SUPERSEDED, ...BY_VALUE.slice(-1),
+  ...VALUES.map((value): Sweep => ({ take: "value", value, left: true })), { take: "loss", value: LOSSES, told: true },
 ];
 
 export class Room {
@@ -175,7 +176,7 @@ export class Room {
   #startOf({ books: { ledger, sweeps } }: Parts): number {
     const sweep = this.#stage === null ? undefined : STAGES[this.#stage];
     // Of loss records some stay until they have been told: those are looked at again each time.
-    const swept = sweep?.take === "value" ? sweeps.to(EVERYONE, sweep.value) : sweep?.take === "loss" && !sweep.told ? sweeps.to(EVERYONE, SUPERSEDED) : 0;
+    const swept = sweep?.take === "value" && !sweep.left ? sweeps.to(EVERYONE, sweep.value) : sweep?.take === "loss" && !sweep.told ? sweeps.to(EVERYONE, SUPERSEDED) : 0;
     return Math.max(ledger.firstSeq - 1, swept);
   }
 
