@@ -17,6 +17,7 @@ import { createDatabase, DATABASE_NAME, NEXT_SUFFIX, removeDraft, syncDirectory,
 import { dropRescue, rescueCopy } from "./first-page.ts";
 import { lookThrough } from "./look-through.ts";
 import { checkpointsOf, rowsOf, type Queued } from "./held.ts";
+import { layoutDamage } from "./layout-check.ts";
 import { Ledger, type PreparedRow } from "./ledger.ts";
 import { lossRow } from "./loss.ts";
 import type { StoreOptions } from "./options.ts";
@@ -108,6 +109,8 @@ function inspect(path: string): { readonly damage: string | null; readonly wasLe
     if (db.pragma("application_id", { simple: true }) !== APPLICATION_ID) return { damage: "it is not a Cellgate buffer", wasLeftOpen: true };
     if (version > SCHEMA_VERSION)
       throw faulty("newer-version", `the buffer ${path} has version ${version}, this agent knows versions up to ${SCHEMA_VERSION}`);
+    const undeclared = layoutDamage(db);
+    if (undeclared !== null) return { damage: undeclared, wasLeftOpen: true };
     const ledger = new Ledger(db);
     for (const key of ledger.checkpointKeys()) ledger.checkpoint(key); // Read by every start: what cannot be must not be met there.
     const wasLeftOpen = ledger.meta("open") === "1";
