@@ -8,17 +8,17 @@ import { recordId } from "./detect/record-id.ts";
 import { utcOffsetMin } from "./detect/zone.ts";
 import { DESTINATION_KINDS, SOURCE_KINDS } from "./registry.ts";
 import { contextOf, identityOf, type AgentParts } from "./runtime/agent.ts";
-import { systemClockProbe } from "./runtime/clock-probe.ts";
-import { createClockTrust } from "./runtime/clock-trust.ts";
-import { dayIn } from "./runtime/day-book.ts";
+import { systemClockProbe } from "./runtime/time/clock-probe.ts";
+import { createClockTrust } from "./runtime/time/clock-trust.ts";
+import { dayIn } from "./runtime/account/day-book.ts";
 import { keepIn } from "./runtime/keep.ts";
-import { AT_ONCE } from "./runtime/pacing.ts";
-import { lossRecord, type DescribeLoss } from "../buffer/loss.ts";
+import { AT_ONCE } from "./runtime/link/pacing.ts";
+import { lossRecord, type DescribeLoss } from "../buffer/loss/loss.ts";
 import { RELEASED } from "./version.ts";
 import { mqttDestination } from "../buffer/mqtt/destination.ts";
 import type { MqttConfig } from "../buffer/mqtt/config.ts";
 import { openOutbox, type OutboxOptions } from "../buffer/outbox.ts";
-import { quickCheckBy } from "../buffer/quick-check.ts";
+import { quickCheckBy } from "../buffer/damage/quick-check.ts";
 
 /** Opens the buffer: throws StoreError when that cannot be done. `program`: the file of our own program, where it is one that can check a buffer. */
 export function assemble(configuration: Configuration, ports: Ports, version: string, program?: string): AgentParts<MachineDetectState> {

@@ -11,7 +11,7 @@ import { assemble } from "./assemble.ts";
 import { DESTINATION_KINDS, SOURCE_KINDS } from "./registry.ts";
 import { runAgent } from "./runtime/agent.ts";
 import { whileReplaced } from "./runtime/replaced.ts";
-import { noEarlierThan, systemClock } from "./runtime/clock.ts";
+import { noEarlierThan, systemClock } from "./runtime/time/clock.ts";
 import { RELEASED, VERSION } from "./version.ts";
 
 const kinds: Kinds = { sources: SOURCE_KINDS, destinations: DESTINATION_KINDS };

@@ -1,9 +1,9 @@
 /** Opens the store: lock first, then whatever has to be made, set aside or extended, then the one writing connection. */
 import { join } from "node:path";
-import { DATABASE_NAME, lockDirectory } from "./connection.ts";
-import { migrate } from "./migrate.ts";
+import { DATABASE_NAME, lockDirectory } from "./ledger/connection.ts";
+import { migrate } from "./ledger/migrate.ts";
 import type { StoreOptions } from "./options.ts";
-import { isDamage, markDamaged, prepareDatabase } from "./quarantine.ts";
+import { isDamage, markDamaged, prepareDatabase } from "./damage/quarantine.ts";
 import { Store } from "./store.ts";
 import { storeError } from "./store-error.ts";
 

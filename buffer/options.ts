@@ -2,9 +2,9 @@
 import type { Log } from "../agent/contract/ports.ts";
 import type { RecordType } from "../agent/contract/record.ts";
 import type { Clock, UnixMs } from "../agent/contract/time.ts";
-import type { DescribeLoss } from "./loss.ts";
-import type { QuickCheck } from "./quick-check.ts";
-import type { Card } from "./wear.ts";
+import type { DescribeLoss } from "./loss/loss.ts";
+import type { QuickCheck } from "./damage/quick-check.ts";
+import type { Card } from "./writing/wear.ts";
 
 export interface DestinationFilter {
   readonly name: string;

@@ -1,7 +1,7 @@
 /**
  * The outbox: records and the checkpoint that produced them in one SQLite transaction, numbered without holes, kept
  * until every destination is done with them. `commit` resolves when its rows are synced to the medium, never earlier,
- * and no sync for it runs in the event loop (buffer/log-sync.ts). When things are written: buffer/writer.ts.
+ * and no sync for it runs in the event loop (buffer/ledger/log-sync.ts). When things are written: buffer/writing/writer.ts.
  * A lone commit is written at once; under load all machines share one transaction per `groupMs`. A power cut takes what
  * was not yet reported stored, at most `groupMs` and one sync; a kill the same. The caller bounds what is in flight by
  * waiting for its commits.
@@ -12,17 +12,17 @@
 import { join } from "node:path";
 import { InvariantError, StoreError } from "../agent/contract/errors.ts";
 import type { Answer, Commit, Outbox, Outcome } from "../agent/contract/outbox.ts";
-import { isUuid } from "./checksum.ts";
-import { DATABASE_NAME } from "./connection.ts";
-import type { PreparedRow } from "./ledger.ts";
+import { isUuid } from "./ledger/checksum.ts";
+import { DATABASE_NAME } from "./ledger/connection.ts";
+import type { PreparedRow } from "./ledger/ledger.ts";
 import type { StoreOptions } from "./options.ts";
 import { openStore } from "./open-store.ts";
-import type { QuickCheck } from "./quick-check.ts";
+import type { QuickCheck } from "./damage/quick-check.ts";
 import type { Store } from "./store.ts";
-import { Waiting } from "./waiting.ts";
+import { Waiting } from "./writing/waiting.ts";
 import { faulty } from "./store-error.ts";
-import { WearGauge } from "./wear.ts";
-import { Writer } from "./writer.ts";
+import { WearGauge } from "./writing/wear.ts";
+import { Writer } from "./writing/writer.ts";
 
 export interface OutboxOptions extends StoreOptions {
   /** Longest time commits are held to share a transaction under load; 0: never held. */
@@ -36,7 +36,7 @@ const KEPT_OUTCOMES = 1_000;
 /**
  * Opens, and makes it if need be, the buffer in `dataDir`. Blocks for the few milliseconds it takes, whatever the
  * backlog. `options.clock` must be real time (`ports.network`), not a demo's. Throws StoreError: locked, newer-version,
- * read-only, full, io. A damaged file is set aside instead (buffer/quarantine.ts).
+ * read-only, full, io. A damaged file is set aside instead (buffer/damage/quarantine.ts).
  */
 export function openOutbox(options: OutboxOptions): Outbox {
   return new SqliteOutbox(options);

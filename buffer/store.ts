@@ -1,27 +1,27 @@
 /**
  * Ledger, chains and log on one connection: what a group writes, and how the connection is made, checked and made again
- * after an I/O error; what is read from it and asked of it is at the desk (buffer/desk.ts). Synchronous, but for `sync`; buffer/outbox.ts decides when.
+ * after an I/O error; what is read from it and asked of it is at the desk (buffer/chain/desk.ts). Synchronous, but for `sync`; buffer/outbox.ts decides when.
  */
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { InvariantError, type StoreError } from "../agent/contract/errors.ts";
 import type { Checkpoint, OutboxStatus } from "../agent/contract/outbox.ts";
-import { tellAbsence } from "./away.ts";
-import { openAll, type Books, type Open } from "./books.ts";
-import type { Chain } from "./chain.ts";
-import { closeChains, openChains } from "./chains.ts";
-import { DATABASE_NAME } from "./connection.ts";
-import { Desk } from "./desk.ts";
-import { checkpointsOf } from "./held.ts";
-import type { Ledger, PreparedRow } from "./ledger.ts";
-import { logState, type LogSync } from "./log-sync.ts";
-import type { Teller } from "./losses.ts";
+import { tellAbsence } from "./chain/away.ts";
+import { openAll, type Books, type Open } from "./ledger/books.ts";
+import type { Chain } from "./chain/chain.ts";
+import { closeChains, openChains } from "./chain/chains.ts";
+import { DATABASE_NAME } from "./ledger/connection.ts";
+import { Desk } from "./chain/desk.ts";
+import { checkpointsOf } from "./writing/held.ts";
+import type { Ledger, PreparedRow } from "./ledger/ledger.ts";
+import { logState, type LogSync } from "./ledger/log-sync.ts";
+import type { Teller } from "./loss/losses.ts";
 import type { StoreOptions } from "./options.ts";
-import { markDamaged, replaceRunning, type Held } from "./quarantine.ts";
-import { oldestWaitingAt } from "./requests.ts";
-import type { Space } from "./space.ts";
-import type { Parts } from "./eviction.ts";
-import { Upkeep } from "./upkeep.ts";
+import { markDamaged, replaceRunning, type Held } from "./damage/quarantine.ts";
+import { oldestWaitingAt } from "./chain/requests.ts";
+import type { Space } from "./room/space.ts";
+import type { Parts } from "./room/eviction.ts";
+import { Upkeep } from "./writing/upkeep.ts";
 import { faulty, storeError } from "./store-error.ts";
 
 interface Group {

@@ -2,7 +2,7 @@
 import type { Batch, Cursor } from "../contract/observation.ts";
 import type { Ports } from "../contract/ports.ts";
 import type { Driver, Link } from "../contract/source.ts";
-import { supervise } from "../runtime/supervise.ts";
+import { supervise } from "../runtime/link/supervise.ts";
 import { write, type Io } from "./terminal.ts";
 
 export interface Watched {

@@ -4,7 +4,7 @@
  */
 import { readFile } from "node:fs/promises";
 import type { Feed } from "../simulate/mtconnect/feeds/feed.ts";
-import { systemClock } from "../runtime/clock.ts";
+import { systemClock } from "../runtime/time/clock.ts";
 import { UsageError, type Arguments } from "./arguments.ts";
 import { GOOD, type Command } from "./cli.ts";
 import { write, type Io } from "./terminal.ts";

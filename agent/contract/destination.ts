@@ -1,4 +1,4 @@
-/** Where records go. A destination connects and delivers; the loop in `agent/runtime/deliver.ts` retries and keeps the cursor. */
+/** Where records go. A destination connects and delivers; the loop in `agent/runtime/link/deliver.ts` retries and keeps the cursor. */
 import type { LinkError } from "./errors.ts";
 import type { Outcome, StoredRecord } from "./outbox.ts";
 import type { Keep, Ports } from "./ports.ts";

@@ -1,6 +1,6 @@
 /**
  * Time, as types. Two clocks never meet in one subtraction: wall time and time since boot are different brands.
- * Only `agent/runtime/clock.ts` reads a clock or sets a timer; everyone else is handed a `Clock`.
+ * Only `agent/runtime/time/clock.ts` reads a clock or sets a timer; everyone else is handed a `Clock`.
  */
 
 /** Milliseconds since 1970-01-01T00:00:00Z, integer. Event time everywhere in the detectors. */

@@ -6,7 +6,7 @@ import type { Detector } from "../contract/detector.ts";
 import type { NewRecord } from "../contract/record.ts";
 import type { MachineSettings, SourceSettings } from "../config/model.ts";
 import type { Captured } from "./capture.ts";
-import { createPipeline } from "./pipeline.ts";
+import { createPipeline } from "./machine/pipeline.ts";
 
 export interface ReplayParts<State> {
   readonly settings: MachineSettings;

@@ -2,18 +2,18 @@
 import type { DamagedRow, DueRow } from "../../agent/contract/buffer-reader.ts";
 import { StoreError } from "../../agent/contract/errors.ts";
 import type { LedgerRow } from "../../agent/contract/outbox.ts";
-import type { Books } from "../books.ts";
-import { Chain } from "../chain.ts";
-import { openChainTables } from "../chain-tables.ts";
-import type { Connection } from "../connection.ts";
-import { openDrops, utcDay } from "../drops.ts";
-import { openGaps } from "../gaps.ts";
-import { Ledger } from "../ledger.ts";
-import { Rows } from "../rows.ts";
-import { openStandingTables } from "../standing-tables.ts";
-import { Sweeps } from "../sweeps.ts";
-import { TYPE_CODES } from "../schema.ts";
-import { valueOfCode } from "../value.ts";
+import type { Books } from "../ledger/books.ts";
+import { Chain } from "../chain/chain.ts";
+import { openChainTables } from "../chain/chain-tables.ts";
+import type { Connection } from "../ledger/connection.ts";
+import { openDrops, utcDay } from "../loss/drops.ts";
+import { openGaps } from "../room/gaps.ts";
+import { Ledger } from "../ledger/ledger.ts";
+import { Rows } from "../chain/rows.ts";
+import { openStandingTables } from "../chain/standing-tables.ts";
+import { Sweeps } from "../room/sweeps.ts";
+import { TYPE_CODES } from "../ledger/schema.ts";
+import { valueOfCode } from "../room/value.ts";
 
 export interface Look extends Books {
   readonly chains: readonly Chain[];

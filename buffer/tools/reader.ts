@@ -10,10 +10,10 @@ import type { BufferReader, DamagedRow } from "../../agent/contract/buffer-reade
 import { StoreError } from "../../agent/contract/errors.ts";
 import type { LedgerRow, OutboxStatus } from "../../agent/contract/outbox.ts";
 import type { Clock } from "../../agent/contract/time.ts";
-import { DATABASE_NAME, type Connection } from "../connection.ts";
-import { layoutOf } from "../migrate.ts";
-import { deadLetters, oldestWaitingAt, replayCount } from "../requests.ts";
-import { APPLICATION_ID, LAYOUT, SCHEMA_VERSION } from "../schema.ts";
+import { DATABASE_NAME, type Connection } from "../ledger/connection.ts";
+import { layoutOf } from "../ledger/migrate.ts";
+import { deadLetters, oldestWaitingAt, replayCount } from "../chain/requests.ts";
+import { APPLICATION_ID, LAYOUT, SCHEMA_VERSION } from "../ledger/schema.ts";
 import { faulty, storeError } from "../store-error.ts";
 import type { StructureCheck } from "./structure.ts";
 import { dueRows, lookInto, rowsAfter, type Look, type Looking } from "./look.ts";

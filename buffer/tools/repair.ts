@@ -2,9 +2,9 @@
 import { join } from "node:path";
 import type { Repaired } from "../../agent/contract/buffer-reader.ts";
 import { InvariantError } from "../../agent/contract/errors.ts";
-import { DATABASE_NAME, lockDirectory } from "../connection.ts";
+import { DATABASE_NAME, lockDirectory } from "../ledger/connection.ts";
 import type { StoreOptions } from "../options.ts";
-import { markDamaged, prepareDatabase } from "../quarantine.ts";
+import { markDamaged, prepareDatabase } from "../damage/quarantine.ts";
 import { storeError } from "../store-error.ts";
 
 /** Throws StoreError; `locked` when an agent runs. */

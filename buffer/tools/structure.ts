@@ -1,10 +1,10 @@
 /**
- * The structure of a whole database, looked through by a process of its own (buffer/check-database.ts), so that a person
+ * The structure of a whole database, looked through by a process of its own (buffer/damage/check-database.ts), so that a person
  * can break off a check of gigabytes. Unlike the agent's own look after an unclean stop it has no time limit, and says
  * when it came to no verdict.
  */
 import { execFile } from "node:child_process";
-import { CHECK_DATABASE, type Verdict } from "../check-database.ts";
+import { CHECK_DATABASE, type Verdict } from "../damage/check-database.ts";
 
 export type StructureCheck = (path: string, signal: AbortSignal) => Promise<Verdict | { readonly none: string }>;
 

@@ -6,7 +6,7 @@
  * told, as one that no longer matters.
  */
 import type { Damage, Unchecked, VerifyStep } from "../../agent/contract/buffer-reader.ts";
-import type { Connection } from "../connection.ts";
+import type { Connection } from "../ledger/connection.ts";
 import { storeError } from "../store-error.ts";
 import type { StructureCheck } from "./structure.ts";
 import { isNeeded, lookInto, rowsAfter, type Look, type Looking } from "./look.ts";

@@ -12,7 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Aedes } from "aedes";
 import { connectAsync } from "mqtt";
-import { systemClock } from "../../agent/runtime/clock.ts";
+import { systemClock } from "../../agent/runtime/time/clock.ts";
 import { shiftFeed } from "../../agent/simulate/mtconnect/feeds/shift.ts";
 import { simulate } from "../../agent/simulate/mtconnect/start.ts";
 

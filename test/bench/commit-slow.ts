@@ -1,7 +1,7 @@
 /** Child of commit-path.ts, on a disk whose syncs are slow: prints {delayMs, stallMs, commits, blockingSyncs} of some seconds under load. */
 import { statSync } from "node:fs";
 import { monitorEventLoopDelay } from "node:perf_hooks";
-import { systemClock } from "../../agent/runtime/clock.ts";
+import { systemClock } from "../../agent/runtime/time/clock.ts";
 import { openOutbox } from "../../buffer/outbox.ts";
 import { describeLoss, silentLog } from "../buffer/records.ts";
 import { prepareCommits, MACHINES } from "./commit-load.ts";

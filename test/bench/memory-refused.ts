@@ -6,12 +6,12 @@
  */
 import { driverOf, assemble } from "../../agent/assemble.ts";
 import type { Clock } from "../../agent/contract/time.ts";
-import { createBoard } from "../../agent/runtime/board.ts";
+import { createBoard } from "../../agent/runtime/link/board.ts";
 import { contextOf } from "../../agent/runtime/agent.ts";
-import { systemClock } from "../../agent/runtime/clock.ts";
-import { DayBook } from "../../agent/runtime/day-book.ts";
-import { Machine } from "../../agent/runtime/machine.ts";
-import { supervise } from "../../agent/runtime/supervise.ts";
+import { systemClock } from "../../agent/runtime/time/clock.ts";
+import { DayBook } from "../../agent/runtime/account/day-book.ts";
+import { Machine } from "../../agent/runtime/machine/machine.ts";
+import { supervise } from "../../agent/runtime/link/supervise.ts";
 import { createLog } from "../../agent/config/log.ts";
 import { loadedFrom } from "../support/loaded.ts";
 import { testPorts } from "../support/ports.ts";

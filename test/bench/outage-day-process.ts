@@ -7,7 +7,7 @@
 import { mkdirSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { monoMs, unixMs, type Clock } from "../../agent/contract/time.ts";
-import { systemClock } from "../../agent/runtime/clock.ts";
+import { systemClock } from "../../agent/runtime/time/clock.ts";
 import { openOutbox } from "../../buffer/outbox.ts";
 import { describeLoss, silentLog, uuid } from "../buffer/records.ts";
 import { delivering, destinationAt, testBoard } from "../support/delivering.ts";

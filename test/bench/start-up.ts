@@ -5,7 +5,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { systemClock } from "../../agent/runtime/clock.ts";
+import { systemClock } from "../../agent/runtime/time/clock.ts";
 import { simulate } from "../../agent/simulate/mtconnect/start.ts";
 import { openOutbox } from "../../buffer/outbox.ts";
 import { describeLoss, silentLog } from "../buffer/records.ts";

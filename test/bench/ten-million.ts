@@ -8,7 +8,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, statfsSync, statSync } fro
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { systemClock } from "../../agent/runtime/clock.ts";
+import { systemClock } from "../../agent/runtime/time/clock.ts";
 import { simulate } from "../../agent/simulate/mtconnect/start.ts";
 import { openOutbox } from "../../buffer/outbox.ts";
 import { describeLoss, silentLog, uuid } from "../buffer/records.ts";

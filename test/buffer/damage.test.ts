@@ -8,9 +8,9 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 import { describe, expect, it } from "vitest";
 import type { Outbox } from "../../agent/contract/outbox.ts";
-import { systemClock } from "../../agent/runtime/clock.ts";
+import { systemClock } from "../../agent/runtime/time/clock.ts";
 import { openOutbox } from "../../buffer/outbox.ts";
-import { quickCheckBy } from "../../buffer/quick-check.ts";
+import { quickCheckBy } from "../../buffer/damage/quick-check.ts";
 import { commitOf, record } from "./records.ts";
 import { memoryLog, open, options, temporaryDirectory } from "./support.ts";
 

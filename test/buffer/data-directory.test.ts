@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { lockDirectory } from "../../buffer/connection.ts";
+import { lockDirectory } from "../../buffer/ledger/connection.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "cellgate-data-dir-"));
 writeFileSync(join(folder, "file"), "");

@@ -4,7 +4,7 @@
  */
 import { StoreError } from "../../agent/contract/errors.ts";
 import type { Outbox } from "../../agent/contract/outbox.ts";
-import { systemClock } from "../../agent/runtime/clock.ts";
+import { systemClock } from "../../agent/runtime/time/clock.ts";
 import { openOutbox } from "../../buffer/outbox.ts";
 import { commitOf, describeLoss, record, silentLog } from "./records.ts";
 

@@ -7,7 +7,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { describe, expect, it } from "vitest";
-import { systemClock } from "../../agent/runtime/clock.ts";
+import { systemClock } from "../../agent/runtime/time/clock.ts";
 import { openReader } from "../../buffer/tools/reader.ts";
 import { memoryLog, open, temporaryDirectory } from "./support.ts";
 import { commitOf, record, uuid } from "./records.ts";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 import { describe, expect, it } from "vitest";
 import type { Outbox } from "../../agent/contract/outbox.ts";
-import { systemClock } from "../../agent/runtime/clock.ts";
+import { systemClock } from "../../agent/runtime/time/clock.ts";
 import { commitOf, record } from "./records.ts";
 import { numbers, open, temporaryDirectory } from "./support.ts";
 

@@ -6,7 +6,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { RECORD_TYPES, type RecordType } from "../../agent/contract/record.ts";
 import { monoMs, type Clock } from "../../agent/contract/time.ts";
 import type { Outbox } from "../../agent/contract/outbox.ts";
-import { systemClock } from "../../agent/runtime/clock.ts";
+import { systemClock } from "../../agent/runtime/time/clock.ts";
 import { commitOf, record } from "./records.ts";
 import { numbers, open, temporaryDirectory } from "./support.ts";
 

@@ -2,7 +2,7 @@
 import Database from "better-sqlite3";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { openConnection } from "../../buffer/connection.ts";
+import { openConnection } from "../../buffer/ledger/connection.ts";
 import { commitOf, record, uuid, CONTEXT } from "./records.ts";
 import { memoryLog, numbers, open, options, temporaryDirectory } from "./support.ts";
 import { openOutbox } from "../../buffer/outbox.ts";

@@ -4,7 +4,7 @@ import type { Commit } from "../../agent/contract/outbox.ts";
 import type { Log } from "../../agent/contract/ports.ts";
 import type { NewRecord, RecordType } from "../../agent/contract/record.ts";
 import { unixMs } from "../../agent/contract/time.ts";
-import { lossRecord, type DescribeLoss } from "../../buffer/loss.ts";
+import { lossRecord, type DescribeLoss } from "../../buffer/loss/loss.ts";
 
 export const CONTEXT = JSON.stringify({ environment: "test", equipment: { site: "lyon", machine: "VMC-3" }, erp: { workCenter: "MILL-03" }, tz: "Europe/Paris" });
 

@@ -5,7 +5,7 @@ import Database from "better-sqlite3";
 import { expect, it } from "vitest";
 import type { Outbox } from "../../agent/contract/outbox.ts";
 import type { RecordType } from "../../agent/contract/record.ts";
-import { BLOCK_ROWS } from "../../buffer/sent-mark.ts";
+import { BLOCK_ROWS } from "../../buffer/chain/sent-mark.ts";
 import { commitOf, record } from "./records.ts";
 import { open, temporaryDirectory } from "./support.ts";
 
@@ -114,7 +114,7 @@ it.each([
   const db = new Database(join(dataDir, "cellgate.db"));
   db.exec(change);
   if (what.startsWith("an agent")) {
-    const { crcOf } = await import("../../buffer/checksum.ts");
+    const { crcOf } = await import("../../buffer/ledger/checksum.ts");
     db.prepare("UPDATE destination SET through_n = 9000, crc = ?").run(crcOf("1|9000|9000|0"));
   }
   db.close();

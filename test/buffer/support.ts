@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import type { Outbox } from "../../agent/contract/outbox.ts";
 import type { Log, LogFields } from "../../agent/contract/ports.ts";
-import { systemClock } from "../../agent/runtime/clock.ts";
+import { systemClock } from "../../agent/runtime/time/clock.ts";
 import { openOutbox, type OutboxOptions } from "../../buffer/outbox.ts";
 import { describeLoss } from "./records.ts";
 

@@ -1,7 +1,7 @@
 /** What is written is measured against what the card endures; what is of low value waits for others, what is money never. */
 import { describe, expect, it } from "vitest";
 import type { Outbox } from "../../agent/contract/outbox.ts";
-import { LONGEST_MS, WearGauge } from "../../buffer/wear.ts";
+import { LONGEST_MS, WearGauge } from "../../buffer/writing/wear.ts";
 import { fakeClock } from "../support/fake-clock.ts";
 import { commitOf, record } from "./records.ts";
 import { numbers, open, temporaryDirectory } from "./support.ts";

@@ -7,7 +7,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { systemClock } from "../../agent/runtime/clock.ts";
+import { systemClock } from "../../agent/runtime/time/clock.ts";
 import type { Feed } from "../../agent/simulate/mtconnect/feeds/feed.ts";
 import { simulate, type Simulation } from "../../agent/simulate/mtconnect/start.ts";
 import { openOutbox } from "../../buffer/outbox.ts";

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { assemble } from "../../agent/assemble.ts";
 import { runAgent } from "../../agent/runtime/agent.ts";
-import { systemClock } from "../../agent/runtime/clock.ts";
+import { systemClock } from "../../agent/runtime/time/clock.ts";
 import { simulate } from "../../agent/simulate/mtconnect/start.ts";
 import { sleep } from "../bench/support/waiting.ts";
 import { Arrived } from "../crash/arrived.ts";

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { systemClock } from "../../agent/runtime/clock.ts";
+import { systemClock } from "../../agent/runtime/time/clock.ts";
 import { simulate, type Simulation } from "../../agent/simulate/mtconnect/start.ts";
 import { Arrived, compare } from "../crash/arrived.ts";
 import { scripted } from "../crash/feeds.ts";

@@ -6,7 +6,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { systemClock } from "../../agent/runtime/clock.ts";
+import { systemClock } from "../../agent/runtime/time/clock.ts";
 import { simulate } from "../../agent/simulate/mtconnect/start.ts";
 import { authority, certificate } from "../buffer/mqtt/certificates.ts";
 import { startHost } from "../buffer/mqtt/sparkplug/host.ts";

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { systemClock } from "../../agent/runtime/clock.ts";
+import { systemClock } from "../../agent/runtime/time/clock.ts";
 import { simulate, type Simulation } from "../../agent/simulate/mtconnect/start.ts";
 import type { OutboxStatus } from "../../agent/contract/outbox.ts";
 import { openOutbox } from "../../buffer/outbox.ts";

@@ -4,7 +4,7 @@
  */
 import { expect, it } from "vitest";
 import { unixMs, type Clock } from "../../agent/contract/time.ts";
-import { systemClock } from "../../agent/runtime/clock.ts";
+import { systemClock } from "../../agent/runtime/time/clock.ts";
 import { sleep } from "../bench/support/waiting.ts";
 import { startAgent, type RunningAgent } from "../support/running-agent.ts";
 import { trueMachine, type TrueMachine } from "./true-machine.ts";

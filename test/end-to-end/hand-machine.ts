@@ -3,7 +3,7 @@
  * that a run is the same however long it takes. The agent that watches it runs in this process with a clock moved by
  * hand too (holds and ticks); the network is real.
  */
-import { systemClock } from "../../agent/runtime/clock.ts";
+import { systemClock } from "../../agent/runtime/time/clock.ts";
 import { shiftModel } from "../../agent/simulate/mtconnect/feeds/shift.ts";
 import { startMTConnectAgent, type SimulatedAgent } from "../../agent/simulate/mtconnect/agent.ts";
 import type { SimulatedObservation } from "../../agent/simulate/mtconnect/observation.ts";

@@ -11,7 +11,7 @@ import { expect, test } from "vitest";
 import { auditRecords } from "../../agent/audit/audit.ts";
 import { assemble } from "../../agent/assemble.ts";
 import { runAgent } from "../../agent/runtime/agent.ts";
-import { systemClock } from "../../agent/runtime/clock.ts";
+import { systemClock } from "../../agent/runtime/time/clock.ts";
 import { shiftFeed } from "../../agent/simulate/mtconnect/feeds/shift.ts";
 import { simulate } from "../../agent/simulate/mtconnect/start.ts";
 import { asyncApiDocument } from "../../buffer/mqtt/asyncapi.ts";

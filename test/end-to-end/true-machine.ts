@@ -1,5 +1,5 @@
 /** A simulated machine that says everything at its true instant, and whoever makes it say so knows when that was. */
-import { systemClock } from "../../agent/runtime/clock.ts";
+import { systemClock } from "../../agent/runtime/time/clock.ts";
 import { startMTConnectAgent, type SimulatedAgent } from "../../agent/simulate/mtconnect/agent.ts";
 import { shiftModel } from "../../agent/simulate/mtconnect/feeds/shift.ts";
 import { sleep } from "../bench/support/waiting.ts";

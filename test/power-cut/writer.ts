@@ -5,7 +5,7 @@
  */
 import { closeSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { systemClock } from "../../agent/runtime/clock.ts";
+import { systemClock } from "../../agent/runtime/time/clock.ts";
 import { openOutbox } from "../../buffer/outbox.ts";
 import { commitOf, describeLoss, record, silentLog } from "../buffer/records.ts";
 import { seeded } from "../buffer/seeded.ts";

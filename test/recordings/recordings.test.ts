@@ -6,7 +6,7 @@
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { auditRecords } from "../../agent/audit/audit.ts";
-import { systemClock } from "../../agent/runtime/clock.ts";
+import { systemClock } from "../../agent/runtime/time/clock.ts";
 import { documentFeed } from "../../agent/simulate/mtconnect/feeds/documents.ts";
 import type { Feed } from "../../agent/simulate/mtconnect/feeds/feed.ts";
 import { shdrFeed } from "../../agent/simulate/mtconnect/feeds/shdr.ts";

@@ -5,8 +5,8 @@ import type { AgentIdentity, Board, Destination, Latest, Pacing, Retained } from
 import type { Keep, Ports } from "../../agent/contract/ports.ts";
 import type { Link } from "../../agent/contract/source.ts";
 import type { Outbox } from "../../agent/contract/outbox.ts";
-import { deliver } from "../../agent/runtime/deliver.ts";
-import { AT_ONCE } from "../../agent/runtime/pacing.ts";
+import { deliver } from "../../agent/runtime/link/deliver.ts";
+import { AT_ONCE } from "../../agent/runtime/link/pacing.ts";
 import { SAMPLE_CONTEXT } from "./sample-records.ts";
 import { memoryKeep, testPorts } from "./ports.ts";
 import { unixMs } from "../../agent/contract/time.ts";

@@ -1,5 +1,5 @@
 /** Ports for tests: real time, a log that is kept, secrets from a table, chance in the middle. */
-import { systemClock } from "../../agent/runtime/clock.ts";
+import { systemClock } from "../../agent/runtime/time/clock.ts";
 import { ConfigError } from "../../agent/contract/errors.ts";
 import type { Keep, Log, LogFields, Ports } from "../../agent/contract/ports.ts";
 import { monoMs, type Clock } from "../../agent/contract/time.ts";

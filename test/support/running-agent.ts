@@ -10,8 +10,8 @@ import type { StoredRecord } from "../../agent/contract/outbox.ts";
 import type { Ports } from "../../agent/contract/ports.ts";
 import { assemble } from "../../agent/assemble.ts";
 import { runAgent } from "../../agent/runtime/agent.ts";
-import { createClockTrust, type ClockProbe } from "../../agent/runtime/clock-trust.ts";
-import { AT_ONCE } from "../../agent/runtime/pacing.ts";
+import { createClockTrust, type ClockProbe } from "../../agent/runtime/time/clock-trust.ts";
+import { AT_ONCE } from "../../agent/runtime/link/pacing.ts";
 import { RELEASED } from "../../agent/version.ts";
 import { testPorts, type TestPorts } from "./ports.ts";
 

@@ -6,7 +6,7 @@ import type { Ports } from "../../contract/ports.ts";
 import type { Kinds } from "../../config/kinds.ts";
 import type { Configuration } from "../../config/model.ts";
 import { nearest } from "../../contract/shape.ts";
-import type { Reply, Request } from "../../runtime/control.ts";
+import type { Reply, Request } from "../../runtime/health/control.ts";
 import { CONFIG, JSON_OUTPUT, UsageError, type Arguments, type Options } from "../arguments.ts";
 import { configuration } from "../configured.ts";
 import type { Io } from "../terminal.ts";

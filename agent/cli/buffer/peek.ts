@@ -3,7 +3,7 @@ import type { BufferReader, DamagedRow } from "../../contract/buffer-reader.ts";
 import type { LedgerRow, StoredRecord } from "../../contract/outbox.ts";
 import { RECORD_TYPES } from "../../contract/record.ts";
 import { rfc3339, type UnixMs } from "../../contract/time.ts";
-import { firstSince } from "../../runtime/lasting.ts";
+import { firstSince } from "../../runtime/account/lasting.ts";
 import type { Option, Options } from "../arguments.ts";
 import { GOOD, type Command } from "../cli.ts";
 import { recordFieldWords } from "../tail.ts";

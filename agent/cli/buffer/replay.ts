@@ -1,6 +1,6 @@
 /** `cellgate buffer replay`: sends records to a destination again, by time or by number. Ids stay, so a receiver that has them is not disturbed. */
 import { StoreError } from "../../contract/errors.ts";
-import { firstSince } from "../../runtime/lasting.ts";
+import { firstSince } from "../../runtime/account/lasting.ts";
 import { UsageError, type Arguments } from "../arguments.ts";
 import { GOOD, type Command } from "../cli.ts";
 import { write } from "../terminal.ts";

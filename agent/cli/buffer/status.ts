@@ -3,7 +3,7 @@ import type { OutboxStatus } from "../../contract/outbox.ts";
 import { isRecord } from "../../contract/shape.ts";
 import { rfc3339, type UnixMs } from "../../contract/time.ts";
 import type { Configuration } from "../../config/model.ts";
-import { daysWords, lasting, reserveBytes, type Lasting } from "../../runtime/lasting.ts";
+import { daysWords, lasting, reserveBytes, type Lasting } from "../../runtime/account/lasting.ts";
 import { FAILED, GOOD, type Command } from "../cli.ts";
 import { write, type Io } from "../terminal.ts";
 import { asked, COMMON, configured, reading, type BufferParts } from "./parts.ts";

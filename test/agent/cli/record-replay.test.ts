@@ -10,7 +10,7 @@ import { recordCommand } from "../../../agent/cli/record.ts";
 import { replayCommand } from "../../../agent/cli/replay.ts";
 import { machineDetector } from "../../../agent/detect/machine.ts";
 import { DESTINATION_KINDS, SOURCE_KINDS } from "../../../agent/registry.ts";
-import { systemClock } from "../../../agent/runtime/clock.ts";
+import { systemClock } from "../../../agent/runtime/time/clock.ts";
 import { shiftFeed } from "../../../agent/simulate/mtconnect/feeds/shift.ts";
 import { simulate, type Simulation } from "../../../agent/simulate/mtconnect/start.ts";
 import { testPorts } from "../../support/ports.ts";

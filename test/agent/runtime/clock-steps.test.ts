@@ -4,10 +4,10 @@ import { describe, expect, test } from "vitest";
 import type { MachineEvent } from "../../../agent/contract/detector.ts";
 import type { Arrival, Batch, Reading } from "../../../agent/contract/observation.ts";
 import { monoMs, unixMs, type Instant } from "../../../agent/contract/time.ts";
-import { clockDoubt, eventNow, isDatable, startOf } from "../../../agent/runtime/dating.ts";
-import { SourceClockHealth } from "../../../agent/runtime/source-clock-health.ts";
-import { declareGap, stampBatch } from "../../../agent/runtime/stamp.ts";
-import { initialStamp, newSession, type StampSettings, type StampState } from "../../../agent/runtime/stamp-state.ts";
+import { clockDoubt, eventNow, isDatable, startOf } from "../../../agent/runtime/time/dating.ts";
+import { SourceClockHealth } from "../../../agent/runtime/time/source-clock-health.ts";
+import { declareGap, stampBatch } from "../../../agent/runtime/time/stamp.ts";
+import { initialStamp, newSession, type StampSettings, type StampState } from "../../../agent/runtime/time/stamp-state.ts";
 import { testPorts } from "../../support/ports.ts";
 
 const T0 = Date.UTC(2026, 10, 27, 6);

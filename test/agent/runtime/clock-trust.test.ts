@@ -1,6 +1,6 @@
 /** When the system clock is believed, on a fake clock with a scripted answer about its synchronisation. */
 import { describe, expect, test } from "vitest";
-import { createClockTrust, type ClockProbe } from "../../../agent/runtime/clock-trust.ts";
+import { createClockTrust, type ClockProbe } from "../../../agent/runtime/time/clock-trust.ts";
 import { unixMs } from "../../../agent/contract/time.ts";
 import { fakeClock } from "../../support/fake-clock.ts";
 import { testPorts } from "../../support/ports.ts";

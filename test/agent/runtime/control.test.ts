@@ -4,9 +4,9 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { askAgent, controlSocketOf, serveControl, type Reply, type Request } from "../../../agent/runtime/control.ts";
-import { controlVerbs } from "../../../agent/runtime/control-verbs.ts";
-import { systemClock } from "../../../agent/runtime/clock.ts";
+import { askAgent, controlSocketOf, serveControl, type Reply, type Request } from "../../../agent/runtime/health/control.ts";
+import { controlVerbs } from "../../../agent/runtime/health/control-verbs.ts";
+import { systemClock } from "../../../agent/runtime/time/clock.ts";
 import { memoryOutbox } from "../../support/memory-outbox.ts";
 import { testPorts } from "../../support/ports.ts";
 

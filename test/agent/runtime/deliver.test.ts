@@ -1,8 +1,8 @@
 import { getEventListeners } from "node:events";
 import { describe, expect, it } from "vitest";
 import { unixMs } from "../../../agent/contract/time.ts";
-import { deliver } from "../../../agent/runtime/deliver.ts";
-import { AT_ONCE } from "../../../agent/runtime/pacing.ts";
+import { deliver } from "../../../agent/runtime/link/deliver.ts";
+import { AT_ONCE } from "../../../agent/runtime/link/pacing.ts";
 import { StoreError } from "../../../agent/contract/errors.ts";
 import type { Outbox } from "../../../agent/contract/outbox.ts";
 import type { Link } from "../../../agent/contract/source.ts";
@@ -13,7 +13,7 @@ import { memoryOutbox } from "../../support/memory-outbox.ts";
 import { testPorts } from "../../support/ports.ts";
 import { manyRecords, SAMPLE_CONTEXT, SAMPLES } from "../../support/sample-records.ts";
 import { startScriptedBroker } from "../../support/scripted-broker.ts";
-import { systemClock } from "../../../agent/runtime/clock.ts";
+import { systemClock } from "../../../agent/runtime/time/clock.ts";
 
 const downs = (links: readonly Link[]): readonly number[] => links.flatMap((link) => (link.state === "down" ? [link.retryInMs] : []));
 

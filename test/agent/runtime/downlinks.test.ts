@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { DownlinkKind } from "../../../agent/contract/destination.ts";
 import { StoreError } from "../../../agent/contract/errors.ts";
-import { Downlinks, type DownlinkParts } from "../../../agent/runtime/downlinks.ts";
+import { Downlinks, type DownlinkParts } from "../../../agent/runtime/link/downlinks.ts";
 import { fakeClock } from "../../support/fake-clock.ts";
 import { testPorts } from "../../support/ports.ts";
 

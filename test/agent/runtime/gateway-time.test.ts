@@ -1,7 +1,7 @@
 /** Event time by this machine's own clock, through steps, drift and reboots. */
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { isShifted, placeGateway, type GatewayTime } from "../../../agent/runtime/gateway-time.ts";
+import { isShifted, placeGateway, type GatewayTime } from "../../../agent/runtime/time/gateway-time.ts";
 import { monoMs, unixMs, type Instant } from "../../../agent/contract/time.ts";
 
 const START = Date.UTC(2026, 10, 27, 6);

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { OutboxStatus, StoreCondition } from "../../../agent/contract/outbox.ts";
 import { unixMs } from "../../../agent/contract/time.ts";
-import { agentHealth, type DestinationStatus } from "../../../agent/runtime/health.ts";
-import type { MachineStatus } from "../../../agent/runtime/machine-status.ts";
+import { agentHealth, type DestinationStatus } from "../../../agent/runtime/health/health.ts";
+import type { MachineStatus } from "../../../agent/runtime/machine/machine-status.ts";
 import { IDENTITY } from "../../support/delivering.ts";
 import { fakeClock } from "../../support/fake-clock.ts";
 import { memoryOutbox } from "../../support/memory-outbox.ts";

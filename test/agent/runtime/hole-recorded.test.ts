@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import { driverOf } from "../../../agent/assemble.ts";
 import type { MachineSettings } from "../../../agent/config/model.ts";
 import type { Reading } from "../../../agent/contract/observation.ts";
-import { systemClock } from "../../../agent/runtime/clock.ts";
+import { systemClock } from "../../../agent/runtime/time/clock.ts";
 import { simulate } from "../../../agent/simulate/mtconnect/start.ts";
 import { seeded } from "../../buffer/seeded.ts";
 import { recorded, scripted, type Played } from "../../crash/feeds.ts";

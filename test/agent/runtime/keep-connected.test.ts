@@ -2,7 +2,7 @@ import { getEventListeners } from "node:events";
 import { describe, expect, it } from "vitest";
 import { LinkError, StoreError } from "../../../agent/contract/errors.ts";
 import type { Link } from "../../../agent/contract/source.ts";
-import { keepConnected, type Holding } from "../../../agent/runtime/keep-connected.ts";
+import { keepConnected, type Holding } from "../../../agent/runtime/link/keep-connected.ts";
 import { fakeClock } from "../../support/fake-clock.ts";
 import { testPorts } from "../../support/ports.ts";
 

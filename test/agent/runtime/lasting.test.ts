@@ -2,8 +2,8 @@
 import { describe, expect, it } from "vitest";
 import type { LedgerRow, OutboxStatus } from "../../../agent/contract/outbox.ts";
 import { unixMs } from "../../../agent/contract/time.ts";
-import { Endurance } from "../../../agent/runtime/endurance.ts";
-import { daysWords, firstSince, lasting } from "../../../agent/runtime/lasting.ts";
+import { Endurance } from "../../../agent/runtime/account/endurance.ts";
+import { daysWords, firstSince, lasting } from "../../../agent/runtime/account/lasting.ts";
 import { hours } from "../cli/buffer/buffer.ts";
 import { open, temporaryDirectory } from "../../buffer/support.ts";
 import { testPorts } from "../../support/ports.ts";

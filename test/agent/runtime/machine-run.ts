@@ -3,11 +3,11 @@
  * links and kills by the thousand. The source numbers its readings and keeps the newest of them, as an MTConnect agent
  * does. The buffer keeps what was synced; a kill takes the rest.
  */
-import { createBoard } from "../../../agent/runtime/board.ts";
-import { DayBook } from "../../../agent/runtime/day-book.ts";
-import { Machine } from "../../../agent/runtime/machine.ts";
-import type { MachineStatus } from "../../../agent/runtime/machine-status.ts";
-import type { Ledger } from "../../../agent/runtime/machine-store.ts";
+import { createBoard } from "../../../agent/runtime/link/board.ts";
+import { DayBook } from "../../../agent/runtime/account/day-book.ts";
+import { Machine } from "../../../agent/runtime/machine/machine.ts";
+import type { MachineStatus } from "../../../agent/runtime/machine/machine-status.ts";
+import type { Ledger } from "../../../agent/runtime/machine/machine-store.ts";
 import type { MachineSettings, SourceSettings } from "../../../agent/config/model.ts";
 import { StoreError } from "../../../agent/contract/errors.ts";
 import type { Batch, Cursor, Reading } from "../../../agent/contract/observation.ts";

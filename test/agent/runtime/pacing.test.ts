@@ -4,8 +4,8 @@ import type { Delivery, Destination, Pacing, Retained } from "../../../agent/con
 import type { LinkError } from "../../../agent/contract/errors.ts";
 import type { NewRecord } from "../../../agent/contract/record.ts";
 import { unixMs } from "../../../agent/contract/time.ts";
-import { deliver } from "../../../agent/runtime/deliver.ts";
-import { Allowance, AT_ONCE, LivePace } from "../../../agent/runtime/pacing.ts";
+import { deliver } from "../../../agent/runtime/link/deliver.ts";
+import { Allowance, AT_ONCE, LivePace } from "../../../agent/runtime/link/pacing.ts";
 import { testBoard } from "../../support/delivering.ts";
 import { fakeClock, type FakeClock } from "../../support/fake-clock.ts";
 import { memoryOutbox, type MemoryOutbox } from "../../support/memory-outbox.ts";

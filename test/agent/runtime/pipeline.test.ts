@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import type { Batch, Reading } from "../../../agent/contract/observation.ts";
 import { monoMs, rfc3339, unixMs } from "../../../agent/contract/time.ts";
 import { machineDetector } from "../../../agent/detect/machine.ts";
-import { createPipeline } from "../../../agent/runtime/pipeline.ts";
+import { createPipeline } from "../../../agent/runtime/machine/pipeline.ts";
 import { RULES, second } from "../../support/timeline.ts";
 
 const arrival = { source: "s", received: { unixMs: unixMs(0), monoMs: monoMs(0), boot: "b" } };

@@ -1,10 +1,10 @@
 /** Machines that make records, a real buffer, and the receipts of it: days go by as the test says. */
 import type { Outbox } from "../../../agent/contract/outbox.ts";
 import type { Body, NewRecord, RecordType } from "../../../agent/contract/record.ts";
-import { DayBook, dayIn } from "../../../agent/runtime/day-book.ts";
-import { writeReceipts, type ReceiptParts } from "../../../agent/runtime/receipts.ts";
+import { DayBook, dayIn } from "../../../agent/runtime/account/day-book.ts";
+import { writeReceipts, type ReceiptParts } from "../../../agent/runtime/account/receipts.ts";
 import type { UnixMs } from "../../../agent/contract/time.ts";
-import { systemClock } from "../../../agent/runtime/clock.ts";
+import { systemClock } from "../../../agent/runtime/time/clock.ts";
 import { openOutbox, type OutboxOptions } from "../../../buffer/outbox.ts";
 import { CONTEXT, commitOf, record } from "../../buffer/records.ts";
 import { memoryLog, options } from "../../buffer/support.ts";

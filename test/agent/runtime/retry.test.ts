@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { retryDelays } from "../../../agent/runtime/retry.ts";
+import { retryDelays } from "../../../agent/runtime/link/retry.ts";
 
 const first = (count: number, random: () => number): readonly number[] => {
   const series = retryDelays({ firstMs: 1_000, maximumMs: 60_000, random });

@@ -1,8 +1,8 @@
 /** What becomes of a record that was published without sight of its machine, once it is known what was. */
 import { describe, expect, test } from "vitest";
 import type { NewRecord } from "../../../agent/contract/record.ts";
-import { bounded, holeFrom, isNone, NO_HOLE, told } from "../../../agent/runtime/hole.ts";
-import { DOUBTED_LIMIT, published, settled, standingAfter, type Revisions } from "../../../agent/runtime/revise.ts";
+import { bounded, holeFrom, isNone, NO_HOLE, told } from "../../../agent/runtime/machine/hole.ts";
+import { DOUBTED_LIMIT, published, settled, standingAfter, type Revisions } from "../../../agent/runtime/machine/revise.ts";
 import { testPorts } from "../../support/ports.ts";
 import { play, second, type Row } from "../../support/timeline.ts";
 

@@ -3,9 +3,9 @@ import * as fc from "fast-check";
 import type { Batch, Gap, Reading } from "../../../agent/contract/observation.ts";
 import type { MachineEvent } from "../../../agent/contract/detector.ts";
 import { monoMs, unixMs } from "../../../agent/contract/time.ts";
-import { eventNow } from "../../../agent/runtime/dating.ts";
-import { declareGap, stampBatch } from "../../../agent/runtime/stamp.ts";
-import { initialStamp, newSession, settledThrough, type StampSettings, type StampState } from "../../../agent/runtime/stamp-state.ts";
+import { eventNow } from "../../../agent/runtime/time/dating.ts";
+import { declareGap, stampBatch } from "../../../agent/runtime/time/stamp.ts";
+import { initialStamp, newSession, settledThrough, type StampSettings, type StampState } from "../../../agent/runtime/time/stamp-state.ts";
 
 const T0 = Date.UTC(2026, 0, 5, 6);
 const settings: StampSettings = { machine: "M", source: "s", policy: "source", toleranceMs: 5_000 };

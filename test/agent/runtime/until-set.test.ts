@@ -2,8 +2,8 @@
 import { describe, expect, test } from "vitest";
 import type { Batch } from "../../../agent/contract/observation.ts";
 import { unixMs, type Instant } from "../../../agent/contract/time.ts";
-import type { ClockTrustState } from "../../../agent/runtime/clock-trust.ts";
-import { UntilSet } from "../../../agent/runtime/until-set.ts";
+import type { ClockTrustState } from "../../../agent/runtime/time/clock-trust.ts";
+import { UntilSet } from "../../../agent/runtime/time/until-set.ts";
 import { fakeClock } from "../../support/fake-clock.ts";
 
 const NOW = Date.UTC(2026, 10, 27, 6);

@@ -2,7 +2,7 @@
  * Simulated machines as a process of their own, so that their work is not counted as the agent's. Started by
  * `startMachines` with one JSON argument; says {urls, …} over its channel when ready and ends when the channel closes.
  */
-import { systemClock } from "../../../agent/runtime/clock.ts";
+import { systemClock } from "../../../agent/runtime/time/clock.ts";
 import { simulate, type Simulation } from "../../../agent/simulate/mtconnect/start.ts";
 import { changingFeed, repeatedDay } from "./feeds.ts";
 

@@ -1,5 +1,5 @@
 /** A real broker as the conformance suite's peer: a proxy before it fails at the n-th record, a subscriber at the broker itself sees what arrived. */
-import { systemClock } from "../../../agent/runtime/clock.ts";
+import { systemClock } from "../../../agent/runtime/time/clock.ts";
 import { subscribe } from "../../support/broker.ts";
 import { destinationAt, eventOf } from "../../support/delivering.ts";
 import { testPorts } from "../../support/ports.ts";

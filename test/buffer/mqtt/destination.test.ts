@@ -7,7 +7,7 @@ import { startMosquitto, startAedes, subscribe, type Received } from "../../supp
 import type { Delivery, Destination } from "../../../agent/contract/destination.ts";
 import { AGENT_PATH, delivering, destinationAt, eventOf, MACHINE_PATH, put, testBoard } from "../../support/delivering.ts";
 import { describeNeeding } from "../../support/needs.ts";
-import { systemClock } from "../../../agent/runtime/clock.ts";
+import { systemClock } from "../../../agent/runtime/time/clock.ts";
 import { leapingClock, testPorts } from "../../support/ports.ts";
 
 const records = (received: readonly Received[]): readonly Received[] => received.filter(({ topic }) => topic.includes("/rec/"));

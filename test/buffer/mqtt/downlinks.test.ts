@@ -1,7 +1,7 @@
 /** What comes back from the broker: which messages are handed on, and what becomes of the others. */
 import { describe, expect, it } from "vitest";
 import type { Delivery, Destination, DownlinkKind } from "../../../agent/contract/destination.ts";
-import { systemClock } from "../../../agent/runtime/clock.ts";
+import { systemClock } from "../../../agent/runtime/time/clock.ts";
 import { startAedes, startMosquitto, subscribe } from "../../support/broker.ts";
 import { AGENT_PATH, destinationAt, put } from "../../support/delivering.ts";
 import { memoryOutbox } from "../../support/memory-outbox.ts";

@@ -7,7 +7,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Delivery } from "../../../agent/contract/destination.ts";
-import { systemClock } from "../../../agent/runtime/clock.ts";
+import { systemClock } from "../../../agent/runtime/time/clock.ts";
 import { startAedes, startMosquitto, subscribe } from "../../support/broker.ts";
 import { AGENT_PATH, delivering, destinationAt, eventOf, put } from "../../support/delivering.ts";
 import { memoryOutbox, type MemoryOutbox } from "../../support/memory-outbox.ts";

@@ -4,7 +4,7 @@ import { createServer, type AddressInfo } from "node:net";
 import { describe, expect, it } from "vitest";
 import { LinkError } from "../../../agent/contract/errors.ts";
 import type { Outcome } from "../../../agent/contract/outbox.ts";
-import { systemClock } from "../../../agent/runtime/clock.ts";
+import { systemClock } from "../../../agent/runtime/time/clock.ts";
 import { AGENT_PATH, delivering, destinationAt, eventOf, put, testBoard } from "../../support/delivering.ts";
 import { memoryOutbox } from "../../support/memory-outbox.ts";
 import { testPorts } from "../../support/ports.ts";

@@ -1,7 +1,7 @@
 /** What one link teaches the next: which broker, how much, how fast, who else has our id, which message breaks it off. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { systemClock } from "../../../agent/runtime/clock.ts";
+import { systemClock } from "../../../agent/runtime/time/clock.ts";
 import type { Link } from "../../../agent/contract/source.ts";
 import { Pace } from "../../../buffer/mqtt/pace.ts";
 import { startAedes, startMosquitto, subscribe } from "../../support/broker.ts";

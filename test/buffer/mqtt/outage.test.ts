@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { systemClock } from "../../../agent/runtime/clock.ts";
+import { systemClock } from "../../../agent/runtime/time/clock.ts";
 import { startMosquitto, subscribe, type Received } from "../../support/broker.ts";
 import { delivering, destinationAt, eventOf, put } from "../../support/delivering.ts";
 import { memoryOutbox } from "../../support/memory-outbox.ts";

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { openConnection, type ProtocolLevel } from "../../../buffer/mqtt/connection.ts";
 import { unixMs } from "../../../agent/contract/time.ts";
 import { Publisher } from "../../../buffer/mqtt/publisher.ts";
-import { systemClock } from "../../../agent/runtime/clock.ts";
+import { systemClock } from "../../../agent/runtime/time/clock.ts";
 import { startMosquitto, subscribe } from "../../support/broker.ts";
 import { describeNeeding } from "../../support/needs.ts";
 import { PassThrough } from "node:stream";

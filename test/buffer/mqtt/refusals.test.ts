@@ -1,6 +1,6 @@
 /** Which refused records are tried again, and which are given up; and that one denied type does not hold up the others. */
 import { describe, expect, it } from "vitest";
-import { systemClock } from "../../../agent/runtime/clock.ts";
+import { systemClock } from "../../../agent/runtime/time/clock.ts";
 import { Refusals } from "../../../buffer/mqtt/refusals.ts";
 import { delivering, destinationAt, put } from "../../support/delivering.ts";
 import { fakeClock } from "../../support/fake-clock.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { destinationConformance } from "../../conformance/destination.ts";
-import { systemClock } from "../../../agent/runtime/clock.ts";
+import { systemClock } from "../../../agent/runtime/time/clock.ts";
 import type { Clock } from "../../../agent/contract/time.ts";
 import { freePort } from "../../support/free-port.ts";
 import { delivering, destinationAt, eventOf, put } from "../../support/delivering.ts";

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { createServer as createTls } from "node:tls";
 import { expect, it } from "vitest";
 import { createWebSocketStream, WebSocketServer } from "ws";
-import { systemClock } from "../../../agent/runtime/clock.ts";
+import { systemClock } from "../../../agent/runtime/time/clock.ts";
 import { unixMs } from "../../../agent/contract/time.ts";
 import { startAedes, startMosquitto, type Mosquitto } from "../../support/broker.ts";
 import { delivering, destinationAt, put } from "../../support/delivering.ts";

@@ -5,7 +5,7 @@ import { createServer as createHttp } from "node:http";
 import { createServer as createTcp, type AddressInfo, type Server } from "node:net";
 import { describe, expect, it } from "vitest";
 import { WebSocketServer, type WebSocket } from "ws";
-import { systemClock } from "../../../agent/runtime/clock.ts";
+import { systemClock } from "../../../agent/runtime/time/clock.ts";
 import { startAedes, subscribe } from "../../support/broker.ts";
 import { AGENT_PATH, delivering, destinationAt, eventOf, put } from "../../support/delivering.ts";
 import { memoryOutbox } from "../../support/memory-outbox.ts";

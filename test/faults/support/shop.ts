@@ -7,7 +7,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { systemClock } from "../../../agent/runtime/clock.ts";
+import { systemClock } from "../../../agent/runtime/time/clock.ts";
 import { simulate, type Simulation } from "../../../agent/simulate/mtconnect/start.ts";
 import { backlog, scripted } from "../../crash/feeds.ts";
 import type { Run, Tally } from "../case.ts";

@@ -12,7 +12,7 @@ import { createSecrets } from "../../../agent/config/secrets.ts";
 import type { Commit, Outbox } from "../../../agent/contract/outbox.ts";
 import { DESTINATION_KINDS, SOURCE_KINDS } from "../../../agent/registry.ts";
 import { runAgent } from "../../../agent/runtime/agent.ts";
-import { systemClock } from "../../../agent/runtime/clock.ts";
+import { systemClock } from "../../../agent/runtime/time/clock.ts";
 import { whileReplaced } from "../../../agent/runtime/replaced.ts";
 
 const file = openSync(process.env["FAULTS_STORED"] ?? "", "a");

@@ -3,7 +3,7 @@ import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { LinkError } from "../../../agent/contract/errors.ts";
 import type { Batch } from "../../../agent/contract/observation.ts";
-import { systemClock } from "../../../agent/runtime/clock.ts";
+import { systemClock } from "../../../agent/runtime/time/clock.ts";
 import { mtconnect } from "../../../protocols/mtconnect/driver.ts";
 import { testPorts } from "../../support/ports.ts";
 import { httpAnswer, rawServer, type RawAnswer, type RawRequest } from "./raw-server.ts";

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 import { describe, expect, it } from "vitest";
 import type { Outbox, OutboxStatus } from "../../../../agent/contract/outbox.ts";
-import { controlVerbs } from "../../../../agent/runtime/control-verbs.ts";
-import { controlSocketOf, serveControl } from "../../../../agent/runtime/control.ts";
+import { controlVerbs } from "../../../../agent/runtime/health/control-verbs.ts";
+import { controlSocketOf, serveControl } from "../../../../agent/runtime/health/control.ts";
 import { testPorts } from "../../../support/ports.ts";
 import { bench, hours, type Bench } from "./buffer.ts";
 

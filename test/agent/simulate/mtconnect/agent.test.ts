@@ -1,6 +1,6 @@
 /** The simulated agent against the facts: paging, streams, heartbeats, limits, errors, conditions, faults. */
 import { afterEach, describe, expect, it } from "vitest";
-import { systemClock } from "../../../../agent/runtime/clock.ts";
+import { systemClock } from "../../../../agent/runtime/time/clock.ts";
 import { startMTConnectAgent, type SimulatedAgent, type SimulatedAgentOptions } from "../../../../agent/simulate/mtconnect/agent.ts";
 import { shiftModel } from "../../../../agent/simulate/mtconnect/feeds/shift.ts";
 import { attribute, fetchText, headerNames, observations, openStream, type OpenStream } from "./reading.ts";

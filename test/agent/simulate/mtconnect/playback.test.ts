@@ -3,7 +3,7 @@ import { afterEach, expect, it } from "vitest";
 import { shiftFeed, shiftModel } from "../../../../agent/simulate/mtconnect/feeds/shift.ts";
 import { shdrFeed } from "../../../../agent/simulate/mtconnect/feeds/shdr.ts";
 import { simulate, type Simulation } from "../../../../agent/simulate/mtconnect/start.ts";
-import { systemClock } from "../../../../agent/runtime/clock.ts";
+import { systemClock } from "../../../../agent/runtime/time/clock.ts";
 import { fakeClock } from "../../../support/fake-clock.ts";
 import { attribute, fetchText, observations } from "./reading.ts";
 

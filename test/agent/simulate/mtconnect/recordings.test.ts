@@ -1,7 +1,7 @@
 /** Every recording can be served, and what comes back is what the file holds, counted by regular expressions of this file. */
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
-import { systemClock } from "../../../../agent/runtime/clock.ts";
+import { systemClock } from "../../../../agent/runtime/time/clock.ts";
 import { documentFeed } from "../../../../agent/simulate/mtconnect/feeds/documents.ts";
 import { shdrFeed, shdrSessions, type ShdrOptions } from "../../../../agent/simulate/mtconnect/feeds/shdr.ts";
 import { readModel } from "../../../../agent/simulate/mtconnect/model.ts";

@@ -1,7 +1,7 @@
 /** The same request to the simulator and to a real reference agent 2.7 (recorded byte for byte): same status, structure, codes. */
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
-import { systemClock } from "../../../../agent/runtime/clock.ts";
+import { systemClock } from "../../../../agent/runtime/time/clock.ts";
 import { shdrFeed } from "../../../../agent/simulate/mtconnect/feeds/shdr.ts";
 import { readModel } from "../../../../agent/simulate/mtconnect/model.ts";
 import { simulate, type Simulation } from "../../../../agent/simulate/mtconnect/start.ts";

@@ -6,7 +6,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { systemClock } from "../../../../agent/runtime/clock.ts";
+import { systemClock } from "../../../../agent/runtime/time/clock.ts";
 import { startMTConnectAgent } from "../../../../agent/simulate/mtconnect/agent.ts";
 import { shiftModel } from "../../../../agent/simulate/mtconnect/feeds/shift.ts";
 import { startMosquitto, subscribe } from "../../../support/broker.ts";

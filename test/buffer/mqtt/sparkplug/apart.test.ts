@@ -2,7 +2,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { createBoard } from "../../../../agent/runtime/board.ts";
+import { createBoard } from "../../../../agent/runtime/link/board.ts";
 import { BirthNumber } from "../../../../buffer/mqtt/sparkplug/birth-number.ts";
 import { startMosquitto, subscribe } from "../../../support/broker.ts";
 import { delivering, destinationAt, put } from "../../../support/delivering.ts";

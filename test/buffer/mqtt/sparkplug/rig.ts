@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import type { Keep, Ports } from "../../../../agent/contract/ports.ts";
 import type { NewRecord } from "../../../../agent/contract/record.ts";
-import { createBoard, type WritableBoard } from "../../../../agent/runtime/board.ts";
+import { createBoard, type WritableBoard } from "../../../../agent/runtime/link/board.ts";
 import { destinationAt } from "../../../support/delivering.ts";
 import { memoryKeep, testPorts, type TestPorts } from "../../../support/ports.ts";
 

@@ -1,6 +1,6 @@
 /** A node's session at a real Mosquitto, read by an independent client: CONNECT, births, data, deaths. Ids in brackets: tck-id-… of Sparkplug 3.0. */
 import { expect, test } from "vitest";
-import { systemClock } from "../../../../agent/runtime/clock.ts";
+import { systemClock } from "../../../../agent/runtime/time/clock.ts";
 import { startMosquitto } from "../../../support/broker.ts";
 import { describeNeeding } from "../../../support/needs.ts";
 import { memoryKeep } from "../../../support/ports.ts";

@@ -1,0 +1,52 @@
+/**
+ * Shows what the agent knows of itself, retained: its heartbeat with `completeThrough` (design.md §5.3), and each machine's
+ * health. Every HEARTBEAT_MS, and at once when a link or the buffer's condition changes; nothing here reaches the ledger.
+ */
+import type { WritableBoard } from "../link/board.ts";
+import { agentHealth, type HealthParts } from "./health.ts";
+import type { Ports } from "../../contract/ports.ts";
+
+export interface HeartbeatParts extends HealthParts {
+  readonly board: WritableBoard;
+  readonly ports: Pick<Ports, "clock" | "network">;
+}
+
+const HEARTBEAT_MS = 10_000;
+const LOOK_MS = 250;
+
+/** Resolves when the signal aborts. */
+export async function heartbeat(parts: HeartbeatParts, signal: AbortSignal): Promise<void> {
+  const { network } = parts.ports;
+  let shown = "";
+  let dueMono = 0;
+  const followed = new Set<string>();
+  while (!signal.aborted) {
+    const now = network.now().monoMs;
+    const { condition, fault } = parts.outbox.status();
+    const seen = JSON.stringify([
+      parts.machines.map((machine) => [machine.status().link.state, machine.status().phase, hasCaughtUp(machine, followed)]),
+      parts.destinations.map(({ link }) => link.state), condition.state, fault,
+    ]);
+    if (now >= dueMono || seen !== shown) {
+      shown = seen;
+      dueMono = now + HEARTBEAT_MS;
+      show(parts);
+    }
+    await network.sleep(LOOK_MS, signal).catch(() => undefined);
+  }
+}
+
+/** Puts it on the board now. */
+export function show(parts: HeartbeatParts): void {
+  const { heartbeat, machines } = agentHealth(parts);
+  for (const [machine, payload] of Object.entries(machines)) parts.board.put({ scope: "health", machine, payload });
+  parts.board.put({ scope: "heartbeat", payload: heartbeat });
+}
+
+/** Once since its link came up: that it is behind for a moment is not worth a message. */
+function hasCaughtUp(machine: HeartbeatParts["machines"][number], followed: Set<string>): boolean {
+  const { link, caughtUp } = machine.status();
+  if (link.state !== "up") followed.delete(machine.id);
+  else if (caughtUp) followed.add(machine.id);
+  return followed.has(machine.id);
+}

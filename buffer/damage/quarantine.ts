@@ -1,0 +1,272 @@
+/**
+ * What happens before the database is opened for writing: it is made when there is none, refused when it is of a newer
+ * version, and set aside when it is damaged: database, log and index together (a database without its log is another
+ * database), under quarantine/<UTC time>/. Evidence is never changed or deleted but for the oldest, beyond a bound.
+ * The new file has a new epoch and holds what could be saved (checkpoints, rows not yet settled) and a loss record; it is
+ * complete before the old one is moved, so a cut at any point leaves one or the other.
+ */
+import { randomUUID } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import Database from "better-sqlite3";
+import { rfc3339, unixMs } from "../../agent/contract/time.ts";
+import type { Checkpoint } from "../../agent/contract/outbox.ts";
+import { openChains } from "../chain/chains.ts";
+import { openChainTables, type ChainTables } from "../chain/chain-tables.ts";
+import { createDatabase, DATABASE_NAME, NEXT_SUFFIX, removeDraft, syncDirectory, syncFile, type Connection } from "../ledger/connection.ts";
+import { dropRescue, rescueCopy } from "./first-page.ts";
+import { lookThrough } from "./look-through.ts";
+import { checkpointsOf, rowsOf, type Queued } from "../writing/held.ts";
+import { layoutDamage } from "./layout-check.ts";
+import { Ledger, type PreparedRow } from "../ledger/ledger.ts";
+import { lossRow } from "../loss/loss.ts";
+import type { StoreOptions } from "../options.ts";
+import { replacedLosses } from "./replaced-losses.ts";
+import { epochOf, NOTHING, salvage, type Salvaged, type Target } from "./salvage.ts";
+import { APPLICATION_ID, SCHEMA_VERSION } from "../ledger/schema.ts";
+import { faultOf, faulty } from "../store-error.ts";
+import { damagedEpoch, readTailMark, storedThrough } from "./tail-mark.ts";
+
+/** Left by a process that met damage while running: the next start believes it, however well the file looks. */
+const DAMAGED_MARK = "cellgate.db-damaged";
+const QUARANTINE = "quarantine";
+const KEEP_FOLDERS = 5;
+const KEEP_BYTES = 1024 ** 3;
+const PARTS = ["", "-wal", "-shm", "-tail"];
+
+/** After an unclean stop a file up to this is looked through whole before anything is written; a larger one beside the work (buffer/damage/quick-check.ts). */
+const LOOKED_THROUGH_BYTES = 8 * 1024 * 1024;
+
+/** A commit that waits in memory. */
+export type Held = Pick<Queued, "rows" | "checkpoint" | "alsoCheckpoints">;
+
+/** What became of a file that could not be gone on with. */
+export interface Replaced {
+  /** Where it lies now; null when there was nothing left of it. */
+  readonly folder: string | null;
+  readonly saved: Salvaged;
+}
+
+/** `wasLeftOpen`: the process before us did not close the file; `replaced`: it was set aside. */
+export function prepareDatabase(options: StoreOptions): { readonly wasLeftOpen: boolean; readonly replaced: Replaced | null } {
+  const path = join(options.dataDir, DATABASE_NAME);
+  const mark = join(options.dataDir, DAMAGED_MARK);
+  removeDraft(path);
+  dropRescue(path);
+  if (!existsSync(path)) {
+    const replaced = prepareMissing(options, path);
+    rmSync(mark, { force: true });
+    if (replaced !== null) return { wasLeftOpen: false, replaced };
+  }
+  rmSync(path + NEXT_SUFFIX, { force: true });
+  const { damage, wasLeftOpen } = inspectTwice(path, options);
+  const marked = existsSync(mark) ? readFileSync(mark, "utf8") || "marked as damaged while running" : null;
+  if (marked === null && damage === null) return { wasLeftOpen, replaced: null };
+  const replaced = replaceDamaged(options, path, marked ?? damage ?? "");
+  rmSync(mark, { force: true });
+  return { wasLeftOpen: false, replaced };
+}
+function prepareMissing(options: StoreOptions, path: string): Replaced | null {
+  const isLeft = PARTS.some((part) => existsSync(path + part));
+  if (existsSync(path + NEXT_SUFFIX)) { // We were cut while the old one was set aside: the new one is complete.
+    if (isLeft) setAside(options);
+  } else if (isLeft) {
+    // A log without its database is evidence, and must never meet another database; and what was stored is gone.
+    const epoch = readTailMark(path)?.epoch ?? null;
+    return replace(options, { damage: `the database ${path} is gone`, held: [], save: () => ({ ...NOTHING, epoch }), release: () => undefined });
+  } else createDatabase(options.dataDir, randomUUID(), () => undefined);
+  adopt(options.dataDir);
+  return null;
+}
+
+/** So that the next start sets the file aside even when its head and tail look well. Never throws. */
+export function markDamaged({ dataDir, log }: StoreOptions, damage: string): void {
+  try {
+    writeFileSync(join(dataDir, DAMAGED_MARK), damage);
+  } catch (cause) {
+    log.error({ error: String(cause), dataDir }, "the buffer is damaged, and no mark of it could be left for the next start");
+  }
+}
+
+/** True for what a damaged file answers; a table that is not there is damage too. Any other error in a statement is our own, and no reason to set a file aside. */
+export const isDamage = (cause: unknown): boolean =>
+  faultOf(cause) === "corrupt" || (cause instanceof Error && "code" in cause && cause.code === "SQLITE_ERROR" && cause.message.startsWith("no such table"));
+
+/** SQLite tells a read that fails as damage: only what is found again is. */
+function inspectTwice(path: string, { log }: StoreOptions): ReturnType<typeof inspect> {
+  const first = inspect(path);
+  if (first.damage === null) return first;
+  const second = inspect(path);
+  if (second.damage === null) log.warn({ damage: first.damage, file: path }, "the buffer looked damaged and then did not: check the storage medium and the kernel log");
+  return second;
+}
+/** What is wrong with the file, in words, or null. Looks at the head and the newest rows only: the backlog may be long. */
+function inspect(path: string): { readonly damage: string | null; readonly wasLeftOpen: boolean } {
+  let db: Connection | null = null;
+  try {
+    db = new Database(path, { readonly: true, fileMustExist: true });
+    const version = db.pragma("user_version", { simple: true }) as number;
+    if (db.pragma("application_id", { simple: true }) !== APPLICATION_ID) return { damage: "it is not a Cellgate buffer", wasLeftOpen: true };
+    if (version > SCHEMA_VERSION)
+      throw faulty("newer-version", `the buffer ${path} has version ${version}, this agent knows versions up to ${SCHEMA_VERSION}`);
+    const undeclared = layoutDamage(db);
+    if (undeclared !== null) return { damage: undeclared, wasLeftOpen: true };
+    const ledger = new Ledger(db);
+    for (const key of ledger.checkpointKeys()) ledger.checkpoint(key); // Read by every start: what cannot be must not be met there.
+    const wasLeftOpen = ledger.meta("open") === "1";
+    const found = wasLeftOpen && statSync(path).size <= LOOKED_THROUGH_BYTES ? lookThrough(db) : null;
+    const epoch = damagedEpoch(path, ledger.epoch);
+    if (epoch !== null) return { damage: `its epoch is ${ledger.epoch}, and was ${epoch}`, wasLeftOpen };
+    return { damage: found ?? tailDamage(ledger, Math.max(storedThrough(path, ledger.epoch), reachedIn(openChainTables(db)))), wasLeftOpen };
+  } catch (cause) {
+    if (!isDamage(cause)) throw cause;
+    return { damage: cause instanceof Error ? cause.message : String(cause), wasLeftOpen: true };
+  } finally {
+    db?.close();
+  }
+}
+/** The highest number that cursors, routes and chains know of: rows through there were written. */
+function reachedIn(tables: ChainTables): number {
+  return Math.max(0, ...tables.cursors().flatMap(({ id, through }) => [through, tables.lastDue(id)?.seq ?? 0, ...tables.routes(id).map(({ since }) => since - 1)]));
+}
+function tailDamage(ledger: Ledger, stored: number): string | null {
+  if (ledger.lastSeq < stored) return `it ends at row ${ledger.lastSeq}, but rows through ${stored} were stored: its log was lost, or an older copy was put in its place`;
+  return ledger.tailIsWhole() ? null : "its newest rows are missing or do not match their checksums";
+}
+
+interface Replacement {
+  /** Why, in words. */
+  readonly damage: string;
+  /** What is read out of the old file, into the new one. */
+  readonly save: (target: Target) => Salvaged;
+  /** Commits that wait in memory; they come after what is read. */
+  readonly held: readonly Held[];
+  /** Gives up the old file, once it lies aside. */
+  readonly release: () => void;
+}
+
+/**
+ * The database of a running store is damaged, or its name no longer means it: then `displaced` is what still stands on it.
+ * Throws when the new file cannot be made: then nothing has changed.
+ */
+export function replaceRunning(options: StoreOptions, { displaced, through, ...replacement }: Omit<Replacement, "save"> & { readonly displaced: Ledger | null; readonly through: number }): void {
+  mkdirSync(options.dataDir, { recursive: true, mode: 0o750 }); // The folder itself may be gone.
+  if (displaced) replace(options, { ...replacement, save: (target) => salvage(displaced.db, target, { ...options, path: displaced.db.name, through }) });
+  else replaceFrom(options, join(options.dataDir, DATABASE_NAME), { ...replacement, through });
+  rmSync(join(options.dataDir, DAMAGED_MARK), { force: true });
+}
+
+const replaceDamaged = (options: StoreOptions, path: string, damage: string): Replaced =>
+  replaceFrom(options, path, { damage, held: [], through: null, release: () => undefined });
+
+/** Reads the file under its name, without changing it. */
+function replaceFrom(options: StoreOptions, path: string, { through, release, ...replacement }: Omit<Replacement, "save"> & { readonly through: number | null }): Replaced {
+  const source = openLegible(path);
+  try {
+    return replace(options, {
+      ...replacement,
+      save: (target) => (source ? salvage(source, target, { ...options, path, through }) : { ...NOTHING, epoch: readTailMark(path)?.epoch ?? null }),
+      release() {
+        source?.close();
+        release();
+      },
+    });
+  } finally {
+    source?.close();
+    dropRescue(path);
+  }
+}
+/** The file, or where its first page is not one, a copy with another. */
+function openLegible(path: string): Connection | null {
+  const found = openForSalvage(path);
+  if (found && epochOf(found) !== null) return found;
+  const copy = existsSync(path) ? rescueCopy(path) : null;
+  const rescued = copy === null ? null : openForSalvage(copy);
+  if (rescued && epochOf(rescued) !== null) {
+    found?.close();
+    return rescued;
+  }
+  rescued?.close();
+  return found;
+}
+/** Null when SQLite cannot open it at all. */
+function openForSalvage(path: string): Connection | null {
+  let db: Connection | null = null;
+  try {
+    db = new Database(path, { readonly: true, fileMustExist: true });
+    db.unsafeMode(true);
+    db.pragma("writable_schema = ON"); // Nothing is written; but so SQLite also reads a file that is shorter than its header says.
+    return db;
+  } catch (cause) {
+    db?.close();
+    if (cause instanceof Error) return null; // Whatever it is, there is nothing to read.
+    throw cause;
+  }
+}
+
+function replace(options: StoreOptions, { damage, save, held, release }: Replacement): Replaced {
+  let saved = NOTHING;
+  createDatabase(options.dataDir, randomUUID(), (db) => {
+    const ledger = new Ledger(db);
+    const chains = openChains(ledger, openChainTables(db), options.destinations);
+    const append = (row: PreparedRow): void => {
+      const seq = ledger.append(row);
+      for (const chain of chains) chain.extend(seq, row.type);
+    };
+    const saveCheckpoint = (checkpoint: Checkpoint): void => ledger.saveCheckpoint(checkpoint);
+    const sync = (): void => {
+      ledger.flush();
+      syncFile(db.name); // Nobody else has it yet: no lock of SQLite's is needed on it.
+    };
+    saved = save({ append, saveCheckpoint, sync });
+    for (const chain of chains) chain.saveSent(ledger.lastSeq); // What is carried over may have been sent before.
+    for (const loss of replacedLosses(saved, options.clock.now().unixMs)) append(lossRow(options.describeLoss, loss));
+    for (const commit of held) {
+      for (const row of commit.rows) append(row);
+      for (const checkpoint of checkpointsOf(commit)) saveCheckpoint(checkpoint);
+    }
+    ledger.flush();
+  });
+  const folder = setAside(options);
+  release(); // Before the new file has the name: a closing connection removes the log that lies under it.
+  adopt(options.dataDir);
+  options.log.error(
+    { damage, folder, lostEpoch: saved.epoch, savedRows: saved.rows, savedCheckpoints: saved.checkpoints, heldRecords: rowsOf(held), lost: saved.lost },
+    "the buffer cannot be gone on with: it is set aside and a new one was started",
+  );
+  return { folder, saved };
+}
+
+/** Moves database, log and index into a new folder, if there is anything. The database first: should we be cut there, its log is recognised as an orphan. */
+function setAside({ dataDir, clock }: StoreOptions): string | null {
+  if (!PARTS.some((part) => existsSync(join(dataDir, DATABASE_NAME + part)))) return null;
+  const root = join(dataDir, QUARANTINE);
+  const time = rfc3339(unixMs(clock.now().unixMs)).replaceAll(":", "-");
+  let folder = join(root, time);
+  for (let n = 2; existsSync(folder); n++) folder = join(root, `${time}_${n}`);
+  mkdirSync(folder, { recursive: true, mode: 0o750 });
+  for (const part of PARTS) {
+    const from = join(dataDir, DATABASE_NAME + part);
+    if (existsSync(from)) renameSync(from, join(folder, DATABASE_NAME + part));
+  }
+  for (const path of [folder, root, dataDir]) syncDirectory(path);
+  bound(root);
+  return folder;
+}
+
+/** Keeps the newest folders, within a number and a size; always the newest. */
+function bound(root: string): void {
+  const sizeOf = (folder: string): number => readdirSync(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
+  let bytes = 0;
+  for (const [index, name] of readdirSync(root).sort().reverse().entries()) {
+    const folder = join(root, name);
+    bytes += sizeOf(folder);
+    if (index > 0 && (index >= KEEP_FOLDERS || bytes > KEEP_BYTES)) rmSync(folder, { recursive: true });
+  }
+}
+
+function adopt(dataDir: string): void {
+  const path = join(dataDir, DATABASE_NAME);
+  renameSync(path + NEXT_SUFFIX, path);
+  syncDirectory(dataDir);
+}

@@ -1,0 +1,231 @@
+/**
+ * Reads out of a damaged or displaced database what can be believed: checkpoints, and the rows that not every destination
+ * has settled, past whatever cannot be read, into the file that takes its place. Changes nothing in the source. Says which
+ * numbers are not carried over (buffer/damage/replaced-losses.ts tells of them).
+ * Bounded in time, since nothing else runs meanwhile: what is beyond is lost to the destinations, though it is still in
+ * the quarantined file.
+ */
+import type { Checkpoint } from "../../agent/contract/outbox.ts";
+import type { Clock } from "../../agent/contract/time.ts";
+import { openChainTables } from "../chain/chain-tables.ts";
+import type { Connection } from "../ledger/connection.ts";
+import { Ledger, RECORD_COLUMNS, type PreparedRow, type ReadRow, type StoredRow } from "../ledger/ledger.ts";
+import { openStandingTables, type StandingTables, type ToldLoss } from "../chain/standing-tables.ts";
+import { Sweeps } from "../room/sweeps.ts";
+import { damagedEpoch, readTailMark } from "./tail-mark.ts";
+
+/** The agent is to be back in service within 10 s. */
+const SALVAGE_MS = 6_000;
+/** Rows after which what was carried over is synced: so that the time a slow card needs for it is counted too. */
+const SYNC_ROWS = 20_000;
+/** Rows read at once; a part that cannot be read is halved until the rows around the damage are found. */
+const CHUNK_ROWS = 512;
+/** So many chunks without one readable row, more than a damaged page can hide: from then on only their first row is tried. */
+const BARREN_CHUNKS = 16;
+/** Above any number a buffer reaches: 10,000 records a second for a century stay below 2^45. */
+const HIGHEST_SEQ = 2 ** 46;
+
+export interface LostRange {
+  readonly from: number | null;
+  /** Inclusive; null: whatever came after. */
+  readonly to: number | null;
+  readonly count: number | null;
+}
+export interface Lost {
+  readonly from: number;
+  /** Inclusive. */
+  readonly to: number;
+  readonly count: number;
+}
+export interface Salvaged {
+  readonly epoch: string | null;
+  readonly rows: number;
+  readonly checkpoints: number;
+  /** Ranges that are not carried over, apart and in order. */
+  readonly lost: readonly Lost[];
+  /** Losses told before, whose records are among what is lost. */
+  readonly retold: readonly { readonly destination: string; readonly told: ToldLoss }[];
+  /** First number that some destination may neither have got under it nor know the fate of; null: unknown. */
+  readonly named: number | null;
+  /** First number that was looked for. */
+  readonly from: number;
+  /** Last number that is known of. */
+  readonly last: number;
+  /** True: nothing came after it. */
+  readonly isEndKnown: boolean;
+}
+export interface Target {
+  append(row: PreparedRow): void;
+  saveCheckpoint(checkpoint: Checkpoint): void;
+  /** What was appended is on the medium. */
+  sync(): void;
+}
+export interface SalvageOptions {
+  /** The database's own name; what is read may be a copy of it. */
+  readonly path: string;
+  readonly clock: Clock;
+  readonly destinations: readonly { readonly name: string; readonly confirm?: boolean }[];
+  /** Last row known to be stored, where that is known better than from the file. */
+  readonly through: number | null;
+}
+
+export const NOTHING: Salvaged = { epoch: null, rows: 0, checkpoints: 0, lost: [], retold: [], named: null, from: 1, last: 0, isEndKnown: false };
+
+export function salvage(db: Connection, target: Target, options: SalvageOptions): Salvaged {
+  const mark = readTailMark(options.path);
+  const found = epochOf(db) ?? mark?.epoch ?? null;
+  const epoch = found === null ? null : (damagedEpoch(options.path, found) ?? found);
+  const cursors = readable(() => cursorsOf(db, options.destinations)) ?? null;
+  const known = Math.max(options.through ?? 0, mark?.epoch === epoch ? (mark?.through ?? 0) : 0, ...(cursors ?? []).map(({ reached }) => reached));
+  const ledger = readable(() => new Ledger(db, { epoch: epoch ?? "unknown", lastSeq: known }));
+  if (!ledger) return { ...NOTHING, epoch };
+  const end = readable(() => lastWhole(ledger)) ?? null;
+  const last = Math.max(known, options.through === null ? (end ?? lastReachable(ledger)) : 0);
+  const standing = readable(() => openStandingTables(db));
+  readable(() => standing && new Sweeps(ledger, standing)); // The ledger then misses none of what was given up.
+  const checkpoints = saveCheckpoints(ledger, target);
+  const done = cursors === null || cursors.length === 0 ? 0 : Math.min(last, ...cursors.map((cursor) => cursor.done));
+  const from = Math.max(readable(() => firstWhole(ledger)) ?? 1, done + 1);
+  const { rows, lost } = carryRows(ledger, target, { from, last, clock: options.clock });
+  const retold = readable(() => retoldOf(cursors ?? [], lost, standing));
+  // Where a loss record may have gone, or the file is older than what was told: nobody knows which rows before were refused.
+  const isInDoubt = lost.length > 0 || end === null || end < known || cursors === null || (standing !== undefined && retold === undefined);
+  return { epoch, rows, checkpoints, lost, retold: retold ?? [], named: isInDoubt ? 1 : from, from, last, isEndKnown: options.through !== null && end !== null };
+}
+
+/** Null where the file does not give it. */
+export const epochOf = (db: Connection): string | null =>
+  readable(() => db.prepare<[], string>("SELECT value FROM meta WHERE key = 'epoch'").pluck().get()) ?? null;
+
+/** Undefined where the file does not give it. */
+function readable<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (cause) {
+    if (cause instanceof Error) return undefined; // Any error means: this cannot be read. What else can be is read apart.
+    throw cause;
+  }
+}
+
+/** The newest row that is what it was: a number on a damaged page may be any. */
+function lastWhole(ledger: Ledger): number {
+  const inMeta = Number(ledger.meta("last") ?? 0);
+  for (const row of ledger.db.prepare<[], StoredRow>(`SELECT ${RECORD_COLUMNS} FROM record r ORDER BY r.seq DESC LIMIT ${BARREN_CHUNKS * CHUNK_ROWS}`).iterate())
+    if (row.seq <= inMeta || !("damaged" in ledger.decode(row))) return Math.max(row.seq, inMeta);
+  return inMeta;
+}
+/** Rows before it went when they were no longer needed. */
+function firstWhole(ledger: Ledger): number {
+  const row = ledger.db.prepare<[], StoredRow>(`SELECT ${RECORD_COLUMNS} FROM record r ORDER BY r.seq LIMIT 1`).get();
+  return row === undefined ? Number(ledger.meta("last") ?? 0) + 1 : "damaged" in ledger.decode(row) ? 1 : row.seq;
+}
+/** The newest page cannot be read: the highest number that a search still comes to; 0 where it is none of ours. */
+function lastReachable(ledger: Ledger): number {
+  const before = ledger.db.prepare<[number], StoredRow>(`SELECT ${RECORD_COLUMNS} FROM record r WHERE r.seq <= ? ORDER BY r.seq DESC LIMIT 1`);
+  let [low, high, best] = [0, HIGHEST_SEQ, 0];
+  while (high - low > 1) {
+    const middle = Math.floor((low + high) / 2);
+    const found = readable(() => before.get(middle) ?? null);
+    if (found === undefined) high = middle;
+    else [low, best] = [middle, found === null || "damaged" in ledger.decode(found) ? 0 : found.seq];
+  }
+  return best;
+}
+
+interface Cursor {
+  readonly id: number;
+  readonly name: string;
+  readonly through: number;
+  /** Highest number that its chain knows of. */
+  readonly reached: number;
+  /** Nothing up to it is wanted any more. */
+  readonly done: number;
+}
+/** Of the configured destinations. */
+function cursorsOf(db: Connection, destinations: SalvageOptions["destinations"]): readonly Cursor[] {
+  const configured = new Map(destinations.map((destination) => [destination.name, destination]));
+  const standing = readable(() => openStandingTables(db));
+  /** Also not confirmed, or asked for again: such rows are still wanted. */
+  const doneThrough = ({ id, name, through }: Pick<Cursor, "id" | "name" | "through">): number => {
+    const confirmed = readable(() => standing?.standing(id))?.confirmed ?? (configured.get(name)?.confirm === true ? 0 : Infinity);
+    return Math.min(through, confirmed, (readable(() => standing?.replays(id)[0]?.from) ?? Infinity) - 1);
+  };
+  const tables = openChainTables(db);
+  return tables.cursors().filter(({ name }) => configured.has(name)).map(({ id, name, through }) => ({
+    id, name, through, reached: Math.max(through, readable(() => tables.lastDue(id))?.seq ?? 0), done: doneThrough({ id, name, through }),
+  }));
+}
+/** Losses whose last record neither was acknowledged nor is carried over. */
+function retoldOf(cursors: readonly Cursor[], lost: readonly Lost[], standing: StandingTables | undefined): Salvaged["retold"] {
+  const isLost = (seq: number): boolean => lost.some(({ from, to }) => from <= seq && seq <= to);
+  return cursors.flatMap(({ id, name, through }) =>
+    (standing?.toldOver(id, 0, Infinity) ?? []).filter(({ row }) => row > through && isLost(row)).map((told) => ({ destination: name, told })));
+}
+
+function saveCheckpoints(ledger: Ledger, target: Target): number {
+  let saved = 0;
+  for (const key of readable(() => ledger.checkpointKeys()) ?? []) {
+    const json = readable(() => ledger.checkpoint(key));
+    if (typeof json !== "string") continue;
+    target.saveCheckpoint({ key, json });
+    saved++;
+  }
+  return saved;
+}
+
+interface Span {
+  readonly from: number;
+  readonly last: number;
+  readonly clock: Clock;
+}
+function carryRows(ledger: Ledger, target: Target, { from, last, clock }: Span): { readonly rows: number; readonly lost: readonly Lost[] } {
+  const endMono = clock.now().monoMs + SALVAGE_MS;
+  const lost: { from: number; to: number; count: number }[] = [];
+  const lose = (seq: number, to = seq): void => {
+    const before = lost.at(-1);
+    if (before?.to === seq - 1) [before.to, before.count] = [to, before.count + to - seq + 1];
+    else lost.push({ from: seq, to, count: to - seq + 1 });
+  };
+  let [rows, unsynced, barren] = [0, 0, 0];
+  for (let at = from; at <= last; at += CHUNK_ROWS) {
+    const to = Math.min(last, at + CHUNK_ROWS - 1);
+    if (clock.now().monoMs > endMono) {
+      lose(at, last);
+      break;
+    }
+    if (barren >= BARREN_CHUNKS && !readable(() => [...ledger.read(at - 1, at, 1)])) {
+      lose(at, to);
+      continue;
+    }
+    const before = rows;
+    for (const row of readAround(ledger, at, to)) {
+      if ("damaged" in row) lose(row.seq);
+      else {
+        target.append(row);
+        rows++;
+      }
+    }
+    barren = rows > before ? 0 : barren + 1;
+    unsynced += rows - before;
+    if (unsynced >= SYNC_ROWS) {
+      target.sync();
+      unsynced = 0;
+    }
+  }
+  return { rows, lost };
+}
+/** Rows from `from` to `to`, inclusive; those on pages that cannot be read come back damaged. */
+function* readAround(ledger: Ledger, from: number, to: number): Generator<ReadRow> {
+  const rows = readable(() => [...ledger.read(from - 1, to, to - from + 1)]);
+  if (rows && isInOrder(rows, from, to)) yield* rows;
+  else if (from === to) yield { seq: from, damaged: true };
+  else {
+    const middle = Math.floor((from + to) / 2);
+    yield* readAround(ledger, from, middle);
+    yield* readAround(ledger, middle + 1, to);
+  }
+}
+
+/** A damaged page can also give rows that were not asked for. */
+const isInOrder = (rows: readonly ReadRow[], from: number, to: number): boolean =>
+  rows.every(({ seq }, index) => seq >= from && seq <= to && seq > (rows[index - 1]?.seq ?? from - 1));
