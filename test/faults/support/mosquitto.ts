@@ -1,7 +1,11 @@
 /** A real Mosquitto with a subscriber of its own connection behind it, whose log is what was received. */
+import { once } from "node:events";
 import { openSync, writeSync } from "node:fs";
 import { connectAsync, type MqttClient } from "mqtt";
 import { receivedLog } from "./evidence.ts";
+import { sleep } from "./shop.ts";
+
+const DRAINS_MS = 2_000;
 
 export interface Listener extends AsyncDisposable {
   readonly name: string;
@@ -20,5 +24,13 @@ export async function listenAt(port: number, folder: string, name: string): Prom
     if (topic.includes("/rec/")) writeSync(log, `1\t${name}\t${payload.toString()}\n`);
   });
   await client.subscribeAsync("cellgate/v1/#", { qos: 0 });
-  return { name, complaints: [], async [Symbol.asyncDispose]() { await client.endAsync(true); } };
+  const closed = once(client, "close");
+  return {
+    name, complaints: [],
+    async [Symbol.asyncDispose]() {
+      // What a killed broker had written lies in the socket until its end is read: thrown away, it would look forgotten.
+      if (client.connected) await Promise.race([closed, sleep(DRAINS_MS)]);
+      await client.endAsync(true);
+    },
+  };
 }
