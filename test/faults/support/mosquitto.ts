@@ -1,5 +1,4 @@
 /** A real Mosquitto with a subscriber of its own connection behind it, whose log is what was received. */
-import { once } from "node:events";
 import { openSync, writeSync } from "node:fs";
 import { connectAsync, type MqttClient } from "mqtt";
 import { receivedLog } from "./evidence.ts";
@@ -24,7 +23,7 @@ export async function listenAt(port: number, folder: string, name: string): Prom
     if (topic.includes("/rec/")) writeSync(log, `1\t${name}\t${payload.toString()}\n`);
   });
   await client.subscribeAsync("cellgate/v1/#", { qos: 0 });
-  const closed = once(client, "close");
+  const closed = new Promise<void>((resolve) => void client.once("close", () => { resolve(); }));
   return {
     name, complaints: [],
     async [Symbol.asyncDispose]() {
