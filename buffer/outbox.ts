@@ -176,7 +176,16 @@ class SqliteOutbox implements Outbox {
     this.#assertOpen();
     this.#lastStatus = this.#read(this.#lastStatus, () => this.#store.status());
     const wear = this.#wear.status();
-    return { ...this.#lastStatus, condition: this.#writer.condition(), ...(wear && { wear }) };
+    return { ...this.#lastStatus, condition: this.condition(), ...(wear && { wear }) };
+  }
+
+  condition(): ReturnType<Outbox["condition"]> {
+    this.#assertOpen();
+    return this.#writer.condition();
+  }
+  synced(): number {
+    this.#assertOpen();
+    return this.#store.syncedSeq;
   }
 
   close(): Promise<void> {

@@ -188,6 +188,10 @@ export interface Outbox {
   /** The ledger itself, after `after`, oldest first; what is gone or unreadable is left out. */
   history(after: number, limit: number): readonly LedgerRow[];
   status(): OutboxStatus;
+  /** Of `status`, without what that costs: asked before every wait. */
+  condition(): StoreCondition;
+  /** `syncedSeq` of `status`, likewise: asked at every arrival. */
+  synced(): number;
   /** Commits and syncs what is in hand, then closes. Idempotent. */
   close(): Promise<void>;
 }

@@ -143,6 +143,8 @@ async function drainOnce(port: number, outbox: Outbox, { window, name, board = t
     },
     arrival: (after, signal) => outbox.arrival(after, signal),
     status: () => outbox.status(),
+    condition: () => outbox.condition(),
+    synced: () => outbox.synced(),
     close: () => outbox.close(),
   };
   const destination = mqttDestination.create(decoded.value, { ...IDENTITY, epoch: outbox.epoch }, { ...ports, keep: memoryKeep() }, name);

@@ -99,6 +99,8 @@ export function memoryOutbox(epoch = "epoch-1"): MemoryOutbox {
         confirmedThrough, isConfirming: confirmedThrough !== null, replaying: again.size, oldestWaitingAt: [...open.values()][0]?.observedAt ?? null,
       }],
     }),
+    condition: () => ({ state: "ok" }),
+    synced: () => rows.length,
     close: () => Promise.resolve(),
     drained(timeoutMs = 15_000) {
       return new Promise((resolve, reject) => {

@@ -280,7 +280,7 @@ export class Feed {
     const mark = Math.max(this.#after, this.#arrivalAfter);
     outbox.arrival(mark, this.#link.signal).then(() => {
       // What arrived may be for others only: then it must not wake us again.
-      if (outbox.sendable(destination, this.#after, 1).length === 0) this.#arrivalAfter = outbox.status().syncedSeq;
+      if (outbox.sendable(destination, this.#after, 1).length === 0) this.#arrivalAfter = outbox.synced();
     }).catch((error: unknown) => {
       if (!this.#link.signal.aborted) this.#guarded(() => { throw error; });
     }).finally(() => {

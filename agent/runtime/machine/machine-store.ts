@@ -15,8 +15,8 @@ import { clockDoubt } from "../time/dating.ts";
 import { areLate, isNone, later, NO_HOLE, type Hole } from "./hole.ts";
 
 /** What a machine needs of the outbox. */
-export interface Ledger extends Pick<Outbox, "epoch" | "checkpoint" | "commit"> {
-  status(): Pick<OutboxStatus, "lastSeq" | "condition">;
+export interface Ledger extends Pick<Outbox, "epoch" | "checkpoint" | "commit" | "condition"> {
+  status(): Pick<OutboxStatus, "lastSeq">;
 }
 
 export interface StoreParts {
@@ -157,7 +157,7 @@ export class MachineStore<State> {
     return this.#failure instanceof Error ? this.#failure : new Error("the buffer failed", { cause: this.#failure });
   }
 
-  get #isHeld(): boolean { return this.#parts.outbox.status().condition.state === "degraded"; }
+  get #isHeld(): boolean { return this.#parts.outbox.condition().state === "degraded"; }
   /** From where on what is committed now will lie. */
   get #place(): Place { return { epoch: this.#parts.outbox.epoch, lastSeq: this.#lastSeq }; }
   get #holeKey(): string { return `${this.#key}/hole`; }

@@ -78,7 +78,10 @@ class HandLedger implements Ledger {
     return this.#checkpoints.get(key) ?? null;
   }
   status(): ReturnType<Ledger["status"]> {
-    return { lastSeq: this.rows.length, condition: { state: "ok" } };
+    return { lastSeq: this.rows.length };
+  }
+  condition(): ReturnType<Ledger["condition"]> {
+    return { state: "ok" };
   }
   commit(commit: Commit): Promise<number> {
     if (this.refuses) return Promise.reject(new StoreError("io", "the disk takes nothing"));
