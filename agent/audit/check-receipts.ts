@@ -1,10 +1,9 @@
 /** Receipts: one for each machine and day, they add up, and no more is here than they say was made. */
+import { total } from "./check-summaries.ts";
 import type { Chain } from "./chain.ts";
 import type { ReceiptFact } from "./fact.ts";
 import type { Findings } from "./finding.ts";
 import { subject } from "./ledger.ts";
-
-const total = (parts: Readonly<Record<string, number>>): number => Object.values(parts).reduce((sum, part) => sum + part, 0);
 
 export function checkReceipts(receipts: readonly ReceiptFact[], chain: Pick<Chain, "held">, findings: Findings): void {
   const ids = new Map<string, string>();

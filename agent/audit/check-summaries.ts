@@ -19,7 +19,7 @@ export function checkSummary(summary: SummaryFact, of: Of, findings: Findings): 
   if (first.start <= summary.start) checkCounts(summary, of, findings);
 }
 
-const total = (parts: Readonly<Record<string, number>>): number => Object.values(parts).reduce((sum, part) => sum + part, 0);
+export const total = (parts: Readonly<Record<string, number>>): number => Object.values(parts).reduce((sum, part) => sum + part, 0);
 const near = (one: number, other: number): boolean => Math.abs(one - other) <= 1e-9 * Math.max(1, Math.abs(one));
 
 function checkSums(summary: SummaryFact, findings: Findings): void {

@@ -1,6 +1,7 @@
 /** A TCP proxy that can be cut: passes bytes, swallows them with the connection open, or resets. */
 import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
+import { Packets, PUBLISH, type Packet } from "./packets.ts";
 
 /** black-hole: accepts and keeps connections, discards every byte in both directions. reset: RST on old and new ones. */
 export type ProxyMode = "pass" | "black-hole" | "reset";
@@ -96,40 +97,26 @@ export async function startAnsweringProxy(targetPort: number, passing: (nth: num
   const sockets = new Set<Socket>();
   const server = createServer((near) => {
     const far = connect({ host: "127.0.0.1", port: targetPort });
-    let buffered = Buffer.alloc(0);
+    const packets = new Packets();
     let silent = false;
     for (const socket of [near, far]) sockets.add(socket.on("error", () => undefined).on("close", () => sockets.delete(socket)));
     near.on("close", () => far.end());
     far.on("close", () => near.destroy());
     far.on("data", (chunk: Buffer) => near.write(chunk));
-    const take = (packet: Buffer, bodyAt: number): void => {
-      const topicLength = (packet[0] ?? 0) >> 4 === 3 ? packet.readUInt16BE(bodyAt) : 0;
-      if (!packet.toString("utf8", bodyAt + 2, bodyAt + 2 + topicLength).includes("/rec/")) return void far.write(packet);
+    const take = ({ kind, body, whole }: Packet): void => {
+      const topicLength = kind === PUBLISH ? body.readUInt16BE(0) : 0;
+      if (!body.toString("utf8", 2, 2 + topicLength).includes("/rec/")) return void far.write(whole);
       const what = passing(++records);
       if (what === "silent") silent = true;
-      else if (typeof what === "number") near.write(Buffer.from([0x40, 3, packet[bodyAt + 2 + topicLength] ?? 0, packet[bodyAt + 3 + topicLength] ?? 0, what]));
-      else far.write(packet);
+      else if (typeof what === "number") near.write(Buffer.from([0x40, 3, body[2 + topicLength] ?? 0, body[3 + topicLength] ?? 0, what]));
+      else far.write(whole);
       if (what === "die") {
         silent = true;
         near.resetAndDestroy();
       }
     };
     near.on("data", (chunk: Buffer) => {
-      buffered = Buffer.concat([buffered, chunk]);
-      while (!silent) {
-        let length = 0;
-        let at = 1;
-        for (let shift = 0; ; shift += 7) {
-          const byte = buffered[at++];
-          if (byte === undefined) return;
-          length |= (byte & 127) << shift;
-          if (byte < 128) break;
-        }
-        if (buffered.length < at + length) return;
-        const packet = buffered.subarray(0, at + length);
-        buffered = buffered.subarray(at + length);
-        take(packet, at);
-      }
+      for (const packet of packets.take(chunk)) if (!silent) take(packet);
     });
   }).listen(0, "127.0.0.1");
   await once(server, "listening");

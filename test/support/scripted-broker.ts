@@ -4,6 +4,7 @@
  */
 import { once } from "node:events";
 import { createServer, type AddressInfo, type Socket } from "node:net";
+import { packet as wholePacket, Packets } from "./packets.ts";
 
 export interface Published {
   readonly topic: string;
@@ -54,14 +55,7 @@ export interface ScriptedBroker extends AsyncDisposable {
   raw(bytes: Uint8Array): Promise<void>;
 }
 
-const remainingLength = (length: number): number[] => {
-  const bytes: number[] = [];
-  for (let left = length; ; left >>= 7) {
-    if (left < 128) return [...bytes, left];
-    bytes.push((left & 127) | 128);
-  }
-};
-const packet = (first: number, ...body: readonly number[]): Buffer => Buffer.from([first, ...remainingLength(body.length), ...body]);
+const packet = (first: number, ...body: readonly number[]): Buffer => wholePacket(first, body);
 
 export async function startScriptedBroker(script: Script): Promise<ScriptedBroker> {
   const published: Published[] = [];
@@ -77,7 +71,7 @@ export async function startScriptedBroker(script: Script): Promise<ScriptedBroke
     const connection = ++connections;
     let level = 5;
     let inFlight = 0;
-    let buffered = Buffer.alloc(0);
+    const packets = new Packets();
     const held: (() => void)[] = [];
     sockets.add(socket);
     socket.on("error", () => undefined).on("close", () => {
@@ -136,26 +130,13 @@ export async function startScriptedBroker(script: Script): Promise<ScriptedBroke
       socket.write(packet(0x90, body[0] ?? 0, body[1] ?? 0, ...(level === 5 ? [0] : []), ...codes));
     };
     socket.on("data", (chunk: Buffer) => {
-      buffered = Buffer.concat([buffered, chunk]);
-      for (;;) {
-        let length = 0;
-        let at = 1;
-        for (let shift = 0; ; shift += 7) {
-          const byte = buffered[at++];
-          if (byte === undefined) return;
-          length |= (byte & 127) << shift;
-          if (byte < 128) break;
-        }
-        if (buffered.length < at + length) return;
-        const first = buffered[0] ?? 0;
-        const body = buffered.subarray(at, at + length);
-        buffered = buffered.subarray(at + length);
-        if (first >> 4 === 1) connect(body);
-        else if (first >> 4 === 3) publish(first & 15, body);
-        else if (first >> 4 === 4) acknowledged++;
-        else if (first >> 4 === 8) subscribe(body);
-        else if (first >> 4 === 12) socket.write(packet(0xd0));
-        else if (first >> 4 === 14) socket.end();
+      for (const { kind, flags, body } of packets.take(chunk)) {
+        if (kind === 1) connect(body);
+        else if (kind === 3) publish(flags, body);
+        else if (kind === 4) acknowledged++;
+        else if (kind === 8) subscribe(body);
+        else if (kind === 12) socket.write(packet(0xd0));
+        else if (kind === 14) socket.end();
       }
     });
   };
@@ -188,7 +169,7 @@ export async function startScriptedBroker(script: Script): Promise<ScriptedBroke
       return toAll((level) => {
         const head = Buffer.from([name.length >> 8, name.length & 255, ...name, ...id, ...(level === 5 ? [0] : [])]);
         const body = Buffer.from(payload);
-        return Buffer.concat([Buffer.from([0x30 | (qos << 1) | (retain ? 1 : 0), ...remainingLength(head.length + body.length)]), head, body]);
+        return wholePacket(0x30 | (qos << 1) | (retain ? 1 : 0), head, body);
       });
     },
     dismiss(code) {

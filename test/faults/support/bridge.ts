@@ -7,7 +7,7 @@ import { once } from "node:events";
 import { openSync, writeSync } from "node:fs";
 import { createServer, type AddressInfo, type Socket } from "node:net";
 import { receivedLog } from "./evidence.ts";
-import { CONNECT, DISCONNECT, filtersIn, packet, Packets, PINGREQ, PUBLISH, publicationOf, SUBSCRIBE, text16, UNSUBSCRIBE, type Packet, type Publication } from "./packets.ts";
+import { CONNECT, DISCONNECT, filtersIn, packet, Packets, PINGREQ, PUBLISH, publicationOf, SUBSCRIBE, text16, UNSUBSCRIBE, type Packet, type Publication } from "../../support/packets.ts";
 
 /** A number acknowledges with that reason code; under 0x80 the message is taken. forgotten: acknowledged, and never taken. lost: never taken, never answered. mute: taken, never answered. die and take-and-die close instead of answering. */
 export type Answer = number | "forgotten" | "lost" | "mute" | "die" | "take-and-die";
@@ -143,7 +143,7 @@ class Session {
   }
 
   #handle(received: Packet): void {
-    if (received.bytes > this.#maximumPacketSize) this.#shared.complain(`a packet of ${received.bytes} bytes, ${this.#maximumPacketSize} are allowed`);
+    if (received.whole.length > this.#maximumPacketSize) this.#shared.complain(`a packet of ${received.whole.length} bytes, ${this.#maximumPacketSize} are allowed`);
     if (received.kind === CONNECT) this.#connect(received.body);
     else if (received.kind === PUBLISH) this.#published(publicationOf(received, this.#level));
     else if (received.kind === SUBSCRIBE || received.kind === UNSUBSCRIBE) {

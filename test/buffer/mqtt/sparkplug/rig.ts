@@ -5,6 +5,7 @@ import type { Keep, Ports } from "../../../../agent/contract/ports.ts";
 import type { NewRecord } from "../../../../agent/contract/record.ts";
 import { createBoard, type WritableBoard } from "../../../../agent/runtime/link/board.ts";
 import { destinationAt } from "../../../support/delivering.ts";
+import { Packets, type Packet } from "../../../support/packets.ts";
 import { memoryKeep, testPorts, type TestPorts } from "../../../support/ports.ts";
 
 export const GROUP = "Plant1";
@@ -57,43 +58,25 @@ export function startRig(port: number, { keys = {}, destination = {}, keep = mem
 }
 
 /** A packet that the client wrote: type and flags, and what follows the length. */
-export interface Written {
-  readonly type: number;
-  readonly flags: number;
-  readonly body: Buffer;
-}
 export interface Recorder extends AsyncDisposable {
   readonly port: number;
-  readonly written: readonly Written[];
+  readonly written: readonly Packet[];
 }
 
 /** Passes everything on to the broker, and keeps what the client wrote. */
 export async function startRecorder(target: number): Promise<Recorder> {
-  const written: Written[] = [];
+  const written: Packet[] = [];
   const sockets = new Set<Socket>();
   const server = createServer((near) => {
     const far = connect({ host: "127.0.0.1", port: target });
-    let buffered = Buffer.alloc(0);
+    const packets = new Packets();
     for (const socket of [near, far]) sockets.add(socket.on("error", () => undefined));
     near.on("close", () => far.destroy());
     far.on("close", () => near.destroy());
     far.on("data", (chunk: Buffer) => near.write(chunk));
     near.on("data", (chunk: Buffer) => {
       far.write(chunk);
-      buffered = Buffer.concat([buffered, chunk]);
-      for (;;) {
-        let length = 0;
-        let at = 1;
-        for (let shift = 0; ; shift += 7) {
-          const byte = buffered[at++];
-          if (byte === undefined) return;
-          length |= (byte & 127) << shift;
-          if (byte < 128) break;
-        }
-        if (buffered.length < at + length) return;
-        written.push({ type: (buffered[0] ?? 0) >> 4, flags: (buffered[0] ?? 0) & 15, body: Buffer.from(buffered.subarray(at, at + length)) });
-        buffered = buffered.subarray(at + length);
-      }
+      written.push(...packets.take(chunk));
     });
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -109,7 +92,7 @@ export async function startRecorder(target: number): Promise<Recorder> {
 }
 
 /** CONNECT, MQTT 5 §3.1 and 3.1.1 §3.1, as far as Sparkplug has rules for it. */
-export function readConnect({ body }: Written): { readonly level: number; readonly clean: boolean; readonly sessionExpiry: number | null; readonly clientId: string; readonly will: { readonly topic: string; readonly payload: Buffer; readonly qos: number; readonly retain: boolean } | null } {
+export function readConnect({ body }: Packet): { readonly level: number; readonly clean: boolean; readonly sessionExpiry: number | null; readonly clientId: string; readonly will: { readonly topic: string; readonly payload: Buffer; readonly qos: number; readonly retain: boolean } | null } {
   let at = 6;
   const level = body[at++] ?? 0;
   const flags = body[at++] ?? 0;
@@ -136,7 +119,7 @@ export function readConnect({ body }: Written): { readonly level: number; readon
 }
 
 /** SUBSCRIBE: the filters with their options byte. */
-export function readSubscribe({ body }: Written, level: number): readonly (readonly [filter: string, qos: number])[] {
+export function readSubscribe({ body }: Packet, level: number): readonly (readonly [filter: string, qos: number])[] {
   const found: [string, number][] = [];
   for (let at = level === 5 ? 3 + (body[2] ?? 0) : 2; at < body.length;) {
     const length = body.readUInt16BE(at);

@@ -24,9 +24,9 @@ describeNeeding(["mosquitto"], "a Sparkplug session at a real broker", () => {
     expect(session).toEqual({ level, clean: true, sessionExpiry: level === 5 ? 0 : null, clientId: "cell-7-spb" });
     expect({ ...will, payload: null }).toEqual({ topic: topic("NDEATH"), qos: 1, retain: false, payload: null });
     expect(decodeRaw(will?.payload ?? new Uint8Array())).toMatchObject({ seq: null, metrics: [{ name: "bdSeq", datatype: 4, value: 0 }] });
-    expect([subscribed.type, readSubscribe(subscribed, level)]).toEqual([8, [[topic("NCMD"), 1], [topic("DCMD", "+"), 1]]]);
+    expect([subscribed.kind, readSubscribe(subscribed, level)]).toEqual([8, [[topic("NCMD"), 1], [topic("DCMD", "+"), 1]]]);
     // NBIRTH at QoS 0, NDEATH at QoS 1, then DISCONNECT: over 5 with the reason that keeps the will.
-    expect(recorder.written.slice(2).map(({ type, flags }) => [type, flags])).toEqual([[3, 0], [3, 2], [14, 0]]);
+    expect(recorder.written.slice(2).map(({ kind, flags }) => [kind, flags])).toEqual([[3, 0], [3, 2], [14, 0]]);
     expect(recorder.written.at(-1)?.body[0]).toBe(level === 5 ? 0x04 : undefined);
   });
 

@@ -4,7 +4,8 @@ export interface Packet {
   readonly kind: number;
   readonly flags: number;
   readonly body: Buffer;
-  readonly bytes: number;
+  /** As it came: head and body. */
+  readonly whole: Buffer;
 }
 export const CONNECT = 1;
 export const PUBLISH = 3;
@@ -46,9 +47,9 @@ export class Packets {
       }
       if (this.#buffered.length < at + length) return;
       const first = this.#buffered[0] ?? 0;
-      const body = this.#buffered.subarray(at, at + length);
+      const whole = this.#buffered.subarray(0, at + length);
       this.#buffered = this.#buffered.subarray(at + length);
-      yield { kind: first >> 4, flags: first & 15, body, bytes: at + length };
+      yield { kind: first >> 4, flags: first & 15, body: whole.subarray(at), whole };
     }
   }
 }
