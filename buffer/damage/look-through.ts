@@ -1,5 +1,6 @@
 /** SQLite's own look at the structure of a whole file. Row checksums are not its business: they are looked at where rows are read. */
 import type { Connection } from "../ledger/connection.ts";
+import { faultOf } from "../store-error.ts";
 
 /** The first damage found, in words; null when there is none. Other errors of the disk are thrown. */
 export function lookThrough(db: Connection): string | null {
@@ -7,8 +8,7 @@ export function lookThrough(db: Connection): string | null {
     const [first] = db.pragma("quick_check(1)") as readonly { readonly quick_check: string }[];
     return first === undefined || first.quick_check === "ok" ? null : first.quick_check;
   } catch (cause) {
-    const isDamage = cause instanceof Error && "code" in cause && typeof cause.code === "string" && /^SQLITE_(CORRUPT|NOTADB)/.test(cause.code);
-    if (!isDamage) throw cause;
+    if (!(cause instanceof Error) || faultOf(cause) !== "corrupt") throw cause;
     return cause.message;
   }
 }
