@@ -1,17 +1,22 @@
-/** What a case of the fault harness is: a name, how often it runs, and one run in a folder of its own, told by its seed alone. */
+/** What a case of the fault harness is: a name, how often it runs, and one run in a folder and a process of its own, told by its seed alone. */
 import type { Tool } from "../support/needs.ts";
 
 export type Length = "short" | "long";
 
-export interface Run {
+/** What makes a run, plain: it is handed to a process of its own. */
+export interface Order {
+  /** Of the case. */
+  readonly name: string;
   /** Its own, empty; removed after a run without violation. */
   readonly folder: string;
   readonly seed: number;
-  /** Numbers in [0, 1) from the seed. */
-  readonly random: () => number;
   /** Which run of the case, from 0. */
   readonly index: number;
   readonly length: Length;
+}
+export interface Run extends Order {
+  /** Numbers in [0, 1) from the seed. */
+  readonly random: () => number;
 }
 export interface Tally {
   /** Faults done to it in this run. */

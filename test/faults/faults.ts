@@ -1,8 +1,9 @@
 /**
  * `npm run faults -- [--short|--long] [--seed N] [--only NAME[,NAME]] [--jobs N] [--part I/N] [--runs N] [--list] [--json FILE]`: breaks
  * everything around the agent and lets an independent checker judge (test/faults/checker). Exits 1 on any violation.
- * Each run is made by its seed alone: `--only NAME --seed N --runs 1` makes a failed one again. Runs share the cores (two to a core); those
- * that are a matter of time run alone, at the end. `--part 2/3`: each third of the runs, for a harness done in pieces.
+ * Each run is made by seed and index alone, in a process of its own; a failed one says how to make it again. Without a seed one is drawn, and
+ * said. Runs share the cores (two to a core); those that are a matter of time run alone, at the end. `--part 2/3`: each third of the runs,
+ * for a harness done in pieces. Told to stop, it ends what runs and shows what is done.
  */
 import { appendFileSync, mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
@@ -10,8 +11,10 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { seeded } from "../buffer/seeded.ts";
 import { needs } from "../support/needs.ts";
-import type { FaultCase, Length, Tally } from "./case.ts";
+import { apart } from "./apart.ts";
+import type { FaultCase, Length } from "./case.ts";
 import { CASES } from "./cases.ts";
+import { buildAll } from "./support/build.ts";
 import { Row, table } from "./table.ts";
 
 const { values } = parseArgs({
@@ -27,10 +30,11 @@ const firstSeed = Number(values.seed ?? Date.now() % 1_000_000);
 const jobs = Number(values.jobs ?? 2 * availableParallelism());
 const [part = 1, parts = 1] = values.part.split("/").map(Number);
 const SEED_STEP = 7_919;
+const runsOf = ({ runs }: FaultCase): number => Number(values.runs ?? runs[length]);
 
 const wanted = values.only?.split(",");
 const unknown = wanted?.filter((name) => !CASES.some((one) => one.name === name)) ?? [];
-if (unknown.length > 0 || !Number.isSafeInteger(firstSeed) || !(jobs >= 1) || !(part >= 1 && part <= parts)) {
+if (unknown.length > 0 || !Number.isSafeInteger(firstSeed) || !(jobs >= 1) || !(Number(values.runs ?? 1) >= 1) || !(part >= 1 && part <= parts)) {
   console.error(`${unknown.length > 0 ? `No case called ${unknown.join(", ")}. ` : ""}Usage: npm run faults -- [--short|--long] [--seed N] [--only NAME,NAME] [--jobs N] [--part I/N] [--runs N] [--list] [--json FILE]`);
   process.exit(2);
 }
@@ -46,45 +50,35 @@ interface Unit {
 }
 const began = performance.now();
 const rows = new Map<string, Row>();
+const stopped = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => { stopped.abort(signal); });
 const say = (words: string): void => console.error(`${((performance.now() - began) / 1_000).toFixed(1).padStart(7)} s  ${words}`);
 
 async function perform({ of, index }: Unit): Promise<void> {
   const seed = firstSeed + index * SEED_STEP;
   const folder = mkdtempSync(join(tmpdir(), `cellgate-faults-${of.name}-`));
   const sinceMs = performance.now();
-  const tally = await limited(of, of.run({ folder, seed, random: seeded(seed), index, length }));
+  const tally = await apart(of, { name: of.name, folder, seed, index, length }, stopped.signal);
+  const bad = tally !== null && tally.violations.length > 0;
+  if (!bad) rmSync(folder, { recursive: true, force: true });
+  if (tally === null) return;
   const ms = performance.now() - sinceMs;
   const row = rows.get(of.name);
   if (row) row.add(tally, ms);
-  const bad = tally.violations.length > 0;
   if (bad) {
-    say(`VIOLATED ${of.name} run ${index}: seed ${seed}, kept in ${folder}; again with: npm run faults -- --${length} --only ${of.name} --seed ${seed} --runs 1`);
+    const again = `--${length} --only ${of.name} --seed ${firstSeed} --part ${index + 1}/${runsOf(of)}${values.runs === undefined ? "" : ` --runs ${values.runs}`}`;
+    say(`VIOLATED ${of.name} run ${index}: seed ${seed}, kept in ${folder}; again with: npm run faults -- ${again}`);
     for (const words of tally.violations.slice(0, 6)) console.error(`           ${words}`);
-  } else rmSync(folder, { recursive: true, force: true });
+  }
   if (values.json !== undefined) appendFileSync(values.json, `${JSON.stringify({ case: of.name, index, seed, ms: Math.round(ms), ...tally })}\n`);
   const { done = 0, planned = 0 } = row ?? {};
   if (bad || done === planned || done % Math.ceil(planned / 4) === 0) say(`${of.name}: ${done} of ${planned}`);
 }
 
-/** A run that throws or hangs is a violation like any other. */
-async function limited({ longestMs }: FaultCase, work: Promise<Tally>): Promise<Tally> {
-  const nothing = { faults: 0, stored: 0, messages: 0, covered: 0, repeats: 0 };
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<Tally>((resolve) => {
-    timer = setTimeout(() => { resolve({ ...nothing, violations: [`not done within ${longestMs} ms`] }); }, longestMs);
-  });
-  const failed = (cause: unknown): Tally => ({ ...nothing, violations: [cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)] });
-  try {
-    return await Promise.race([work.catch(failed), late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
 async function share(units: readonly Unit[], among: number): Promise<void> {
   const left = units[Symbol.iterator]();
   await Promise.all(Array.from({ length: among }, async () => {
-    for (const unit of left) await perform(unit);
+    for (const unit of left) if (!stopped.signal.aborted) await perform(unit);
   }));
 }
 
@@ -98,17 +92,19 @@ for (const of of chosen) {
     say(`left out: ${of.name} (enable with: ${missing})`);
     continue;
   }
-  const units = Array.from({ length: Number(values.runs ?? of.runs[length]) }, (_, index) => ({ of, index })).filter(({ index }) => index % parts === part - 1);
+  const units = Array.from({ length: runsOf(of) }, (_, index) => ({ of, index })).filter(({ index }) => index % parts === part - 1);
   rows.set(of.name, new Row(of, units.length));
   (of.alone ? alone : together).push(...units);
 }
 say(`${length}, seed ${firstSeed}, ${together.length + alone.length} runs of ${rows.size} cases, ${jobs} at a time${parts > 1 ? `, part ${part} of ${parts}` : ""}`);
+await buildAll();
 // Mixed: runs that compute beside runs that wait.
 const mixing = seeded(firstSeed);
 await share(together.map((unit) => ({ unit, at: mixing() })).sort((a, b) => a.at - b.at).map(({ unit }) => unit), jobs);
 await share(alone, 1);
 for (const line of table([...rows.values()])) console.log(line);
 const violated = [...rows.values()].filter(({ violated }) => violated > 0);
+if (stopped.signal.aborted) say(`ended by ${String(stopped.signal.reason)}: not all runs are done`);
 say(violated.length === 0 ? "no violation" : `violated: ${violated.map(({ of }) => of.name).join(", ")}`);
 // In CI nothing may be left out in silence.
-process.exit(violated.length > 0 || (lacking > 0 && process.env["CI"] === "true") ? 1 : 0);
+process.exit(stopped.signal.aborted || violated.length > 0 || (lacking > 0 && process.env["CI"] === "true") ? 1 : 0);

@@ -8,8 +8,8 @@ import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { join } from "node:path";
 import type { FaultCase, Run, Tally } from "../case.ts";
+import { library } from "../support/built.ts";
 import { judged } from "../support/evidence.ts";
-import { shim } from "../support/shims.ts";
 import { life, recovered } from "../support/storage.ts";
 import { added } from "../support/tallies.ts";
 import { DESTINATIONS, toldThrough } from "../support/work.ts";
@@ -29,7 +29,7 @@ async function callsOf(run: Run): Promise<number> {
   const folder = join(run.folder, "counted");
   mkdirSync(folder);
   const count = join(folder, "calls");
-  const counted = await life(folder, { seed: run.seed, facts: FACTS, options: OPTIONS, env: { LD_PRELOAD: await shim("failing-disk"), DISK_COUNT: count } });
+  const counted = await life(folder, { seed: run.seed, facts: FACTS, options: OPTIONS, env: { LD_PRELOAD: library("failing-disk"), DISK_COUNT: count } });
   if (!counted.closed) throw new Error(`the run without fault did not end well: ${counted.words}`);
   return Number(readFileSync(count, "utf8"));
 }
@@ -39,7 +39,7 @@ async function failing(parent: Run, at: number, [name, errno]: readonly [string,
   const folder = join(parent.folder, `${at}-${name}-${ms}`);
   mkdirSync(folder);
   const count = join(folder, "calls");
-  const env = { LD_PRELOAD: await shim("failing-disk"), DISK_COUNT: count, DISK_FAIL_AT: String(at), DISK_FAIL_MS: String(ms), DISK_FAIL_ERRNO: String(errno) };
+  const env = { LD_PRELOAD: library("failing-disk"), DISK_COUNT: count, DISK_FAIL_AT: String(at), DISK_FAIL_MS: String(ms), DISK_FAIL_ERRNO: String(errno) };
   const first = await life(folder, { connection: "failing", seed: parent.seed, facts: FACTS, options: OPTIONS, env, longestMs: LIFE_MS });
   const { wrong, told, backMs } = await recovered(folder, { connection: "after", seed: parent.seed, facts: FACTS, longestMs: LIFE_MS });
   const also = [

@@ -12,8 +12,8 @@ import { join } from "node:path";
 import { silentlyOlderThrough } from "../support/older.ts";
 import { cuts, readEvents, type Device, type Event, type Image } from "../../power-cut/replay.ts";
 import type { FaultCase, Run, Tally } from "../case.ts";
+import { library } from "../support/built.ts";
 import { judged, receivedLog, storedLog } from "../support/evidence.ts";
-import { shim } from "../support/shims.ts";
 import { life, recovered } from "../support/storage.ts";
 import { added } from "../support/tallies.ts";
 import { DESTINATIONS, toldThrough } from "../support/work.ts";
@@ -25,7 +25,7 @@ const BACK_MS = 10_000;
 async function recorded({ folder, seed }: Run): Promise<readonly Event[]> {
   const log = join(folder, "recording");
   const marks = join(folder, "all.marks");
-  const env = { LD_PRELOAD: await shim("recorder"), POWER_CUT_LOG: log, POWER_CUT_SYNC_US: "2000" };
+  const env = { LD_PRELOAD: library("recorder"), POWER_CUT_LOG: log, POWER_CUT_SYNC_US: "2000" };
   const before = await life(folder, { connection: "before", seed, facts: FACTS, stored: marks, received: marks, env });
   if (!before.closed) throw new Error(`the recorded life did not end well: ${before.words}`);
   return readEvents(log);

@@ -12,7 +12,7 @@ import { simulate, type Simulation } from "../../../agent/simulate/mtconnect/sta
 import { backlog, scripted } from "../../crash/feeds.ts";
 import type { Run, Tally } from "../case.ts";
 import type { Bridge } from "./bridge.ts";
-import { built } from "./built.ts";
+import { program } from "./built.ts";
 import { judged, storedLog } from "./evidence.ts";
 
 export interface Way {
@@ -67,7 +67,6 @@ const LONGEST_PAUSE_MS = 30_000;
 export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 export async function openShop({ folder }: Run, { ways, plays, share = 1, env = {}, under = [], flags = [], yaml = "" }: ShopOptions): Promise<Shop> {
-  const [program, checker] = await Promise.all([built("tapped-agent"), built("agent")]);
   const dataDir = join(folder, "data");
   mkdirSync(dataDir, { recursive: true });
   const { feed: whole, device } = plays === "backlog" ? backlog() : scripted();
@@ -88,8 +87,8 @@ export async function openShop({ folder }: Run, { ways, plays, share = 1, env = 
     words: () => words,
     get pid() { return isRunning() ? child?.pid : undefined; },
     start() {
-      const [command, ...args] = [...under, process.execPath, ...flags, program, "--config", config];
-      child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, NODE_OPTIONS: "", FAULTS_STORED: storedLog(folder), FAULTS_PROGRAM: checker, STATE_DIRECTORY: folder, ...env } });
+      const [command, ...args] = [...under, process.execPath, ...flags, program("tapped-agent"), "--config", config];
+      child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, NODE_OPTIONS: "", FAULTS_STORED: storedLog(folder), FAULTS_PROGRAM: program("agent"), STATE_DIRECTORY: folder, ...env } });
       child.stdout?.on("data", keep);
       child.stderr?.on("data", keep);
     },

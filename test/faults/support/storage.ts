@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, truncateSync } from "node:fs";
 import { join } from "node:path";
-import { built } from "./built.ts";
+import { program } from "./built.ts";
 import { receivedLog, storedLog } from "./evidence.ts";
 import type { Work } from "./storage-process.ts";
 import { REPLACED } from "./work.ts";
@@ -44,9 +44,9 @@ export async function life(folder: string, { killAfterMs, killAfterWorkMs, longe
   };
   mkdirSync(work.dataDir, { recursive: true });
   for (const log of [work.stored, work.received]) dropTornLine(log);
-  const [program, ...args] = [...under, process.execPath, await built("storage-process"), JSON.stringify(work)];
+  const [command, ...args] = [...under, process.execPath, program("storage-process"), JSON.stringify(work)];
   const sinceMs = performance.now();
-  const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, NODE_OPTIONS: "", ...env } });
+  const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, NODE_OPTIONS: "", ...env } });
   let [out, words, workingMs] = ["", "", null as number | null];
   child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
     out += chunk;

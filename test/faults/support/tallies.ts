@@ -1,5 +1,7 @@
-/** Several tallies as one. */
+/** Several tallies as one; and that of a run that came to nothing. */
 import type { Tally } from "../case.ts";
+
+export const failed = (...violations: readonly string[]): Tally => ({ faults: 0, stored: 0, messages: 0, covered: 0, repeats: 0, violations });
 
 export function added(tallies: readonly Tally[]): Tally {
   const sum = (of: (tally: Tally) => number): number => tallies.reduce((total, tally) => total + of(tally), 0);
