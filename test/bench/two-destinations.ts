@@ -72,7 +72,7 @@ async function oneRound(order: readonly AgentName[], waits: Record<AgentName, nu
   try {
     await using broker = await startBroker();
     await using hole = await startProxy(broker.port);
-    hole.set("black-hole");
+    hole.set({ mutes: "both" });
     const seen: Record<AgentName, Map<number, number>> = { "alone": new Map(), "beside-a-dead-one": new Map() };
     await using _listening = await listen(broker.port, "cellgate/v1/+/+/rec/state", (topic, text, atMs) => {
       const name = AGENTS.find((one) => topic.split("/")[2] === one);

@@ -109,10 +109,10 @@ describeNeeding(["mosquitto"], "while a machine works, the broker", () => {
         await stage.until(() => stage.records() > before + 40, "records arrive");
         await stage.broker.kill();
         // Until somebody is subscribed again: a broker keeps nothing for nobody.
-        stage.proxy.set("reset");
+        stage.proxy.set({ refuses: true });
         await stage.broker.start();
         stage.subscribers.push(await subscribe(stage.broker.port));
-        stage.proxy.set("pass");
+        stage.proxy.set({});
       }
       expect(await whole(stage)).toMatchObject({ faults: [], missing: 0, shown: "READY" });
     });
@@ -124,9 +124,9 @@ describeNeeding(["mosquitto"], "while a machine works, the broker", () => {
         const before = stage.records();
         await stage.until(() => stage.records() > before + 40, "records arrive");
         const { accepted } = stage.proxy;
-        stage.proxy.set("black-hole");
+        stage.proxy.set({ mutes: "both" });
         await stage.until(() => stage.proxy.accepted > accepted, "the agent gives the connection up and tries another");
-        stage.proxy.set("pass");
+        stage.proxy.set({});
         stage.proxy.cut();
       }
       expect(await whole(stage)).toMatchObject({ faults: [], missing: 0, shown: "READY" });
@@ -137,9 +137,9 @@ describeNeeding(["mosquitto"], "while a machine works, the broker", () => {
     await during(async (stage) => {
       await stage.until(() => stage.records() > 40, "records arrive");
       const { accepted } = stage.proxy;
-      stage.proxy.muteTarget(true);
+      stage.proxy.set({ mutes: "back" });
       await stage.until(() => stage.proxy.accepted > accepted, "the agent gives the connection up and tries another");
-      stage.proxy.muteTarget(false);
+      stage.proxy.set({});
       stage.proxy.cut();
       const { repeats, ...found } = await whole(stage);
       expect(found).toMatchObject({ faults: [], missing: 0, shown: "READY" });

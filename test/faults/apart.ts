@@ -8,16 +8,16 @@ import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { FaultCase, Order, Tally } from "./case.ts";
+import { program } from "./support/built.ts";
 import { failed } from "./support/tallies.ts";
 
-const RUN_ONE = join(import.meta.dirname, "run-one.ts");
 const WORDS = 100_000;
 const SHOWN = 2_000;
 
 /** Null when the signal has ended it. */
 export async function apart({ longestMs }: FaultCase, order: Order, signal: AbortSignal): Promise<Tally | null> {
   // Advanced: a number may be infinite.
-  const child = fork(RUN_ONE, [JSON.stringify(order)], { detached: true, serialization: "advanced", stdio: ["ignore", "pipe", "pipe", "ipc"], env: { ...process.env, TMPDIR: order.folder } });
+  const child = fork(program("run-one"), [JSON.stringify(order)], { detached: true, serialization: "advanced", stdio: ["ignore", "pipe", "pipe", "ipc"], env: { ...process.env, TMPDIR: order.folder } });
   let words = "";
   let answer: Tally | null = null;
   let isLate = false;

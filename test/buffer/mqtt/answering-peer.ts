@@ -3,7 +3,7 @@ import { systemClock } from "../../../agent/runtime/time/clock.ts";
 import { subscribe } from "../../support/broker.ts";
 import { destinationAt, eventOf } from "../../support/delivering.ts";
 import { testPorts } from "../../support/ports.ts";
-import { startAnsweringProxy, type Passing } from "../../support/proxy.ts";
+import { startAnsweringProxy, type Passing } from "../../support/answering-proxy.ts";
 import type { PeerAnswer, ScriptedPeer, StartPeer } from "../../conformance/destination.ts";
 
 /** The watchdog waits this long for an acknowledgement. */

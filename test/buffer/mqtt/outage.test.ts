@@ -58,11 +58,11 @@ describeNeeding(["mosquitto"], "a broker that comes and goes during delivery", (
     await using before = await subscribe(broker.port, filter);
     await using running = delivering(destinationAt(proxy.port, {}, ports), outbox, { ports });
     await before.until(({ length }) => length >= 500);
-    proxy.set("reset"); // Until somebody is subscribed again: a broker keeps nothing for nobody.
+    proxy.set({ refuses: true }); // Until somebody is subscribed again: a broker keeps nothing for nobody.
     await broker.kill();
     await broker.start();
     await using after = await subscribe(broker.port, filter);
-    proxy.set("pass");
+    proxy.set({});
     await outbox.drained();
     received.push(...before.received);
     await after.until((later) => whole([...received, ...later]));
@@ -79,10 +79,10 @@ describeNeeding(["mosquitto"], "a broker that comes and goes during delivery", (
     const ports = testPorts({ network: systemClock(20) });
     await using running = delivering(destinationAt(proxy.port, {}, ports), outbox, { ports });
     await subscriber.until((received) => received.length >= 500);
-    proxy.set("black-hole");
+    proxy.set({ mutes: "both" });
     const down = await running.untilLink(({ state }) => state === "down");
     expect(down).toMatchObject({ fault: "timeout", message: "The broker has not acknowledged a message for 10 s." });
-    proxy.set("pass");
+    proxy.set({});
     await outbox.drained();
     await subscriber.until(whole);
     expectWhole(subscriber.received);
@@ -97,9 +97,9 @@ describeNeeding(["mosquitto"], "a broker that comes and goes during delivery", (
     const ports = testPorts({ network: systemClock(20) });
     await using running = delivering(destinationAt(proxy.port, {}, ports), outbox, { ports });
     await running.untilLink(({ state }) => state === "up");
-    proxy.muteTarget(true);
+    proxy.set({ mutes: "back" });
     await running.untilLink(({ state }) => state === "down");
-    proxy.muteTarget(false);
+    proxy.set({});
     await outbox.drained();
     await subscriber.until(whole);
     expectWhole(subscriber.received);
@@ -112,7 +112,7 @@ describeNeeding(["mosquitto"], "a broker that comes and goes during delivery", (
     await using proxy = await startProxy(broker.port);
     await using running = delivering(destinationAt(proxy.port, { keepalive: "1s" }), memoryOutbox());
     await running.untilLink(({ state }) => state === "up");
-    proxy.set("black-hole");
+    proxy.set({ mutes: "both" });
     expect(await running.untilLink(({ state }) => state === "down")).toMatchObject({ fault: "timeout", message: expect.stringContaining("gone silent") as string });
   });
 
@@ -121,7 +121,7 @@ describeNeeding(["mosquitto"], "a broker that comes and goes during delivery", (
     await using proxy = await startProxy(broker.port);
     await using running = delivering(destinationAt(proxy.port), memoryOutbox());
     await running.untilLink(({ state }) => state === "up");
-    proxy.set("black-hole");
+    proxy.set({ mutes: "both" });
     expect(await running.untilLink(({ state }) => state === "down", 20_000)).toMatchObject({ fault: "timeout", message: expect.stringContaining("gone silent") as string });
   });
 

@@ -71,7 +71,7 @@ describe("MQTT over WebSocket with aedes", () => {
     await using proxy = await startProxy(broker.webSocketPort);
     await using running = delivering(destinationAt(0, { ...at(proxy.port), keepalive: "1s" }), memoryOutbox());
     await running.untilLink(({ state }) => state === "up");
-    proxy.set("black-hole");
+    proxy.set({ mutes: "both" });
     expect(await running.untilLink(({ state }) => state === "down")).toMatchObject({ fault: "timeout", message: expect.stringContaining("gone silent") as string });
   });
 });

@@ -2,9 +2,9 @@
  * The whole agent over a poor link: 64 kbit/s with one piece in ten lost; a link that is silent one way and then the
  * other, longer than the agent waits for an answer; and one that is cut again and again.
  */
+import { startProxy } from "../../support/proxy.ts";
 import type { FaultCase } from "../case.ts";
 import { startBridge } from "../support/bridge.ts";
-import { startLink } from "../support/link.ts";
 import { openShop, sleep } from "../support/shop.ts";
 
 const BYTES_PER_SECOND = 8_000;
@@ -18,8 +18,8 @@ export const linkPoor: FaultCase = {
   longestMs: 240_000,
   async run(run) {
     await using bridge = await startBridge(run.folder, "bridge");
-    await using link = await startLink(bridge.port, run.random);
-    link.set({ bytesPerSecond: BYTES_PER_SECOND, loss: LOSS });
+    await using link = await startProxy(bridge.port);
+    link.set({ bytesPerSecond: BYTES_PER_SECOND, loses: () => run.random() < LOSS });
     await using shop = await openShop(run, { ways: [{ name: "bridge", port: link.port }], plays: 4_000, share: 0.1 });
     shop.start();
     return await shop.settle({ faults: 1, exact: true, bridges: [bridge], withinMs: SETTLES_MS });
@@ -33,7 +33,7 @@ export const linkOneWay: FaultCase = {
   longestMs: 240_000,
   async run(run) {
     await using bridge = await startBridge(run.folder, "bridge");
-    await using link = await startLink(bridge.port, run.random);
+    await using link = await startProxy(bridge.port);
     await using shop = await openShop(run, { ways: [{ name: "bridge", port: link.port }], plays: 20_000 });
     shop.start();
     const first = run.random() < 0.5 ? "there" : "back";
@@ -44,7 +44,7 @@ export const linkOneWay: FaultCase = {
       link.set({});
     }
     const tally = await shop.settle({ faults: 2, exact: true, bridges: [bridge], withinMs: SETTLES_MS });
-    return { ...tally, violations: [...tally.violations, ...(link.connections > 1 ? [] : ["the agent never noticed that its link was dead"])] };
+    return { ...tally, violations: [...tally.violations, ...(link.accepted > 1 ? [] : ["the agent never noticed that its link was dead"])] };
   },
 };
 
@@ -57,13 +57,13 @@ export const linkCuts: FaultCase = {
   longestMs: 240_000,
   async run(run) {
     await using bridge = await startBridge(run.folder, "bridge");
-    await using link = await startLink(bridge.port, run.random);
+    await using link = await startProxy(bridge.port);
     await using shop = await openShop(run, { ways: [{ name: "bridge", port: link.port }], plays: 5_000 });
     shop.start();
     for (let cut = 0; cut < CUTS; cut++) {
-      const before = link.connections;
+      const before = link.accepted;
       // A cut while nothing is connected would show nothing.
-      for (let looks = 0; link.connections === before && cut > 0 && looks < 300; looks++) await sleep(50);
+      for (let looks = 0; link.accepted === before && cut > 0 && looks < 300; looks++) await sleep(50);
       await sleep(100 + run.random() * 700);
       link.cut();
     }

@@ -1,7 +1,7 @@
 /** A real Mosquitto, killed (-9) and started again, and stopped in its tracks for longer than the agent waits. */
 import type { FaultCase } from "../case.ts";
 import { startMosquitto } from "../../support/broker.ts";
-import { startLink } from "../support/link.ts";
+import { startProxy } from "../../support/proxy.ts";
 import { listenAt, type Listener } from "../support/mosquitto.ts";
 import { openShop, sleep } from "../support/shop.ts";
 
@@ -18,7 +18,7 @@ export const mosquittoKilled: FaultCase = {
   longestMs: 240_000,
   async run(run) {
     await using broker = await startMosquitto(LINES);
-    await using link = await startLink(broker.port, run.random);
+    await using link = await startProxy(broker.port);
     let listener: Listener = await listenAt(broker.port, run.folder, "bridge");
     await using shop = await openShop(run, { ways: [{ name: "bridge", port: link.port }], plays: 7_000 });
     shop.start();

@@ -1,6 +1,6 @@
 /**
- * Made once per harness, for all runs: the processes under test, bundled, so that they start in a third of the time and
- * what is edited meanwhile does not change them; and our own preloaded libraries, where there is a compiler. Inside the
+ * Made once per harness, for all runs: the processes of the runs and those under test, bundled, so that they start in a third
+ * of the time and what is edited meanwhile changes neither; and our own preloaded libraries, where there is a compiler. Inside the
  * tree, because better-sqlite3 stays a package beside them.
  */
 import { execFile } from "node:child_process";
@@ -14,6 +14,7 @@ import { BUILT, type Library, type Program } from "./built.ts";
 const ROOT = join(import.meta.dirname, "../../..");
 const CACHE = join(ROOT, "node_modules", ".cache", "cellgate");
 const PROGRAMS: Readonly<Record<Program, string>> = {
+  "run-one": "test/faults/run-one.ts",
   "storage-process": "test/faults/support/storage-process.ts",
   "tapped-agent": "test/faults/support/tapped-agent.ts",
   /** As it is. */
@@ -34,7 +35,7 @@ export async function buildAll(): Promise<void> {
 async function bundle(folder: string): Promise<void> {
   await build({
     absWorkingDir: ROOT, entryPoints: PROGRAMS, outdir: folder, outExtension: { ".js": ".mjs" }, bundle: true, platform: "node", format: "esm", target: "node24",
-    external: ["better-sqlite3"], sourcemap: "inline", logLevel: "warning",
+    external: ["better-sqlite3", "vitest"], sourcemap: "inline", logLevel: "warning",
     banner: { js: 'const require=process.getBuiltinModule("node:module").createRequire(import.meta.url);' },
   });
 }

@@ -195,14 +195,14 @@ describeNeeding(["mosquitto"], "a Sparkplug session at a real broker", () => {
     const at = Date.now();
     rig.live("part_count", 0, at);
     await host.until(() => host.of("DBIRTH").length === 1, "DBIRTH");
-    proxy.set("reset");
+    proxy.set({ refuses: true });
     await rig.until(() => rig.status()["link"] === "down", "link down");
     for (let count = 1; count <= 300; count++) {
       rig.live("part_count", count, at + count);
       await Promise.resolve();
     }
     expect(rig.status()).toMatchObject({ kept: 200, dropped: 100 });
-    proxy.set("pass");
+    proxy.set({});
     await host.until(() => host.of("DDATA").flatMap(({ metrics }) => metrics).length === 199, "history", 20_000);
     const [, birth] = host.of("DBIRTH");
     expect(birth?.metric("Part Count")).toMatchObject({ value: 300, historical: false });
