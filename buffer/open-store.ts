@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { DATABASE_NAME, lockDirectory } from "./ledger/connection.ts";
 import { migrate } from "./ledger/migrate.ts";
 import type { StoreOptions } from "./options.ts";
-import { isDamage, markDamaged, prepareDatabase } from "./damage/quarantine.ts";
+import { markDamaged, prepareDatabase } from "./damage/quarantine.ts";
 import { Store } from "./store.ts";
-import { storeError } from "./store-error.ts";
+import { faultOf, storeError } from "./store-error.ts";
 
 /** SQLite tells a read that fails as damage. */
 const TRIES = 2;
@@ -24,7 +24,7 @@ export function openStore(options: StoreOptions): OpenedStore {
       try {
         return prepared(options, lock);
       } catch (cause) {
-        if (!isDamage(cause) || tries > TRIES) throw cause;
+        if (faultOf(cause) !== "corrupt" || tries > TRIES) throw cause;
         // Met again it is damage, where the first look does not go: as if it had been found there.
         if (tries === TRIES) markDamaged(options, cause instanceof Error ? cause.message : String(cause));
       }

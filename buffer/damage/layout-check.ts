@@ -1,25 +1,54 @@
 /**
- * Whether the tables are declared as ours are. The declarations lie in the file too, as text: a flipped bit in the name
- * of a column makes right statements fail, and would look like a fault of ours at every start.
+ * Whether the tables are there, and declared as ours are. The declarations lie in the file too, as text: a flipped bit in
+ * the name of a column or a table makes right statements fail, and would look like a fault of ours at every start; one in
+ * the number of a table's first page makes it another's.
  */
 import Database from "better-sqlite3";
 import type { Connection } from "../ledger/connection.ts";
-import { SCHEMA } from "../ledger/schema.ts";
+import { layoutOf } from "../ledger/migrate.ts";
+import { ADDITIONS, LAYOUT, SCHEMA } from "../ledger/schema.ts";
 
-/** What is wrong, in words, or null. A table that is not there is not judged: an older layout has fewer. More columns are a later layout's. */
+interface Column {
+  readonly name: string;
+  readonly type: string;
+  readonly pk: number;
+}
+
+/** What is wrong, in words, or null. A file of an older layout lacks newer additions; more columns or tables are a later layout's. Throws what SQLite says of a file that it cannot read. */
 export function layoutDamage(db: Connection): string | null {
   const ours = new Database(":memory:");
   try {
+    ours.exec(ADDITIONS);
+    const additions = new Set(tablesOf(ours));
     ours.exec(SCHEMA);
-    for (const table of ours.prepare<[], string>("SELECT name FROM sqlite_master WHERE type = 'table'").pluck().all()) {
-      const found = columnsOf(db, table);
-      const missing = found.length === 0 ? undefined : columnsOf(ours, table).find((column) => !found.includes(column));
-      if (missing !== undefined) return `its table ${table} has no column ${missing}: its declaration is damaged`;
+    const there = new Set(tablesOf(db));
+    const missing = (tables: readonly string[]): string | undefined => tables.find((table) => !there.has(table));
+    const all = tablesOf(ours);
+    const gone = missing(all.filter((table) => !additions.has(table))) ?? (layoutOf(db) >= LAYOUT ? missing([...additions]) : undefined);
+    if (gone !== undefined) return `its table ${gone} is not there: a declaration is damaged`;
+    for (const table of all) {
+      const found = there.has(table) ? columnsOf(db, table) : null;
+      const wrong = found && columnsOf(ours, table).find((column) => !found.some(({ name, type, pk }) => name === column.name && type === column.type && pk === column.pk));
+      if (wrong) return `its table ${table} has no column ${wrong.name} as we know it: its declaration is damaged`;
     }
-    return null;
+    return misplaced(db);
   } finally {
     ours.close();
   }
 }
 
-const columnsOf = (db: Connection, table: string): readonly string[] => db.prepare<[string], string>("SELECT name FROM pragma_table_info(?)").pluck().all(table);
+const tablesOf = (db: Connection): readonly string[] => db.prepare<[], string>("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table'").pluck().all();
+const columnsOf = (db: Connection, table: string): readonly Column[] => db.prepare<[string], Column>("SELECT name, type, pk FROM pragma_table_info(?)").all(table);
+
+/** Two tables cannot begin on one page, nor beyond the end of the file. */
+function misplaced(db: Connection): string | null {
+  const pages = db.prepare<[], number>("PRAGMA page_count").pluck().get() ?? 0;
+  const begin = new Map<number, string>();
+  for (const { name, rootpage } of db.prepare<[], { readonly name: string; readonly rootpage: number }>("SELECT name, rootpage FROM sqlite_schema ORDER BY rootpage").all()) {
+    const other = begin.get(rootpage);
+    if (other !== undefined) return `its tables ${other} and ${name} begin on one page: a declaration is damaged`;
+    if (rootpage < 1 || rootpage > pages) return `its table ${name} begins on page ${rootpage} of ${pages}: its declaration is damaged`;
+    begin.set(rootpage, name);
+  }
+  return null;
+}

@@ -14,7 +14,8 @@ import type { Checkpoint } from "../../agent/contract/outbox.ts";
 import { openChains } from "../chain/chains.ts";
 import { openChainTables, type ChainTables } from "../chain/chain-tables.ts";
 import { createDatabase, DATABASE_NAME, NEXT_SUFFIX, removeDraft, syncDirectory, syncFile, type Connection } from "../ledger/connection.ts";
-import { dropRescue, rescueCopy } from "./first-page.ts";
+import { openLegible } from "./legible.ts";
+import { dropRescue } from "./rescue.ts";
 import { lookThrough } from "./look-through.ts";
 import { checkpointsOf, rowsOf, type Queued } from "../writing/held.ts";
 import { layoutDamage } from "./layout-check.ts";
@@ -22,7 +23,7 @@ import { Ledger, type PreparedRow } from "../ledger/ledger.ts";
 import { lossRow } from "../loss/loss.ts";
 import type { StoreOptions } from "../options.ts";
 import { replacedLosses } from "./replaced-losses.ts";
-import { epochOf, NOTHING, salvage, type Salvaged, type Target } from "./salvage.ts";
+import { NOTHING, salvage, type Salvaged, type Target } from "./salvage.ts";
 import { APPLICATION_ID, SCHEMA_VERSION } from "../ledger/schema.ts";
 import { faultOf, faulty } from "../store-error.ts";
 import { damagedEpoch, readTailMark, storedThrough } from "./tail-mark.ts";
@@ -88,10 +89,6 @@ export function markDamaged({ dataDir, log }: StoreOptions, damage: string): voi
   }
 }
 
-/** True for what a damaged file answers; a table that is not there is damage too. Any other error in a statement is our own, and no reason to set a file aside. */
-export const isDamage = (cause: unknown): boolean =>
-  faultOf(cause) === "corrupt" || (cause instanceof Error && "code" in cause && cause.code === "SQLITE_ERROR" && cause.message.startsWith("no such table"));
-
 /** SQLite tells a read that fails as damage: only what is found again is. */
 function inspectTwice(path: string, { log }: StoreOptions): ReturnType<typeof inspect> {
   const first = inspect(path);
@@ -119,7 +116,7 @@ function inspect(path: string): { readonly damage: string | null; readonly wasLe
     if (epoch !== null) return { damage: `its epoch is ${ledger.epoch}, and was ${epoch}`, wasLeftOpen };
     return { damage: found ?? tailDamage(ledger, Math.max(storedThrough(path, ledger.epoch), reachedIn(openChainTables(db)))), wasLeftOpen };
   } catch (cause) {
-    if (!isDamage(cause)) throw cause;
+    if (faultOf(cause) !== "corrupt") throw cause; // Any other error in a statement is our own, and no reason to set a file aside.
     return { damage: cause instanceof Error ? cause.message : String(cause), wasLeftOpen: true };
   } finally {
     db?.close();
@@ -141,7 +138,7 @@ interface Replacement {
   readonly save: (target: Target) => Salvaged;
   /** Commits that wait in memory; they come after what is read. */
   readonly held: readonly Held[];
-  /** Gives up the old file, once it lies aside. */
+  /** Gives up the old file: once it lies aside, or before, where it cannot be read as it is. More than once is no harm. */
   readonly release: () => void;
 }
 
@@ -151,7 +148,7 @@ interface Replacement {
  */
 export function replaceRunning(options: StoreOptions, { displaced, through, ...replacement }: Omit<Replacement, "save"> & { readonly displaced: Ledger | null; readonly through: number }): void {
   mkdirSync(options.dataDir, { recursive: true, mode: 0o750 }); // The folder itself may be gone.
-  if (displaced) replace(options, { ...replacement, save: (target) => salvage(displaced.db, target, { ...options, path: displaced.db.name, through }) });
+  if (displaced) replace(options, { ...replacement, save: (target) => salvage(displaced.db, target, { ...options, path: displaced.db.name, through, began: options.clock.now().monoMs }) });
   else replaceFrom(options, join(options.dataDir, DATABASE_NAME), { ...replacement, through });
   rmSync(join(options.dataDir, DAMAGED_MARK), { force: true });
 }
@@ -161,11 +158,12 @@ const replaceDamaged = (options: StoreOptions, path: string, damage: string): Re
 
 /** Reads the file under its name, without changing it. */
 function replaceFrom(options: StoreOptions, path: string, { through, release, ...replacement }: Omit<Replacement, "save"> & { readonly through: number | null }): Replaced {
-  const source = openLegible(path);
+  const began = options.clock.now().monoMs;
+  const source = openLegible(path, { clock: options.clock, release });
   try {
     return replace(options, {
       ...replacement,
-      save: (target) => (source ? salvage(source, target, { ...options, path, through }) : { ...NOTHING, epoch: readTailMark(path)?.epoch ?? null }),
+      save: (target) => (source ? salvage(source, target, { ...options, path, through, began }) : { ...NOTHING, epoch: readTailMark(path)?.epoch ?? null }),
       release() {
         source?.close();
         release();
@@ -174,33 +172,6 @@ function replaceFrom(options: StoreOptions, path: string, { through, release, ..
   } finally {
     source?.close();
     dropRescue(path);
-  }
-}
-/** The file, or where its first page is not one, a copy with another. */
-function openLegible(path: string): Connection | null {
-  const found = openForSalvage(path);
-  if (found && epochOf(found) !== null) return found;
-  const copy = existsSync(path) ? rescueCopy(path) : null;
-  const rescued = copy === null ? null : openForSalvage(copy);
-  if (rescued && epochOf(rescued) !== null) {
-    found?.close();
-    return rescued;
-  }
-  rescued?.close();
-  return found;
-}
-/** Null when SQLite cannot open it at all. */
-function openForSalvage(path: string): Connection | null {
-  let db: Connection | null = null;
-  try {
-    db = new Database(path, { readonly: true, fileMustExist: true });
-    db.unsafeMode(true);
-    db.pragma("writable_schema = ON"); // Nothing is written; but so SQLite also reads a file that is shorter than its header says.
-    return db;
-  } catch (cause) {
-    db?.close();
-    if (cause instanceof Error) return null; // Whatever it is, there is nothing to read.
-    throw cause;
   }
 }
 

@@ -6,6 +6,7 @@
  * the quarantined file.
  */
 import type { Checkpoint } from "../../agent/contract/outbox.ts";
+import type { Log } from "../../agent/contract/ports.ts";
 import type { Clock } from "../../agent/contract/time.ts";
 import { openChainTables } from "../chain/chain-tables.ts";
 import type { Connection } from "../ledger/connection.ts";
@@ -14,8 +15,12 @@ import { openStandingTables, type StandingTables, type ToldLoss } from "../chain
 import { Sweeps } from "../room/sweeps.ts";
 import { damagedEpoch, readTailMark } from "./tail-mark.ts";
 
-/** The agent is to be back in service within 10 s. */
+/** The agent is to be in service within 10 s: counted from the moment at which the file was first opened to be read out. */
 const SALVAGE_MS = 6_000;
+/** Between two words of how far it has come. */
+const PROGRESS_MS = 1_000;
+/** Ranges remembered each by itself; what comes after them is one. Twenty are told apart (buffer/damage/replaced-losses.ts). */
+const MOST_RANGES = 10_000;
 /** Rows after which what was carried over is synced: so that the time a slow card needs for it is counted too. */
 const SYNC_ROWS = 20_000;
 /** Rows read at once; a part that cannot be read is halved until the rows around the damage are found. */
@@ -65,6 +70,9 @@ export interface SalvageOptions {
   readonly path: string;
   readonly clock: Clock;
   readonly destinations: readonly { readonly name: string; readonly confirm?: boolean }[];
+  readonly log: Log;
+  /** When reading out began, by time since boot. */
+  readonly began: number;
   /** Last row known to be stored, where that is known better than from the file. */
   readonly through: number | null;
 }
@@ -86,7 +94,7 @@ export function salvage(db: Connection, target: Target, options: SalvageOptions)
   const checkpoints = saveCheckpoints(ledger, target);
   const done = cursors === null || cursors.length === 0 ? 0 : Math.min(last, ...cursors.map((cursor) => cursor.done));
   const from = Math.max(readable(() => firstWhole(ledger)) ?? 1, done + 1);
-  const { rows, lost } = carryRows(ledger, target, { from, last, clock: options.clock });
+  const { rows, lost } = carryRows(ledger, target, { from, last, ...options });
   const retold = readable(() => retoldOf(cursors ?? [], lost, standing));
   // Where a loss record may have gone, or the file is older than what was told: nobody knows which rows before were refused.
   const isInDoubt = lost.length > 0 || end === null || end < known || cursors === null || (standing !== undefined && retold === undefined);
@@ -94,7 +102,7 @@ export function salvage(db: Connection, target: Target, options: SalvageOptions)
 }
 
 /** Null where the file does not give it. */
-export const epochOf = (db: Connection): string | null =>
+const epochOf = (db: Connection): string | null =>
   readable(() => db.prepare<[], string>("SELECT value FROM meta WHERE key = 'epoch'").pluck().get()) ?? null;
 
 /** Undefined where the file does not give it. */
@@ -145,21 +153,21 @@ interface Cursor {
 function cursorsOf(db: Connection, destinations: SalvageOptions["destinations"]): readonly Cursor[] {
   const configured = new Map(destinations.map((destination) => [destination.name, destination]));
   const standing = readable(() => openStandingTables(db));
-  /** Also not confirmed, or asked for again: such rows are still wanted. */
+  /** Also not confirmed, asked for again, or a loss record that was refused: such rows are still wanted. */
   const doneThrough = ({ id, name, through }: Pick<Cursor, "id" | "name" | "through">): number => {
     const confirmed = readable(() => standing?.standing(id))?.confirmed ?? (configured.get(name)?.confirm === true ? 0 : Infinity);
-    return Math.min(through, confirmed, (readable(() => standing?.replays(id)[0]?.from) ?? Infinity) - 1);
+    return Math.min(through, confirmed, (readable(() => standing?.replays(id)[0]?.from) ?? Infinity) - 1, (readable(() => standing?.owed(id)[0]) ?? Infinity) - 1);
   };
   const tables = openChainTables(db);
   return tables.cursors().filter(({ name }) => configured.has(name)).map(({ id, name, through }) => ({
     id, name, through, reached: Math.max(through, readable(() => tables.lastDue(id))?.seq ?? 0), done: doneThrough({ id, name, through }),
   }));
 }
-/** Losses whose last record neither was acknowledged nor is carried over. */
+/** Losses whose last record neither was taken nor is carried over. */
 function retoldOf(cursors: readonly Cursor[], lost: readonly Lost[], standing: StandingTables | undefined): Salvaged["retold"] {
   const isLost = (seq: number): boolean => lost.some(({ from, to }) => from <= seq && seq <= to);
   return cursors.flatMap(({ id, name, through }) =>
-    (standing?.toldOver(id, 0, Infinity) ?? []).filter(({ row }) => row > through && isLost(row)).map((told) => ({ destination: name, told })));
+    (standing?.toldOver(id, 0, Infinity) ?? []).filter(({ row }) => (row > through || standing?.owed(id).includes(row)) && isLost(row)).map((told) => ({ destination: name, told })));
 }
 
 function saveCheckpoints(ledger: Ledger, target: Target): number {
@@ -177,21 +185,29 @@ interface Span {
   readonly from: number;
   readonly last: number;
   readonly clock: Clock;
+  readonly log: Log;
+  readonly began: number;
 }
-function carryRows(ledger: Ledger, target: Target, { from, last, clock }: Span): { readonly rows: number; readonly lost: readonly Lost[] } {
-  const endMono = clock.now().monoMs + SALVAGE_MS;
+function carryRows(ledger: Ledger, target: Target, { from, last, clock, log, began }: Span): { readonly rows: number; readonly lost: readonly Lost[] } {
+  let saidMono = clock.now().monoMs;
   const lost: { from: number; to: number; count: number }[] = [];
   const lose = (seq: number, to = seq): void => {
     const before = lost.at(-1);
-    if (before?.to === seq - 1) [before.to, before.count] = [to, before.count + to - seq + 1];
+    if (before && (before.to === seq - 1 || lost.length === MOST_RANGES)) [before.to, before.count] = [to, before.count + to - seq + 1];
     else lost.push({ from: seq, to, count: to - seq + 1 });
   };
   let [rows, unsynced, barren] = [0, 0, 0];
   for (let at = from; at <= last; at += CHUNK_ROWS) {
     const to = Math.min(last, at + CHUNK_ROWS - 1);
-    if (clock.now().monoMs > endMono) {
+    const { monoMs } = clock.now();
+    if (monoMs > began + SALVAGE_MS) {
       lose(at, last);
+      log.warn({ through: at - 1, last, rows }, "the damaged buffer could not be read out to its end within the time a start may take: what is beyond is named as lost, and still lies in the file that is set aside");
       break;
+    }
+    if (monoMs > saidMono + PROGRESS_MS) {
+      saidMono = monoMs;
+      log.info({ rows, through: at - 1, last }, "reading out the damaged buffer");
     }
     if (barren >= BARREN_CHUNKS && !readable(() => [...ledger.read(at - 1, at, 1)])) {
       lose(at, to);

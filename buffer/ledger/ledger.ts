@@ -132,7 +132,7 @@ export class Ledger {
   constructor(db: Connection, known?: { readonly epoch: string; readonly lastSeq: number }) {
     this.db = db;
     this.#statements = prepareStatements(db);
-    this.absent = storedAbsent(db);
+    this.absent = known ? null : storedAbsent(db); // Of a damaged one: as soon as buffer/room/sweeps.ts can read it.
     this.#machines = dictionary(db, "machine", "name");
     this.#contexts = dictionary(db, "context", "json");
     const epoch = known?.epoch ?? this.#statements.meta.get("epoch");
