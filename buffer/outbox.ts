@@ -176,13 +176,14 @@ class SqliteOutbox implements Outbox {
     this.#assertOpen();
     this.#lastStatus = this.#read(this.#lastStatus, () => this.#store.status());
     const wear = this.#wear.status();
-    return { ...this.#lastStatus, condition: this.condition(), ...(wear && { wear }) };
+    return { ...this.#lastStatus, condition: this.condition(), fault: this.fault(), ...(wear && { wear }) };
   }
 
   condition(): ReturnType<Outbox["condition"]> {
     this.#assertOpen();
     return this.#writer.condition();
   }
+  fault(): ReturnType<Outbox["fault"]> { return this.#store.fault; }
   synced(): number {
     this.#assertOpen();
     return this.#store.syncedSeq;

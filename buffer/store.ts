@@ -159,12 +159,12 @@ export class Store {
     if (!this.#needsReopen && !this.#isCorrupt && this.#damagedRows === 0) this.#fault = null;
   }
 
+  get fault(): string | null { return this.#fault; }
   status(): OutboxStatus {
     const size = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
     return {
       epoch: this.epoch, lastSeq: this.#ledger.lastSeq, syncedSeq: this.#syncedSeq,
-      bytes: size(this.#path) + size(`${this.#path}-wal`),
-      destinations: this.desk.backlogs(),
+      bytes: size(this.#path) + size(`${this.#path}-wal`), destinations: this.desk.backlogs(),
       ...this.#upkeep.room, condition: { state: "ok" }, fault: this.#fault,
     };
   }

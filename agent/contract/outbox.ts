@@ -190,6 +190,8 @@ export interface Outbox {
   status(): OutboxStatus;
   /** Of `status`, without what that costs: asked before every wait. */
   condition(): StoreCondition;
+  /** Likewise: asked several times a second. Never throws. */
+  fault(): string | null;
   /** `syncedSeq` of `status`, likewise: asked at every arrival. */
   synced(): number;
   /** Commits and syncs what is in hand, then closes. Idempotent. */

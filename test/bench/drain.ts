@@ -144,6 +144,7 @@ async function drainOnce(port: number, outbox: Outbox, { window, name, board = t
     arrival: (after, signal) => outbox.arrival(after, signal),
     status: () => outbox.status(),
     condition: () => outbox.condition(),
+    fault: () => outbox.fault(),
     synced: () => outbox.synced(),
     close: () => outbox.close(),
   };

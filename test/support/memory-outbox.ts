@@ -100,6 +100,7 @@ export function memoryOutbox(epoch = "epoch-1"): MemoryOutbox {
       }],
     }),
     condition: () => ({ state: "ok" }),
+    fault: () => null,
     synced: () => rows.length,
     close: () => Promise.resolve(),
     drained(timeoutMs = 15_000) {
