@@ -14,6 +14,8 @@ export interface OpenedStore {
   readonly store: Store;
   /** The process before us did not close the file. */
   readonly wasLeftOpen: boolean;
+  /** Last row that the file held, before anything was written to it; null: it was made now. */
+  readonly held: number | null;
 }
 
 export function openStore(options: StoreOptions): OpenedStore {
@@ -36,7 +38,7 @@ export function openStore(options: StoreOptions): OpenedStore {
 }
 
 function prepared(options: StoreOptions, lock: { release(): void }): OpenedStore {
-  const { wasLeftOpen } = prepareDatabase(options);
+  const { wasLeftOpen, held } = prepareDatabase(options);
   migrate(options);
-  return { store: new Store(options, lock), wasLeftOpen };
+  return { store: new Store(options, lock), wasLeftOpen, held };
 }

@@ -11,10 +11,11 @@
  */
 import { join } from "node:path";
 import { InvariantError, StoreError } from "../agent/contract/errors.ts";
-import type { Answer, Commit, Outbox, Outcome } from "../agent/contract/outbox.ts";
+import type { Answer, Commit, Heard, Mark, Marking, Outbox, Outcome } from "../agent/contract/outbox.ts";
 import { isUuid } from "./ledger/checksum.ts";
 import { DATABASE_NAME } from "./ledger/connection.ts";
 import type { PreparedRow } from "./ledger/ledger.ts";
+import { mayBelieve, Opening } from "./damage/older.ts";
 import type { StoreOptions } from "./options.ts";
 import { openStore } from "./open-store.ts";
 import type { QuickCheck } from "./damage/quick-check.ts";
@@ -44,8 +45,10 @@ export function openOutbox(options: OutboxOptions): Outbox {
 
 class SqliteOutbox implements Outbox {
   readonly epoch: string;
+  readonly marking: Marking;
   readonly replaced: Promise<StoreError>;
   readonly #store: Store;
+  readonly #opening: Opening;
   readonly #options: OutboxOptions;
   readonly #writer: Writer;
   readonly #waiting = new Waiting();
@@ -60,9 +63,11 @@ class SqliteOutbox implements Outbox {
   constructor(options: OutboxOptions) {
     this.#options = options;
     this.#wear = new WearGauge(options.clock, options.card ?? null);
-    const { store, wasLeftOpen } = openStore(options);
+    const { store, wasLeftOpen, held } = openStore(options);
     this.#store = store;
     this.epoch = this.#store.epoch;
+    this.#opening = new Opening(this.epoch, held);
+    this.marking = this.#opening.marking;
     this.#lastStatus = this.#store.status();
     const { promise, resolve } = Promise.withResolvers<StoreError>();
     this.replaced = promise;
@@ -124,11 +129,16 @@ class SqliteOutbox implements Outbox {
   }
   /** Called from within a destination's link: also after the end it answers. */
   sending(destination: string, seq: number): boolean {
+    this.#opening.leaving(destination, seq);
     return this.#end() !== null || this.#store.desk.sending(destination, seq);
   }
 
   replaying(destination: string, after: number, limit: number): ReturnType<Outbox["replaying"]> {
     return this.#read([], () => this.#store.desk.replaying(destination, after, limit));
+  }
+  offerRefused(destination: string): void {
+    this.#assertOpen();
+    this.#store.desk.offerRefused(destination);
   }
   confirm(destination: string, epoch: string, through: number): Answer {
     return this.#change(() => this.#store.desk.confirm(destination, epoch, through));
@@ -185,8 +195,21 @@ class SqliteOutbox implements Outbox {
   }
   fault(): ReturnType<Outbox["fault"]> { return this.#store.fault; }
   synced(): number {
-    this.#assertOpen();
     return this.#store.syncedSeq;
+  }
+
+  heard(mark: Mark): Heard {
+    const heldThrough = this.#end() === null ? this.#opening.olderThrough(mark) : null;
+    if (heldThrough === null) return { isOlder: false, doubt: null };
+    const { dataDir, clock, log } = this.#options;
+    const words = `the buffer in ${dataDir} held rows through ${heldThrough} when it was opened, but rows through ${mark.through} had been announced: an older copy of it was put back, or its medium lost what it had stored`;
+    if (!mayBelieve(dataDir, clock.now().unixMs)) {
+      log.error({ file: dataDir, ...mark }, "a mark at the broker says that the buffer is an older copy of itself; buffers were set aside several times today already, so it is not believed: find out who writes there, or replace the medium");
+      return { isOlder: false, doubt: `A mark says that ${words}. Not believed, since buffers were set aside several times today already: replace the medium, or find out who publishes on the topic of the mark.` };
+    }
+    log.error({ file: dataDir, ...mark, heldThrough, leftSince: this.#opening.left }, "the buffer is an older copy of itself: it is set aside, and its numbers are not used any more");
+    this.#condemn(words, heldThrough);
+    return { isOlder: true, doubt: null };
   }
 
   close(): Promise<void> {
@@ -245,12 +268,15 @@ class SqliteOutbox implements Outbox {
     const { dataDir, log } = this.#options;
     check(join(dataDir, DATABASE_NAME), this.#stopCheck.signal).then((found) => {
       if (found === null || this.#end() !== null) return;
-      const error = faulty("corrupt", `the look through ${dataDir} after an unclean stop found damage: ${found}`);
-      this.#store.condemn(error.message);
-      this.#writer.notice(error, "the buffer is damaged");
+      this.#condemn(`the look through ${dataDir} after an unclean stop found damage: ${found}`);
     }, (cause: unknown) => {
       log.error({ error: String(cause) }, "the buffer could not be looked through after an unclean stop");
     });
+  }
+
+  #condemn(words: string, heldThrough: number | null = null): void {
+    this.#store.condemn(words, heldThrough);
+    this.#writer.notice(faulty("corrupt", words), "the buffer is damaged");
   }
 
   #end(): StoreError | null {

@@ -51,6 +51,7 @@ export class Store {
   #isConnected = false;
   #needsReopen = false;
   #isCorrupt = false;
+  #heldThrough: number | null = null;
   /** Damage was met and not yet met again: a failing read looks the same. */
   #isSuspect = false;
   #suspectedMono = -Infinity;
@@ -193,11 +194,10 @@ export class Store {
     return error;
   }
 
-  /** The file is damaged beyond doubt. */
-  condemn(damage: string): void {
-    this.#isCorrupt = true;
-    this.#fault = damage;
-    markDamaged(this.#options, damage);
+  /** The file is damaged beyond doubt, or an older copy of itself (`heldThrough`: as of SalvageOptions). */
+  condemn(damage: string, heldThrough: number | null = null): void {
+    [this.#isCorrupt, this.#fault, this.#heldThrough] = [true, damage, heldThrough];
+    markDamaged(this.#options, damage, heldThrough);
   }
   /** SQLite tells a read that fails as damage. So the file is opened and read again first; what is met again is damage. */
   #suspect(damage: string): void {
@@ -246,7 +246,7 @@ export class Store {
   /** Sets the file aside; a new one, closed and complete, takes its place, with all that could be saved and what `held` holds. Throws; then all is as it was. */
   replace(damage: string, held: readonly Held[]): void {
     replaceRunning(this.#options, {
-      displaced: this.#isConnected && this.#sync.displaced() !== null ? this.#ledger : null, through: this.#syncedSeq, damage, held,
+      displaced: this.#isConnected && this.#sync.displaced() !== null ? this.#ledger : null, through: this.#syncedSeq, heldThrough: this.#heldThrough, damage, held,
       release: () => { if (this.#isConnected) this.#disconnect(false); },
     });
   }

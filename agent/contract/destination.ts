@@ -1,6 +1,6 @@
 /** Where records go. A destination connects and delivers; the loop in `agent/runtime/link/deliver.ts` retries and keeps the cursor. */
 import type { LinkError } from "./errors.ts";
-import type { Outcome, StoredRecord } from "./outbox.ts";
+import type { Mark, Marking, Outcome, StoredRecord } from "./outbox.ts";
 import type { Keep, Ports } from "./ports.ts";
 import type { NewRecord, RecordType } from "./record.ts";
 import type { Problem, Shape } from "./shape.ts";
@@ -36,6 +36,10 @@ export interface Delivery {
   deliver(records: readonly StoredRecord[], signal: AbortSignal, isRepeat?: (record: StoredRecord) => boolean): Promise<Outcome>;
   /** Publishes retained values; a newer one of the same topic replaces one that has not left yet. Never throws; loss shows in `lost`. */
   retain(values: readonly Retained[]): void;
+  /** What another life of this buffer had left at the other end, if that can be had; null: nothing. Bounded, never rejects. Nothing is delivered or marked before it has settled. Absent: nothing is looked for. */
+  readonly found?: Promise<Mark | null>;
+  /** Leaves at the other end that rows through this number may be known there. Rows handed over are marked without it, before they leave. Never throws. */
+  mark?(through: number): void;
   /** What a person should know although the link works: a certificate that soon expires, a topic nobody listens to. */
   warnings(): readonly string[];
   /** Settles once, when the link is gone. Never rejects. */
@@ -53,7 +57,8 @@ export type Downlink = (kind: DownlinkKind, payload: Uint8Array) => void;
 export interface Destination {
   readonly kind: string;
   readonly name: string;
-  connect(signal: AbortSignal, downlink: Downlink): Promise<Delivery>;
+  /** `marking`: whose rows they are, where an older copy of them is to be known as one; absent: no mark is kept. */
+  connect(signal: AbortSignal, downlink: Downlink, marking?: Marking): Promise<Delivery>;
   readonly live?: LiveOutput;
 }
 

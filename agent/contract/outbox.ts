@@ -57,7 +57,31 @@ export interface Outcome {
 }
 
 /** What became of a request: how many rows it concerns, or why nothing was done, in words for its sender. */
-export type Answer = { readonly ok: true; readonly rows: number } | { readonly ok: false; readonly reason: string };
+export type Answer = { readonly ok: true; readonly rows: number } | {
+  readonly ok: false;
+  readonly reason: string;
+  /** Set: it confirms a row that never left. A mistake, or this buffer is an older copy of itself. */
+  readonly neverSent?: number;
+};
+
+/** One opening of a buffer file, as others know it: by it a file that has come back older than it was is known (docs/decisions/024-older-copies.md). */
+export interface Marking {
+  readonly epoch: string;
+  /** Random id of this opening. */
+  readonly life: string;
+  /** The file was made by this opening: nobody can know more of it. */
+  readonly isNew: boolean;
+}
+/** What is kept outside this device: in that life rows through `through` were stored, and may be known. */
+export interface Mark extends Pick<Marking, "epoch" | "life"> {
+  readonly through: number;
+}
+export interface Heard {
+  /** Believed: this buffer is at its end. */
+  readonly isOlder: boolean;
+  /** What a person should know of a mark that says so and is not believed. */
+  readonly doubt: string | null;
+}
 
 /** Rows that a destination refused for good, or that could not be read: one contiguous range. */
 export interface DeadLetter {
@@ -149,6 +173,14 @@ export interface Outbox {
    * outbox then refuses everything (`StoreError`, fault `replaced`) and is to be closed and opened again.
    */
   readonly replaced: Promise<StoreError>;
+  /** Null: there is no file that could come back older. */
+  readonly marking: Marking | null;
+  /**
+   * A mark was found. One of another life that is beyond what the file held when it was opened says that it is an older
+   * copy: then nothing more is given out, and it is replaced as for damage (`replaced`). What it says is a stranger's
+   * word: believed three times a day.
+   */
+  heard(mark: Mark): Heard;
   checkpoint(key: string): string | null;
   /**
    * Resolves with the number of its last row (or of the last before it, when it had none) once synced to disk; never
@@ -164,8 +196,13 @@ export interface Outbox {
   sendable(destination: string, after: number, limit: number): readonly StoredRecord[];
   /** A sendable row leaves now. True when it may have been sent before, by this process or an earlier one: then it says so. Never throws. */
   sending(destination: string, seq: number): boolean;
-  /** Rows asked for again: oldest first, after `after`. They are settled like others, and then no longer come. */
+  /** Rows asked for again, and loss records it refused and that are offered: oldest first, after `after`. They are settled like others, and then no longer come. */
   replaying(destination: string, after: number, limit: number): readonly StoredRecord[];
+  /**
+   * A loss record that was refused names what the destination will never know of otherwise: it is never dead, and waits.
+   * From now on `replaying` hands those out, each until it is taken or refused once more. Survives a restart.
+   */
+  offerRefused(destination: string): void;
   settle(destination: string, outcome: Outcome): void;
   /** The bridge has stored everything due to it through `through`. Idempotent; never moves back. */
   confirm(destination: string, epoch: string, through: number): Answer;
@@ -192,7 +229,7 @@ export interface Outbox {
   condition(): StoreCondition;
   /** Likewise: asked several times a second. Never throws. */
   fault(): string | null;
-  /** `syncedSeq` of `status`, likewise: asked at every arrival. */
+  /** `syncedSeq` of `status`, likewise: asked at every arrival. Never throws. */
   synced(): number;
   /** Commits and syncs what is in hand, then closes. Idempotent. */
   close(): Promise<void>;

@@ -113,8 +113,8 @@ function keepDestination(settings: DestinationSettings, { parts, identity, board
     showNow();
     status.delivery?.retain(retainedOf(board.all()));
   } } });
-  const status: { readonly name: string; link: Link; delivery: Delivery | null; readonly downlinks: Downlinks; readonly live?: LiveOutput } = {
-    name, link: { state: "connecting", attempt: 1 }, delivery: null, downlinks, ...(destination.live && { live: destination.live }),
+  const status: { readonly name: string; link: Link; delivery: Delivery | null; doubt: string | null; readonly downlinks: Downlinks; readonly live?: LiveOutput } = {
+    name, link: { state: "connecting", attempt: 1 }, delivery: null, doubt: null, downlinks, ...(destination.live && { live: destination.live }),
   };
   const delivered = deliver({
     destination, outbox, board, ports, pacing: parts.pacing(settings), downlink: downlinks.take,
@@ -123,6 +123,7 @@ function keepDestination(settings: DestinationSettings, { parts, identity, board
       logLink(ports.log, link);
     },
     onDelivery(delivery) { status.delivery = delivery; },
+    onDoubt(words) { status.doubt = words; },
   }, signal);
   return { status, downlinks, running: Promise.all([delivered, destination.live?.run(board, signal)]).then(() => undefined) };
 }

@@ -9,7 +9,6 @@ import { randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
-import { rfc3339, unixMs } from "../../agent/contract/time.ts";
 import type { Checkpoint } from "../../agent/contract/outbox.ts";
 import { openChains } from "../chain/chains.ts";
 import { openChainTables, type ChainTables } from "../chain/chain-tables.ts";
@@ -20,17 +19,17 @@ import { lookThrough } from "./look-through.ts";
 import { checkpointsOf, rowsOf, type Queued } from "../writing/held.ts";
 import { layoutDamage } from "./layout-check.ts";
 import { Ledger, type PreparedRow } from "../ledger/ledger.ts";
+import { folderName, QUARANTINE } from "./older.ts";
 import { lossRow } from "../loss/loss.ts";
 import type { StoreOptions } from "../options.ts";
 import { replacedLosses } from "./replaced-losses.ts";
-import { NOTHING, salvage, type Salvaged, type Target } from "./salvage.ts";
+import { NOTHING, salvage, type Salvaged, type SalvageOptions, type Target } from "./salvage.ts";
 import { APPLICATION_ID, SCHEMA_VERSION } from "../ledger/schema.ts";
 import { faultOf, faulty } from "../store-error.ts";
 import { damagedEpoch, readTailMark, storedThrough } from "./tail-mark.ts";
 
 /** Left by a process that met damage while running: the next start believes it, however well the file looks. */
 const DAMAGED_MARK = "cellgate.db-damaged";
-const QUARANTINE = "quarantine";
 const KEEP_FOLDERS = 5;
 const KEEP_BYTES = 1024 ** 3;
 const PARTS = ["", "-wal", "-shm", "-tail"];
@@ -48,24 +47,32 @@ export interface Replaced {
   readonly saved: Salvaged;
 }
 
-/** `wasLeftOpen`: the process before us did not close the file; `replaced`: it was set aside. */
-export function prepareDatabase(options: StoreOptions): { readonly wasLeftOpen: boolean; readonly replaced: Replaced | null } {
+export interface Prepared {
+  /** The process before us did not close the file. */
+  readonly wasLeftOpen: boolean;
+  /** It was set aside. */
+  readonly replaced: Replaced | null;
+  /** Last row of the file that was found; null: it was made now. */
+  readonly held: number | null;
+}
+export function prepareDatabase(options: StoreOptions): Prepared {
   const path = join(options.dataDir, DATABASE_NAME);
   const mark = join(options.dataDir, DAMAGED_MARK);
   removeDraft(path);
   dropRescue(path);
-  if (!existsSync(path)) {
+  const isNew = !existsSync(path);
+  if (isNew) {
     const replaced = prepareMissing(options, path);
     rmSync(mark, { force: true });
-    if (replaced !== null) return { wasLeftOpen: false, replaced };
+    if (replaced !== null) return { wasLeftOpen: false, replaced, held: null };
   }
   rmSync(path + NEXT_SUFFIX, { force: true });
-  const { damage, wasLeftOpen } = inspectTwice(path, options);
-  const marked = existsSync(mark) ? readFileSync(mark, "utf8") || "marked as damaged while running" : null;
-  if (marked === null && damage === null) return { wasLeftOpen, replaced: null };
-  const replaced = replaceDamaged(options, path, marked ?? damage ?? "");
+  const { damage, wasLeftOpen, lastSeq } = inspectTwice(path, options);
+  const [marked = null, heldThrough = ""] = existsSync(mark) ? readFileSync(mark, "utf8").split("\n") : [];
+  if (marked === null && damage === null) return { wasLeftOpen, replaced: null, held: isNew ? null : lastSeq };
+  const replaced = replaceDamaged(options, path, { damage: marked || damage || "marked as damaged while running", heldThrough: heldThrough === "" ? null : Number(heldThrough) });
   rmSync(mark, { force: true });
-  return { wasLeftOpen: false, replaced };
+  return { wasLeftOpen: false, replaced, held: null };
 }
 function prepareMissing(options: StoreOptions, path: string): Replaced | null {
   const isLeft = PARTS.some((part) => existsSync(path + part));
@@ -80,10 +87,10 @@ function prepareMissing(options: StoreOptions, path: string): Replaced | null {
   return null;
 }
 
-/** So that the next start sets the file aside even when its head and tail look well. Never throws. */
-export function markDamaged({ dataDir, log }: StoreOptions, damage: string): void {
+/** So that the next start sets the file aside even when its head and tail look well. `heldThrough`: as of SalvageOptions. Never throws. */
+export function markDamaged({ dataDir, log }: StoreOptions, damage: string, heldThrough: number | null = null): void {
   try {
-    writeFileSync(join(dataDir, DAMAGED_MARK), damage);
+    writeFileSync(join(dataDir, DAMAGED_MARK), `${damage.replaceAll("\n", " ")}\n${heldThrough ?? ""}`);
   } catch (cause) {
     log.error({ error: String(cause), dataDir }, "the buffer is damaged, and no mark of it could be left for the next start");
   }
@@ -98,26 +105,27 @@ function inspectTwice(path: string, { log }: StoreOptions): ReturnType<typeof in
   return second;
 }
 /** What is wrong with the file, in words, or null. Looks at the head and the newest rows only: the backlog may be long. */
-function inspect(path: string): { readonly damage: string | null; readonly wasLeftOpen: boolean } {
+function inspect(path: string): { readonly damage: string | null; readonly wasLeftOpen: boolean; readonly lastSeq: number } {
   let db: Connection | null = null;
   try {
     db = new Database(path, { readonly: true, fileMustExist: true });
     const version = db.pragma("user_version", { simple: true }) as number;
-    if (db.pragma("application_id", { simple: true }) !== APPLICATION_ID) return { damage: "it is not a Cellgate buffer", wasLeftOpen: true };
+    if (db.pragma("application_id", { simple: true }) !== APPLICATION_ID) return { damage: "it is not a Cellgate buffer", wasLeftOpen: true, lastSeq: 0 };
     if (version > SCHEMA_VERSION)
       throw faulty("newer-version", `the buffer ${path} has version ${version}, this agent knows versions up to ${SCHEMA_VERSION}`);
     const undeclared = layoutDamage(db);
-    if (undeclared !== null) return { damage: undeclared, wasLeftOpen: true };
+    if (undeclared !== null) return { damage: undeclared, wasLeftOpen: true, lastSeq: 0 };
     const ledger = new Ledger(db);
     for (const key of ledger.checkpointKeys()) ledger.checkpoint(key); // Read by every start: what cannot be must not be met there.
+    const { lastSeq } = ledger;
     const wasLeftOpen = ledger.meta("open") === "1";
     const found = wasLeftOpen && statSync(path).size <= LOOKED_THROUGH_BYTES ? lookThrough(db) : null;
     const epoch = damagedEpoch(path, ledger.epoch);
-    if (epoch !== null) return { damage: `its epoch is ${ledger.epoch}, and was ${epoch}`, wasLeftOpen };
-    return { damage: found ?? tailDamage(ledger, Math.max(storedThrough(path, ledger.epoch), reachedIn(openChainTables(db)))), wasLeftOpen };
+    if (epoch !== null) return { damage: `its epoch is ${ledger.epoch}, and was ${epoch}`, wasLeftOpen, lastSeq };
+    return { damage: found ?? tailDamage(ledger, Math.max(storedThrough(path, ledger.epoch), reachedIn(openChainTables(db)))), wasLeftOpen, lastSeq };
   } catch (cause) {
     if (faultOf(cause) !== "corrupt") throw cause; // Any other error in a statement is our own, and no reason to set a file aside.
-    return { damage: cause instanceof Error ? cause.message : String(cause), wasLeftOpen: true };
+    return { damage: cause instanceof Error ? cause.message : String(cause), wasLeftOpen: true, lastSeq: 0 };
   } finally {
     db?.close();
   }
@@ -131,6 +139,8 @@ function tailDamage(ledger: Ledger, stored: number): string | null {
   return ledger.tailIsWhole() ? null : "its newest rows are missing or do not match their checksums";
 }
 
+/** What is known better than from the file. */
+type Known = Pick<SalvageOptions, "through" | "heldThrough">;
 interface Replacement {
   /** Why, in words. */
   readonly damage: string;
@@ -138,7 +148,7 @@ interface Replacement {
   readonly save: (target: Target) => Salvaged;
   /** Commits that wait in memory; they come after what is read. */
   readonly held: readonly Held[];
-  /** Gives up the old file: once it lies aside, or before, where it cannot be read as it is. More than once is no harm. */
+  /** Gives up the old file. */
   readonly release: () => void;
 }
 
@@ -146,28 +156,26 @@ interface Replacement {
  * The database of a running store is damaged, or its name no longer means it: then `displaced` is what still stands on it.
  * Throws when the new file cannot be made: then nothing has changed.
  */
-export function replaceRunning(options: StoreOptions, { displaced, through, ...replacement }: Omit<Replacement, "save"> & { readonly displaced: Ledger | null; readonly through: number }): void {
+export function replaceRunning(options: StoreOptions, { displaced, through, heldThrough, ...replacement }: Omit<Replacement, "save"> & Known & { readonly displaced: Ledger | null }): void {
   mkdirSync(options.dataDir, { recursive: true, mode: 0o750 }); // The folder itself may be gone.
-  if (displaced) replace(options, { ...replacement, save: (target) => salvage(displaced.db, target, { ...options, path: displaced.db.name, through, began: options.clock.now().monoMs }) });
-  else replaceFrom(options, join(options.dataDir, DATABASE_NAME), { ...replacement, through });
+  if (displaced) replace(options, { ...replacement, save: (target) => salvage(displaced.db, target, { ...options, path: displaced.db.name, through, heldThrough, began: options.clock.now().monoMs }) });
+  else replaceFrom(options, join(options.dataDir, DATABASE_NAME), { ...replacement, through, heldThrough });
   rmSync(join(options.dataDir, DAMAGED_MARK), { force: true });
 }
 
-const replaceDamaged = (options: StoreOptions, path: string, damage: string): Replaced =>
-  replaceFrom(options, path, { damage, held: [], through: null, release: () => undefined });
+const replaceDamaged = (options: StoreOptions, path: string, found: Pick<Replacement, "damage"> & Pick<Known, "heldThrough">): Replaced =>
+  replaceFrom(options, path, { ...found, held: [], through: null, release: () => undefined });
 
-/** Reads the file under its name, without changing it. */
-function replaceFrom(options: StoreOptions, path: string, { through, release, ...replacement }: Omit<Replacement, "save"> & { readonly through: number | null }): Replaced {
+/** Reads the file under its name, without changing it. What this process still has open of it is of no use any more, and would be in the way. */
+function replaceFrom(options: StoreOptions, path: string, { through, heldThrough, release, ...replacement }: Omit<Replacement, "save"> & Known): Replaced {
   const began = options.clock.now().monoMs;
-  const source = openLegible(path, { clock: options.clock, release });
+  release();
+  const source = openLegible(path, options.clock);
   try {
     return replace(options, {
       ...replacement,
-      save: (target) => (source ? salvage(source, target, { ...options, path, through, began }) : { ...NOTHING, epoch: readTailMark(path)?.epoch ?? null }),
-      release() {
-        source?.close();
-        release();
-      },
+      save: (target) => (source ? salvage(source, target, { ...options, path, through, heldThrough, began }) : { ...NOTHING, epoch: readTailMark(path)?.epoch ?? null }),
+      release: () => void source?.close(),
     });
   } finally {
     source?.close();
@@ -212,7 +220,7 @@ function replace(options: StoreOptions, { damage, save, held, release }: Replace
 function setAside({ dataDir, clock }: StoreOptions): string | null {
   if (!PARTS.some((part) => existsSync(join(dataDir, DATABASE_NAME + part)))) return null;
   const root = join(dataDir, QUARANTINE);
-  const time = rfc3339(unixMs(clock.now().unixMs)).replaceAll(":", "-");
+  const time = folderName(clock.now().unixMs);
   let folder = join(root, time);
   for (let n = 2; existsSync(folder); n++) folder = join(root, `${time}_${n}`);
   mkdirSync(folder, { recursive: true, mode: 0o750 });

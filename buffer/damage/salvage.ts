@@ -75,6 +75,8 @@ export interface SalvageOptions {
   readonly began: number;
   /** Last row known to be stored, where that is known better than from the file. */
   readonly through: number | null;
+  /** The file is an older copy of itself that was gone on with: beyond this row its numbers may name two rows each. Null: it is not. */
+  readonly heldThrough: number | null;
 }
 
 export const NOTHING: Salvaged = { epoch: null, rows: 0, checkpoints: 0, lost: [], retold: [], named: null, from: 1, last: 0, isEndKnown: false };
@@ -98,7 +100,15 @@ export function salvage(db: Connection, target: Target, options: SalvageOptions)
   const retold = readable(() => retoldOf(cursors ?? [], lost, standing));
   // Where a loss record may have gone, or the file is older than what was told: nobody knows which rows before were refused.
   const isInDoubt = lost.length > 0 || end === null || end < known || cursors === null || (standing !== undefined && retold === undefined);
-  return { epoch, rows, checkpoints, lost, retold: retold ?? [], named: isInDoubt ? 1 : from, from, last, isEndKnown: options.through !== null && end !== null };
+  const salvaged = { epoch, rows, checkpoints, lost, retold: retold ?? [], named: isInDoubt ? 1 : from, from, last, isEndKnown: options.through !== null && end !== null };
+  return options.heldThrough === null ? salvaged : olderCopy(salvaged, options.heldThrough);
+}
+
+/** Of the numbers beyond `held` nothing is said but that whatever had them may be lost: rows carried over from there come under new ones all the same. */
+function olderCopy(salvaged: Salvaged, held: number): Salvaged {
+  const lost = salvaged.lost.filter(({ from }) => from <= held).map(({ from, to }) => ({ from, to: Math.min(to, held), count: Math.min(to, held) - from + 1 }));
+  const last = Math.min(salvaged.last, held);
+  return { ...salvaged, lost, named: 1, from: Math.min(salvaged.from, last + 1), last, isEndKnown: false };
 }
 
 /** Null where the file does not give it. */

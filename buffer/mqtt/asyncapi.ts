@@ -3,6 +3,7 @@ import { DOWNLINK_KINDS } from "../../agent/contract/destination.ts";
 import { DOWNLINK_BODIES } from "../../agent/contract/downlinks.ts";
 import { RECORD_TYPES } from "../../agent/contract/record.ts";
 import { CONTENT_TYPE, eventType, MAJOR } from "./cloud-events.ts";
+import { MARK_SCHEMA } from "./marks.ts";
 import { embedded, HEARTBEAT_SCHEMA, recordSchemas } from "./schemas.ts";
 
 const CELL = "cellgate/v1/{site}/{area}/{cell}";
@@ -40,6 +41,7 @@ const CURRENT = [
   { name: "live", address: `${CELL}/{machine}/live/{name}`, description: "a current value of a machine", payload: { type: "object" } },
   { name: "health", address: `${CELL}/{machine}/health`, description: "whether the machine's sources are reachable, and what is missing", payload: { type: "object" } },
   { name: "heartbeat", address: `${CELL}/_agent/{agent}`, description: "whether the agent is there (last will) and how far its records are complete", payload: HEARTBEAT_SCHEMA },
+  { name: "mark", address: `${CELL}/_agent/{agent}/mark`, description: "through which number rows may be known; the agent itself reads it when it starts, to know whether its buffer came back older. Others must not write it", payload: MARK_SCHEMA },
 ] as const;
 
 /** The default topics; a template in the YAML may place them elsewhere. `cellgate schema --asyncapi` prints it. */

@@ -59,6 +59,8 @@ export interface Connection {
   send(topic: string, payload: Uint8Array): void;
   /** One SUBSCRIBE at QoS 1. `take` must not wait. `done` gets the reason codes, or is never called. `retained`: those that lie at the broker come too. */
   subscribe(filters: readonly string[], take: (message: Incoming) => void, done: (codes: readonly number[]) => void, retained?: boolean): void;
+  /** Nobody waits for the answer. */
+  unsubscribe(filters: readonly string[]): void;
   /** Breaks the link off: `lost` settles with this. */
   fail(error: LinkError, next?: Next): void;
   /** DISCONNECT, then closes. `keepWill` (MQTT 5): the broker sends the will all the same. Bounded, never throws. */
@@ -195,6 +197,9 @@ function connection({ client, stream, certificates }: Wire, { connack, options, 
       if (closing || isLost()) return;
       client.on("message", (topic, payload, { retain }) => { if (!isLost()) take({ topic, payload, retained: retain }); });
       publisher.subscribe(filters, { level, retained }, done);
+    },
+    unsubscribe(filters) {
+      if (!closing && !isLost()) publisher.unsubscribe(filters, level);
     },
     async close(keepWill = false) {
       if (closing || isLost()) return;

@@ -13,16 +13,16 @@ import { CONTENT_TYPE } from "./cloud-events.ts";
 import type { Connection, Message } from "./connection.ts";
 import type { DownlinkState } from "./downlinks.ts";
 import { Flights, STALLED_MS } from "./flights.ts";
+import { openJob, type Job } from "./jobs.ts";
 import type { Lessons } from "./lessons.ts";
 import type { Loss } from "./link-errors.ts";
+import type { LinkMark } from "./marks.ts";
 import { NO_SUBSCRIBERS, QUOTA_EXCEEDED, verdict } from "./reason-codes.ts";
 import type { Refusals } from "./refusals.ts";
 import type { Key } from "./suspects.ts";
 import type { Topics } from "./topic.ts";
 import { Unheard } from "./unheard.ts";
 
-/** After an abort: how long what is in flight is waited for. */
-const GRACE_MS = 2_000;
 const GOODBYE_MS = 1_000;
 /** A current value that may be what breaks the link off waits this long for others to go first. */
 const HELD_BACK_MS = 2_000;
@@ -37,19 +37,11 @@ export interface DeliveryParts {
   readonly refusals: Refusals;
   readonly lessons: Lessons;
   readonly downlinks: DownlinkState;
+  readonly mark: LinkMark;
   readonly goodbye: () => string;
   readonly ports: Ports;
 }
 
-interface Job {
-  readonly records: readonly StoredRecord[];
-  readonly isRepeat: (record: StoredRecord) => boolean;
-  next: number;
-  outstanding: number;
-  readonly accepted: number[];
-  readonly rejected: { readonly seq: number; readonly reason: string }[];
-  readonly finish: (error: LinkError | null) => void;
-}
 export function delivery(parts: DeliveryParts): Delivery {
   return new WindowedDelivery(parts);
 }
@@ -57,6 +49,7 @@ export function delivery(parts: DeliveryParts): Delivery {
 class WindowedDelivery implements Delivery {
   readonly peer: string;
   readonly lost: Promise<LinkError>;
+  readonly found: NonNullable<Delivery["found"]>;
   readonly #parts: DeliveryParts;
   readonly #jobs: Job[] = [];
   readonly #open = new Set<Job>();
@@ -77,6 +70,7 @@ class WindowedDelivery implements Delivery {
   constructor(parts: DeliveryParts) {
     this.#parts = parts;
     this.peer = parts.peer;
+    this.found = parts.mark.found;
     this.#upMs = parts.ports.network.now().monoMs;
     this.#flights = new Flights(parts.ports.network, () => parts.connection.fail(new LinkError("timeout", "backoff", `The broker has not acknowledged a message for ${STALLED_MS / 1000} s.`)));
     this.#unheard = new Unheard(parts.ports.log);
@@ -84,8 +78,8 @@ class WindowedDelivery implements Delivery {
   }
 
   warnings(): readonly string[] {
-    const { connection, downlinks, lessons, ports, refusals } = this.#parts;
-    const found = [...expiryWarnings(connection.certificates, ports.network.now().unixMs), ...refusals.warnings(), ...downlinks.warnings(), ...lessons.warnings(), ...this.#unheard.warnings()];
+    const { connection, downlinks, lessons, mark, ports, refusals } = this.#parts;
+    const found = [...expiryWarnings(connection.certificates, ports.network.now().unixMs), ...refusals.warnings(), ...downlinks.warnings(), ...mark.warnings(), ...lessons.warnings(), ...this.#unheard.warnings()];
     if (connection.level === 4) found.push("MQTT 3.1.1 has no negative acknowledgement: a record that the broker's rules deny looks delivered. Only a bridge that confirms shows that it arrived.");
     if (!connection.mayRetain) found.push("The broker keeps no retained messages: current values reach only who is subscribed at that moment.");
     return found;
@@ -93,29 +87,18 @@ class WindowedDelivery implements Delivery {
 
   deliver(records: readonly StoredRecord[], signal: AbortSignal, isRepeat: Job["isRepeat"] = () => false): Promise<Outcome> {
     if (this.#ended) return Promise.reject(this.#ended);
-    return new Promise((resolve, reject) => {
-      let cancelGrace: (() => void) | null = null;
-      const onAbort = (): void => {
-        job.next = records.length; // What has not left stays with the caller.
-        if (job.outstanding === 0) job.finish(null);
-        else cancelGrace = this.#parts.ports.network.after(GRACE_MS, () => job.finish(null));
-      };
-      const job: Job = {
-        records, isRepeat, next: 0, outstanding: 0, accepted: [], rejected: [],
-        finish: (error) => {
-          if (!this.#open.delete(job)) return;
-          signal.removeEventListener("abort", onAbort);
-          cancelGrace?.();
-          if (error && job.accepted.length === 0 && job.rejected.length === 0) reject(error);
-          else resolve({ accepted: job.accepted, rejected: job.rejected });
-        },
-      };
-      this.#open.add(job);
-      if (signal.aborted || records.length === 0) return job.finish(null);
-      signal.addEventListener("abort", onAbort, { once: true });
+    const { job, outcome, isDone } = openJob({ records, isRepeat, signal, network: this.#parts.ports.network }, this.#open);
+    if (!isDone) {
       this.#jobs.push(job);
-      this.#pump();
-    });
+      this.mark(Math.max(...records.map(({ seq }) => seq)));
+    }
+    return outcome;
+  }
+
+  mark(through: number): void {
+    if (this.#ended) return;
+    this.#parts.mark.want(through);
+    this.#pump();
   }
 
   retain(values: readonly Retained[]): void {
@@ -159,12 +142,14 @@ class WindowedDelivery implements Delivery {
     const { lessons } = this.#parts;
     while (!this.#ended && this.#flights.size < Math.min(this.#parts.window, lessons.window)) {
       if (this.#goodbye) return this.#goodbye();
-      const topic = this.#retainedWasLast && this.#job() ? undefined : this.#nextTopic();
-      const job = topic === undefined ? this.#job() : undefined;
-      if (topic === undefined && !job) return;
+      const isMark = this.#parts.mark.isWaiting && !this.#isHeldBack(this.#parts.mark.topic);
+      const topic = isMark || (this.#retainedWasLast && this.#job()) ? undefined : this.#nextTopic();
+      const job = isMark || topic !== undefined ? undefined : this.#job();
+      if (!isMark && topic === undefined && !job) return;
       const waitMs = lessons.pace.take();
       if (waitMs > 0) return this.#pause(waitMs);
-      if (topic !== undefined) this.#sendRetained(topic);
+      if (isMark) this.#sendMark();
+      else if (topic !== undefined) this.#sendRetained(topic);
       else if (job) this.#sendRecord(job);
     }
   }
@@ -186,12 +171,12 @@ class WindowedDelivery implements Delivery {
   }
 
   #nextTopic(): string | undefined {
-    const { suspects } = this.#parts.lessons;
-    for (const topic of this.#waiting.keys()) if (!this.#publishing.has(topic) && !(suspects.isDeferred(topic) && this.#holdsBack())) return topic;
+    for (const topic of this.#waiting.keys()) if (!this.#publishing.has(topic) && !this.#isHeldBack(topic)) return topic;
     return undefined;
   }
 
-  #holdsBack(): boolean {
+  #isHeldBack(topic: string): boolean {
+    if (!this.#parts.lessons.suspects.isDeferred(topic)) return false;
     const leftMs = HELD_BACK_MS - this.#heldMs();
     if (leftMs > 0) this.#pause(leftMs);
     return leftMs > 0 || this.#job() !== undefined;
@@ -204,17 +189,28 @@ class WindowedDelivery implements Delivery {
   #sendRetained(topic: string): void {
     const payload = this.#waiting.get(topic) ?? "";
     this.#waiting.delete(topic);
-    const message: Message = { topic, payload, retain: true, contentType: "application/json" };
-    if (!this.#fits(message)) return this.#warnRefused(topic, "larger than the broker's maximum packet size");
-    const givenUp = this.#parts.lessons.suspects.givenUp(topic, topic);
-    if (givenUp !== null) return this.#warnRefused(topic, givenUp);
+    const isSent = this.#sendCurrent({ topic, payload, retain: true, contentType: "application/json" }, (words) => { this.#warnRefused(topic, words); }, () => this.#publishing.delete(topic));
+    if (!isSent) return;
     this.#retainedWasLast = true;
     this.#publishing.add(topic);
-    this.#send(topic, message, (code) => {
-      this.#publishing.delete(topic);
+  }
+
+  #sendMark(): void {
+    const { mark } = this.#parts;
+    this.#sendCurrent(mark.take(), (words) => { mark.refused(words); });
+  }
+
+  /** False: it must not be sent. */
+  #sendCurrent(message: Message, refused: (words: string) => void, answered: () => void = () => undefined): boolean {
+    const { topic } = message;
+    const reason = this.#fits(message) ? this.#parts.lessons.suspects.givenUp(topic, topic) : "larger than the broker's maximum packet size";
+    if (reason !== null) refused(reason);
+    else this.#send(topic, message, (code) => {
+      answered();
       if (code === QUOTA_EXCEEDED) return this.#stop(verdict(code).words, code);
-      if (verdict(code).verdict !== "accepted") this.#warnRefused(topic, verdict(code).words);
+      if (verdict(code).verdict !== "accepted") refused(verdict(code).words);
     });
+    return reason === null;
   }
 
   #sendRecord(job: Job): void {

@@ -16,6 +16,7 @@ import { brokerAddress, MQTT_SHAPE, type MqttConfig } from "./config.ts";
 import type { Connection, ConnectionOptions, ProtocolLevel } from "./connection.ts";
 import { delivery } from "./delivery.ts";
 import { Lessons } from "./lessons.ts";
+import { Marks } from "./marks.ts";
 import { Refusals } from "./refusals.ts";
 import type { TlsMaterial } from "./socket.ts";
 import { sparkplugProblems, sparkplugSummary, type SparkplugConfig } from "./sparkplug/config.ts";
@@ -56,18 +57,19 @@ function destination(config: MqttConfig, identity: AgentIdentity, ports: Destina
   const writeEvent = eventWriter(identity, (machine) => topics.source(machine));
   const refusals = new Refusals(ports);
   const lessons = new Lessons({ urls: config.url, window: config.window, rateLimit: config.rate_limit ?? null, clientId: clientId(config, identity) }, ports);
+  const marks = new Marks(topics.heartbeat, ports.network);
   const write = (record: StoredRecord, replay: boolean): string => writeEvent(record, { publishedAt: ports.clock.now().unixMs, replay });
   return {
     kind: "mqtt",
     name,
     ...(config.sparkplug && { live: sparkplug(config, config.sparkplug, { identity, ports, name }) }),
-    async connect(signal, downlink): Promise<Delivery> {
+    async connect(signal, downlink, marking): Promise<Delivery> {
       const { connection, url } = await openAny(config, { identity, ports, brokers: lessons.brokers }, signal).catch((error: unknown) => {
         lessons.notConnected();
         throw error;
       });
       return delivery({
-        connection, topics, write, refusals, ports, lessons,
+        connection, topics, write, refusals, ports, lessons, mark: marks.begin(connection, url, marking),
         downlinks: lessons.subscriptions.begin(connection, { base: topics.heartbeat, downlink, network: ports.network }),
         peer: peer(url, connection.level),
         window: Math.max(1, Math.min(config.window, connection.receiveMaximum)),

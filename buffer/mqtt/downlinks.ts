@@ -9,6 +9,7 @@
 import { DOWNLINK_KINDS, type Downlink, type DownlinkKind } from "../../agent/contract/destination.ts";
 import type { Clock } from "../../agent/contract/time.ts";
 import type { Connection, Incoming } from "./connection.ts";
+import { markTopic } from "./marks.ts";
 import { Pace } from "./pace.ts";
 import { subscriptionRefusal } from "./reason-codes.ts";
 
@@ -93,6 +94,7 @@ class DownlinkLink implements DownlinkState {
 
   #take({ topic, payload, retained }: Incoming): void {
     const kind = this.#kinds.get(topic);
+    if (topic === markTopic(this.#parts.base)) return; // Asked for by marks.ts.
     if (kind === undefined) this.#drop("on a topic we did not ask for");
     else if (retained) this.#drop("retained, so an old request");
     else if (payload.length > LARGEST_BYTES) this.#drop("larger than 16 kB");

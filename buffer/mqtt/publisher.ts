@@ -1,6 +1,6 @@
 /**
  * PUBLISH at QoS 1 or 0 straight onto the connection's socket: one buffer a packet, one write for all packets of one turn of
- * the event loop, and no second in-flight table beside ours. And SUBSCRIBE, whose packet ids come from the same numbers
+ * the event loop, and no second in-flight table beside ours. And (UN)SUBSCRIBE, whose packet ids come from the same numbers
  * (MQTT 5 §2.2.1: a broker must not see one twice). mqtt.js writes a packet in seven pieces, copies it into a
  * store and looks after it there: half of what a record costs while a backlog drains. Everything else stays with
  * mqtt.js: CONNECT, pings, incoming packets, DISCONNECT. Bounded by the caller's window.
@@ -22,6 +22,7 @@ const PUBLISH = 0x30;
 const QOS1 = 0x02;
 const RETAIN = 0x01;
 const SUBSCRIBE = 0x82;
+const UNSUBSCRIBE = 0xa2;
 /** MQTT 5 §3.8.3.1: QoS 1, and retained messages are not sent because of the subscription. 3.1.1 knows only the QoS. */
 const QOS1_NOTHING_RETAINED = 0x21;
 const QOS1_FILTER = 0x01;
@@ -35,7 +36,7 @@ export type Output = Pick<Writable, "cork" | "uncork" | "write">;
 export class Publisher {
   readonly #socket: Output;
   readonly #pending = new Map<number, (code: number) => void>();
-  #subscription: { readonly id: number; readonly done: (codes: readonly number[]) => void } | null = null;
+  readonly #subscriptions = new Map<number, (codes: readonly number[]) => void>();
   readonly #texts = new Map<string, Buffer>();
   #lastId = 0;
   #isCorked = false;
@@ -76,34 +77,40 @@ export class Publisher {
     done?.(code);
   }
 
-  /** One SUBSCRIBE of these filters, one at a time; `done` is called with the reason codes, in their order. */
+  /** One SUBSCRIBE of these filters; `done` is called with the reason codes, in their order. */
   subscribe(filters: readonly string[], { level, retained }: { readonly level: 5 | 4; readonly retained: boolean }, done: (codes: readonly number[]) => void): void {
     const id = this.#nextId();
     const options = level === 5 && !retained ? QOS1_NOTHING_RETAINED : QOS1_FILTER;
-    const body = Buffer.concat([Buffer.from([id >> 8, id & 255]), ...(level === 5 ? [Buffer.from([0])] : []), ...filters.flatMap((filter) => [this.#text(filter), Buffer.from([options])])]);
-    const head = Buffer.alloc(1 + lengthBytes(body.length), SUBSCRIBE);
+    this.#subscriptions.set(id, done);
+    this.#filters(SUBSCRIBE, id, level, filters.flatMap((filter) => [this.#text(filter), Buffer.from([options])]));
+  }
+  /** The broker's answer says nothing that matters, and is passed over. */
+  unsubscribe(filters: readonly string[], level: 5 | 4): void {
+    this.#filters(UNSUBSCRIBE, this.#nextId(), level, filters.map((filter) => this.#text(filter)));
+  }
+  #filters(type: number, id: number, level: 5 | 4, parts: readonly Buffer[]): void {
+    const body = Buffer.concat([Buffer.from([id >> 8, id & 255]), ...(level === 5 ? [Buffer.from([0])] : []), ...parts]);
+    const head = Buffer.alloc(1 + lengthBytes(body.length), type);
     writeLength(head, 1, body.length);
-    this.#subscription = { id, done };
     this.#socket.write(Buffer.concat([head, body]));
   }
 
   /** SUBACK. */
   subscribed(id: number, codes: readonly number[]): void {
-    const pending = this.#subscription;
-    if (pending?.id !== id) return;
-    this.#subscription = null;
-    pending.done(codes);
+    const done = this.#subscriptions.get(id);
+    this.#subscriptions.delete(id);
+    done?.(codes);
   }
 
   /** Nothing in flight is called back any more. */
   forget(): void {
     this.#pending.clear();
-    this.#subscription = null;
+    this.#subscriptions.clear();
   }
 
   #nextId(): number {
-    if (this.#pending.size + (this.#subscription ? 1 : 0) >= LARGEST_ID) throw new RangeError("every packet id is in flight");
-    do this.#lastId = this.#lastId === LARGEST_ID ? 1 : this.#lastId + 1; while (this.#pending.has(this.#lastId) || this.#subscription?.id === this.#lastId);
+    if (this.#pending.size + this.#subscriptions.size >= LARGEST_ID) throw new RangeError("every packet id is in flight");
+    do this.#lastId = this.#lastId === LARGEST_ID ? 1 : this.#lastId + 1; while (this.#pending.has(this.#lastId) || this.#subscriptions.has(this.#lastId));
     return this.#lastId;
   }
 

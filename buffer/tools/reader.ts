@@ -114,7 +114,7 @@ function statusOf(look: Look, path: string, budgetBytes: number): OutboxStatus {
       name: chain.name, lastDue: chain.lastDue.seq, waiting: chain.waiting, acknowledged: chain.acknowledged, rejected: chain.rejected, dead: look.tables.deadRows(chain.id), lost: chain.lost,
       confirmedThrough: chain.confirmedThrough, isConfirming: chain.isConfirming, replaying: replayCount(chain), oldestWaitingAt: oldestWaitingAt(look, chain, ledger.lastSeq),
     })),
-    fault: existsSync(mark) ? `marked as damaged: ${readFileSync(mark, "utf8")}; the agent sets it aside at its next start` : null,
+    fault: existsSync(mark) ? `marked as damaged: ${readFileSync(mark, "utf8").split("\n", 1)[0] ?? ""}; the agent sets it aside at its next start` : null,
     condition: { state: "ok" },
   };
 }

@@ -7,12 +7,12 @@ import type { StoreOptions } from "../options.ts";
 import { markDamaged, prepareDatabase } from "../damage/quarantine.ts";
 import { storeError } from "../store-error.ts";
 
-/** Throws StoreError; `locked` when an agent runs. */
-export function repairBuffer(options: StoreOptions, damage: string): Repaired {
+/** `isOlder`: an older copy of itself, all of whose numbers may name other rows. Throws StoreError; `locked` when an agent runs. */
+export function repairBuffer(options: StoreOptions, { damage, isOlder }: { readonly damage: string; readonly isOlder: boolean }): Repaired {
   const lock = lockDirectory(options.dataDir);
   try {
     // What was found further back than a start looks must be believed.
-    markDamaged(options, damage);
+    markDamaged(options, damage, isOlder ? 0 : null);
     const { replaced } = prepareDatabase(options);
     if (replaced === null) throw new InvariantError("a buffer marked as damaged was not set aside");
     const { folder, saved } = replaced;

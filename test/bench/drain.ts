@@ -120,8 +120,10 @@ async function drainOnce(port: number, outbox: Outbox, { window, name, board = t
   let measured = 0;
   // The outbox itself, with a look at how much of it has been settled.
   const watched: Outbox = {
-    epoch: outbox.epoch, replaced: outbox.replaced,
+    epoch: outbox.epoch, marking: outbox.marking, replaced: outbox.replaced,
+    heard: (mark) => outbox.heard(mark),
     replaying: (destination, after, limit) => outbox.replaying(destination, after, limit),
+    offerRefused: (destination) => { outbox.offerRefused(destination); },
     confirm: (destination, epoch, through) => outbox.confirm(destination, epoch, through),
     replay: (destination, epoch, from, to) => outbox.replay(destination, epoch, from, to),
     deadLetters: (limit) => outbox.deadLetters(limit),

@@ -1,4 +1,4 @@
-/** An outbox in memory with the contract's semantics: for tests of what reads one. Everything is synced at once. */
+/** An outbox in memory with the contract's semantics, but that a loss record is refused like any other: for tests of what reads one. Everything is synced at once. */
 import type { Outbox, Outcome, StoredRecord } from "../../agent/contract/outbox.ts";
 import { unixMs } from "../../agent/contract/time.ts";
 
@@ -22,6 +22,7 @@ export function memoryOutbox(epoch = "epoch-1"): MemoryOutbox {
   let sentThrough = 0;
   const outbox: MemoryOutbox = {
     epoch, accepted, rejected, replaced: new Promise(() => undefined),
+    marking: null, heard: () => ({ isOlder: false, doubt: null }),
     checkpoint: () => null,
     commit({ machine, context, records, observedAt, late = false, clock = null }) {
       for (const { type, id, rev, start, body } of records) {
@@ -55,6 +56,7 @@ export function memoryOutbox(epoch = "epoch-1"): MemoryOutbox {
       return isRepeat;
     },
     replaying: (_destination, after, limit) => [...again.values()].filter(({ seq }) => seq > after).sort((a, b) => a.seq - b.seq).slice(0, limit),
+    offerRefused: () => undefined,
     settle(_destination, outcome) {
       for (const seq of [...outcome.accepted, ...outcome.rejected.map((refusal) => refusal.seq)]) again.delete(seq);
       for (const seq of outcome.accepted) if (open.delete(seq)) accepted.push(seq);

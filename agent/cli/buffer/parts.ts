@@ -22,8 +22,8 @@ export interface BufferParts {
   isHeld(dataDir: string): boolean;
   /** Null: there is nobody to ask. Rejects when an agent does not answer. */
   ask(dataDir: string, request: Request, ports: Ports, signal: AbortSignal): Promise<Reply | null>;
-  /** Sets the file aside and saves what can be read; only while no agent runs. Throws StoreError. */
-  repair(configuration: Configuration, ports: Ports, damage: string): Repaired;
+  /** Sets the file aside and saves what can be read; only while no agent runs. `isOlder`: it is whole, but an older copy of itself. Throws StoreError. */
+  repair(configuration: Configuration, ports: Ports, found: { readonly damage: string; readonly isOlder: boolean }): Repaired;
   /** The event that this destination gets for a record, marked as a replay. */
   event(configuration: Configuration, ports: Ports, epoch: string, destination: string): (record: StoredRecord) => string;
 }

@@ -18,6 +18,8 @@ export interface DestinationStatus {
   readonly link: Link;
   /** The live link, while there is one. */
   readonly delivery: Pick<Delivery, "warnings"> | null;
+  /** What a mark there says of our buffer that is not believed. */
+  readonly doubt?: string | null;
   readonly downlinks: Pick<Downlinks, "status">;
   readonly live?: Pick<LiveOutput, "status">;
 }
@@ -65,13 +67,14 @@ function completeFor(backlog: DestinationBacklog | undefined, machines: readonly
     complete === null ? [] : [[id, { time: rfc3339(complete.time), epoch, seq: Math.min(complete.seq, backlog?.lastDue ?? complete.seq) }] as const]));
 }
 
-function destinationHealth({ name, link, delivery, downlinks, live }: DestinationStatus, backlog: DestinationBacklog | undefined): object {
+function destinationHealth({ name, link, delivery, doubt = null, downlinks, live }: DestinationStatus, backlog: DestinationBacklog | undefined): object {
   const { name: _, oldestWaitingAt = null, ...counts } = backlog ?? {};
   const dead = backlog?.dead ?? 0;
-  const warnings = [...(dead === 0 ? [] : [`Dead letters: ${dead}. They were refused for good or cannot be read; look with cellgate buffer dead.`]), ...(delivery?.warnings() ?? [])];
+  const asked = downlinks.status();
+  const warnings = [...(dead === 0 ? [] : [`Dead letters: ${dead}. They were refused for good or cannot be read; look with cellgate buffer dead.`]), ...(doubt === null ? [] : [doubt]), ...(asked.warning === undefined ? [] : [asked.warning]), ...(delivery?.warnings() ?? [])];
   return {
     name, link: linkOf(link), warnings: warnings.slice(0, WARNINGS), ...counts,
-    oldestWaitingAt: oldestWaitingAt === null ? null : rfc3339(oldestWaitingAt), downlinks: downlinks.status(), ...(live && { live: live.status() }),
+    oldestWaitingAt: oldestWaitingAt === null ? null : rfc3339(oldestWaitingAt), downlinks: asked, ...(live && { live: live.status() }),
   };
 }
 

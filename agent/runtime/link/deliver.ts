@@ -22,6 +22,8 @@ export interface DeliverOptions {
   readonly pacing?: Pacing;
   /** What comes back from the broker; default: nobody listens. */
   readonly downlink?: Downlink;
+  /** A mark at the destination says more of our buffer than can be believed: what a person should know of it. */
+  readonly onDoubt?: (words: string) => void;
   /** The live link, while there is one: what it warns of is asked of it. */
   readonly onDelivery?: (delivery: Delivery | null) => void;
 }
@@ -42,14 +44,21 @@ export const deliver = (options: DeliverOptions, signal: AbortSignal): Promise<v
 /** Feeds one live link until it is lost or the signal aborts, then closes it. */
 async function session(options: DeliverOptions, holding: Holding, signal: AbortSignal): Promise<LinkError> {
   const { destination, outbox, board, ports, pacing = AT_ONCE, downlink = () => undefined, onDelivery = () => undefined } = options;
-  const delivery = await destination.connect(signal, downlink);
+  const delivery = await destination.connect(signal, downlink, outbox.marking ?? undefined);
   const feed = new Feed({ delivery, destination: destination.name, outbox, pacing, ports, worked: () => { holding.worked(); } }, signal);
   const live = new LivePace(pacing.liveMs, ports.network, (values) => { delivery.retain(values); });
-  const stopListening = board.onChange((changed) => { live.put(retainedOf(changed)); });
+  let isMarked = false;
+  const stopListening = board.onChange((changed) => {
+    // A heartbeat names rows that may not have left yet: should their numbers be given again, that must be noticed too.
+    if (isMarked && changed.some(({ scope }) => scope === "heartbeat")) delivery.mark?.(outbox.synced());
+    live.put(retainedOf(changed));
+  });
   try {
     holding.up(delivery.peer);
     onDelivery(delivery);
     delivery.retain(retainedOf(board.all()));
+    isMarked = await isOurs(delivery, options);
+    if (isMarked) delivery.mark?.(outbox.synced());
     return await feed.run();
   } finally {
     onDelivery(null);
@@ -61,4 +70,12 @@ async function session(options: DeliverOptions, holding: Holding, signal: AbortS
       await delivery.close();
     }
   }
+}
+
+/** Before any row leaves: false when the destination knows more of this buffer than it holds. The outbox then gives nothing out any more, and what is marked there stays. */
+async function isOurs({ found }: Delivery, { outbox, onDoubt = () => undefined }: DeliverOptions): Promise<boolean> {
+  const mark = await found ?? null;
+  const { isOlder, doubt } = mark === null ? { isOlder: false, doubt: null } : outbox.heard(mark);
+  if (doubt !== null) onDoubt(doubt);
+  return !isOlder;
 }

@@ -26,6 +26,8 @@ export interface DownlinkStatus {
   readonly refused: Readonly<Record<DownlinkKind, number>>;
   /** Why, the newest last; equal ones once. */
   readonly lastRefusals: readonly string[];
+  /** The bridge confirmed a row that never left, in words: not believed, but a person should know. */
+  readonly warning?: string;
 }
 
 const LARGEST = 16 * 1024;
@@ -44,6 +46,7 @@ export class Downlinks {
   readonly #accepted = { confirm: 0, replay: 0, cmd: 0 };
   readonly #refused = { confirm: 0, replay: 0, cmd: 0 };
   readonly #reasons: string[] = [];
+  #neverSent: number | null = null;
   #confirm: Uint8Array | null = null;
   #cancel: (() => void) | null = null;
 
@@ -67,7 +70,10 @@ export class Downlinks {
   };
 
   status(): DownlinkStatus {
-    return { accepted: { ...this.#accepted }, refused: { ...this.#refused }, lastRefusals: [...this.#reasons] };
+    const warning = this.#neverSent === null ? {} : {
+      warning: `The bridge confirmed row ${this.#neverSent} of this buffer, which had not been sent: it, or a stranger on its topic, is wrong, or the buffer is an older copy of itself (put back, or lost by its medium). If it may be that: stop the agent and run cellgate buffer repair --older.`,
+    };
+    return { accepted: { ...this.#accepted }, refused: { ...this.#refused }, lastRefusals: [...this.#reasons], ...warning };
   }
   stop(): void {
     this.#cancel?.();
@@ -78,6 +84,7 @@ export class Downlinks {
       const answer = this.#obey(kind, parsed(payload));
       if (answer.ok) this.#accepted[kind] += 1;
       else this.#refuse(kind, answer.reason);
+      if (!answer.ok && answer.neverSent !== undefined) this.#neverSent = answer.neverSent;
     } catch (cause) {
       this.#refuse(kind, cause instanceof Error ? cause.message : String(cause));
     }

@@ -1,11 +1,12 @@
 /**
  * The process under test of the storage cases: the real buffer, two machines that commit facts from their checkpoints
  * on, and a receiver for each destination that is a log file. It does as the agent does: when a commit fails it reads the
- * checkpoint again and goes on from there; when the buffer cannot be read it waits and asks again.
+ * checkpoint again and goes on from there; when the buffer cannot be read it waits and asks again. As the MQTT side does, a
+ * receiver is told a mark before a row beyond it, and the mark that a life before left is heard before any row leaves.
  * Ends with REPLACED when the buffer was set aside. One argument, JSON (Work). Says a JSON object a line on standard output: opened, working, {told}, closed.
  */
 import { openSync, writeSync } from "node:fs";
-import type { Outbox } from "../../../agent/contract/outbox.ts";
+import type { Mark, Outbox } from "../../../agent/contract/outbox.ts";
 import { StoreError } from "../../../agent/contract/errors.ts";
 import type { Log } from "../../../agent/contract/ports.ts";
 import { systemClock } from "../../../agent/runtime/time/clock.ts";
@@ -19,7 +20,7 @@ import { DESTINATIONS, fact, MACHINES, REPLACED } from "./work.ts";
 
 export interface Work {
   readonly dataDir: string;
-  /** Where the logs go; `*.marks` for both: then each line says by S or R which it belongs to. */
+  /** Where the logs go; `*.marks` for both: then each line says by S or R which it belongs to, and lines with A are what was announced. */
   readonly stored: string;
   readonly received: string;
   /** Names this life in the log of what was received. */
@@ -27,6 +28,8 @@ export interface Work {
   readonly seed: number;
   /** Facts each machine tells in this life, beyond those of its checkpoint; null: for ever. */
   readonly facts: number | null;
+  /** By destination: what lies with it of a life before. */
+  readonly announced?: Readonly<Record<string, Pick<Mark, "epoch" | "through">>>;
   /** Destinations that are away for the whole of this life. */
   readonly away?: readonly string[];
   readonly options?: Partial<Pick<OutboxOptions, "groupMs" | "carryPages" | "budgetBytes">>;
@@ -51,8 +54,9 @@ const log: Log = { debug: () => undefined, info: at("info"), warn: at("warn"), e
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 const together = work.stored.endsWith(".marks");
-const files = { S: openSync(work.stored, "a"), R: openSync(work.received, "a") };
-const mark = (kind: "S" | "R", lines: readonly string[]): void => {
+const received = openSync(work.received, "a");
+const files = { S: openSync(work.stored, "a"), R: received, A: received };
+const mark = (kind: keyof typeof files, lines: readonly string[]): void => {
   if (lines.length > 0) writeSync(files[kind], lines.map((line) => `${together ? `${kind} ` : ""}${line}\n`).join(""));
 };
 
@@ -118,6 +122,15 @@ async function tell(machine: string): Promise<void> {
 
 async function receive(name: string): Promise<void> {
   const own = seeded(work.seed + name.length);
+  const before = work.announced?.[name];
+  if (before !== undefined && outbox.heard({ ...before, life: "before" }).isOlder) return; // Another file takes its place.
+  let announced = 0;
+  const announce = (through: number): void => {
+    if (through <= announced) return;
+    announced = through;
+    if (together) mark("A", [JSON.stringify({ destination: name, epoch: outbox.epoch, seq: through })]);
+  };
+  announce(outbox.synced());
   for (let after = 0; ;) {
     const rows = await patiently(() => outbox.sendable(name, after, BATCH));
     if (rows.length === 0) {
@@ -128,6 +141,7 @@ async function receive(name: string): Promise<void> {
     after = rows.at(-1)?.seq ?? after;
     const refused = new Set(rows.filter(({ type }) => name === "picky" && type !== "loss" && own() < REFUSED_SHARE).map(({ seq }) => seq));
     const taken = rows.filter(({ seq }) => !refused.has(seq));
+    announce(after);
     mark("R", taken.map((row) => `${work.connection}\t${name}\t${write(row, { publishedAt: clock.now().unixMs, replay: outbox.sending(name, row.seq) })}`));
     // Acknowledged in two parts, the later one first.
     const middle = Math.floor(own() * taken.length);
