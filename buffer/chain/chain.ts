@@ -10,6 +10,7 @@
 import { InvariantError } from "../../agent/contract/errors.ts";
 import type { RecordType } from "../../agent/contract/record.ts";
 import type { ChainTables, CursorRow, Due, Route } from "./chain-tables.ts";
+import { Owed } from "./owed.ts";
 import { Replays } from "./replays.ts";
 import { SentMark } from "./sent-mark.ts";
 import type { StandingTables } from "./standing-tables.ts";
@@ -67,6 +68,7 @@ export class Chain {
   /** Last row that may ever have been handed out. */
   sentThrough: number;
   replays = new Replays([]);
+  owed = new Owed([]);
   /** What may have left, in this process or before it. */
   readonly sent: SentMark;
   /** Settled ahead of `through`: the row before each in the chain, to it. Bounded by what `pending` handed out. */
@@ -93,6 +95,7 @@ export class Chain {
     const known = standing.standing(row.id);
     if (known) ({ confirmed: this.confirmedThrough, lost: this.lost, lost_ahead: this.lostAhead, lost_to: this.lostTo, lost_to_n: this.#lostToN, released: this.released } = known);
     this.replays = new Replays(standing.replays(row.id));
+    this.owed = new Owed(standing.owed(row.id));
     this.#readEnd(lastSeq);
     this.#savedStanding = this.#standingText();
     this.sentThrough = this.#last.seq;
@@ -134,10 +137,10 @@ export class Chain {
   get isConfirming(): boolean { return this.confirms || this.confirmedThrough !== null; }
   get types(): string { return this.#routes.at(-1)?.types ?? NONE; }
   get lastDue(): Due { return this.#last; }
-  get waiting(): number { return this.#last.n - this.throughN - this.#ahead.size - this.lostAhead + this.released; }
-  get acknowledged(): number { return this.throughN + this.#ahead.size - this.rejected - (this.lost - this.lostAhead) - this.released; }
+  get waiting(): number { return this.#last.n - this.throughN - this.#ahead.size - this.lostAhead + this.released + this.owed.size; }
+  get acknowledged(): number { return this.throughN + this.#ahead.size - this.rejected - (this.lost - this.lostAhead) - this.released - this.owed.size; }
   get isDirty(): boolean {
-    return this.through !== this.#savedThrough || this.rejected !== this.#savedRejected || this.replays.isDirty || this.sent.isDirty || this.#standingText() !== this.#savedStanding;
+    return this.through !== this.#savedThrough || this.rejected !== this.#savedRejected || this.replays.isDirty || this.owed.isDirty || this.sent.isDirty || this.#standingText() !== this.#savedStanding;
   }
 
   /** From `since` on the filter is `types`. Inside a transaction. */
@@ -177,6 +180,10 @@ export class Chain {
     return route.types === ALL ? placeIn(route, seq).n : (this.#tables.dueBefore(this.id, seq)?.n ?? route.base_n);
   }
 
+  /** Refused once, and still to be sent again: nothing of it is told lost. */
+  isReleased(seq: number): boolean {
+    return this.owed.has(seq) || this.replays.of(seq)?.released === true;
+  }
   isSettled(seq: number): boolean {
     return seq <= this.through || this.#aheadSeqs.has(seq);
   }
@@ -235,6 +242,7 @@ export class Chain {
     if (!this.isSettled(seq)) this.lostAhead++;
     if (this.replays.of(seq)?.released === true) this.released--;
     this.replays.take(seq);
+    this.owed.take(seq);
   }
   /** Rows up to `to` are gone, and were not given up one by one. */
   missOut(count: number, to: number): void {
@@ -247,6 +255,7 @@ export class Chain {
     const { lost, lostAhead, lostTo, released } = this;
     const lostToN = this.#lostToN;
     const [ranges, isDirty] = [this.replays.all, this.replays.isDirty];
+    const [owed, isOwedDirty] = [this.owed.all, this.owed.isDirty];
     const ahead = [...this.#ahead.values()];
     return () => {
       for (const due of ahead) {
@@ -256,6 +265,7 @@ export class Chain {
       Object.assign(this, { lost, lostAhead, lostTo, released });
       this.#lostToN = lostToN;
       this.replays.restore(ranges, isDirty);
+      this.owed.restore(owed, isOwedDirty);
     };
   }
   /** True when what is due to it of these rows is listed in `due`. */
@@ -268,6 +278,7 @@ export class Chain {
     if (this.#standingText() !== this.#savedStanding)
       this.#standing.putStanding({ destination: this.id, confirmed: this.confirmedThrough, lost: this.lost, lost_ahead: this.lostAhead, lost_to: this.lostTo, lost_to_n: this.#lostToN, released: this.released });
     if (this.replays.isDirty) this.#standing.putReplays(this.id, this.replays.all);
+    if (this.owed.isDirty) this.#standing.putOwed(this.id, this.owed.all);
     this.sent.reach(this.through);
     if (this.sent.isDirty) this.#standing.putSent(this.id, this.sent.reserved);
   }
@@ -280,6 +291,7 @@ export class Chain {
     this.#savedRejected = this.rejected;
     this.#savedStanding = this.#standingText();
     this.replays.isDirty = false;
+    this.owed.isDirty = false;
     this.sent.saved();
   }
 

@@ -15,9 +15,10 @@ export function openChains(ledger: Ledger, tables: ChainTables, destinations: re
   for (const chain of chains) {
     const types = wanted.get(chain.name) ?? NONE;
     chain.confirms = destinations.some(({ name, confirm }) => name === chain.name && confirm === true);
-    // Refused, or refused and released, before the cursor got there: they do not come as first transmissions again.
+    // Refused, or refused and to be sent again, before the cursor got there: they do not come as first transmissions again.
     const refused = standing.toldOver(chain.id, chain.through + 1, Infinity).filter(({ value }) => value === 0);
-    const ranges = [...tables.deadBetween(chain.id, chain.through + 1, Infinity), ...refused, ...chain.replays.all.filter(({ released }) => released)];
+    const ranges: { readonly from: number; readonly to: number }[] = [...tables.deadBetween(chain.id, chain.through + 1, Infinity), ...refused, ...chain.replays.all.filter(({ released }) => released)];
+    for (const seq of chain.owed.all) if (seq > chain.through) ranges.push({ from: seq, to: seq });
     for (const { from, to } of ranges) chain.remember(Math.max(from - 1, chain.through), to);
     chain.wasAway = chain.types === NONE && types !== NONE;
     if (chain.types !== types) chain.startRoute(ledger.lastSeq + 1, types);

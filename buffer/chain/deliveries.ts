@@ -1,6 +1,7 @@
 /**
  * Handing rows to destinations and taking back what became of them, in memory: the next write puts it on the disk.
  * A row that cannot be read is never handed out: it is noted as dead, counted, named by a loss record, and skipped.
+ * A loss record that is refused is owed (buffer/chain/owed.ts).
  */
 import type { Outcome, StoredRecord } from "../../agent/contract/outbox.ts";
 import type { Log } from "../../agent/contract/ports.ts";
@@ -8,6 +9,7 @@ import type { Books } from "../ledger/books.ts";
 import type { Chain } from "./chain.ts";
 import type { Due } from "./chain-tables.ts";
 import type { Teller } from "../loss/losses.ts";
+import { MOST_OWED } from "./owed.ts";
 import { MOST_DEAD, noteRefused, refusedRanges, type Refusal } from "./refusals.ts";
 import { replayingRows } from "./requests.ts";
 
@@ -28,6 +30,7 @@ export class Deliveries {
   regained: Pick<Refusal, "chain" | "seq">[] = [];
   readonly #reports: Reports;
   readonly #purged = new Set<Chain>();
+  readonly #unowed = new Set<Chain>();
 
   constructor(reports: Reports) {
     this.#reports = reports;
@@ -68,6 +71,7 @@ export class Deliveries {
       const due = chain.place(seq);
       chain.replays.take(seq);
       if (isReleased) chain.released--;
+      chain.owed.take(seq);
       if (due && chain.isSettled(seq) && !books.tables.deadAround(chain.id, seq)) this.#unreadable(chain, due);
     });
   }
@@ -76,15 +80,18 @@ export class Deliveries {
     for (const seq of outcome.accepted) {
       chain.sent.reach(seq);
       const isReleased = chain.replays.of(seq)?.released === true;
-      if (!chain.settle(seq, books.rows) && this.#sentAgain(chain, seq) && isReleased) this.regained.push({ chain, seq });
+      if (chain.settle(seq, books.rows)) continue;
+      if (this.#sentAgain(chain, seq) && isReleased && books.ledger.typeOf(seq) !== "loss") this.regained.push({ chain, seq });
+      chain.owed.take(seq);
     }
     for (const { seq, reason } of outcome.rejected) {
       chain.sent.reach(seq);
       const due = chain.place(seq);
       const isAgain = chain.replays.of(seq)?.released === true;
-      if (!due || !(chain.settle(seq, books.rows) || this.#sentAgain(chain, seq))) continue;
+      if (!due || !(chain.settle(seq, books.rows) || this.#sentAgain(chain, seq) || chain.owed.has(seq))) continue;
       const [row] = books.ledger.read(seq - 1, seq, 1);
       const type = row && !("damaged" in row) && row.seq === seq ? row.type : null;
+      if (type === "loss" && this.#owe(chain, seq)) continue;
       this.#refuse(chain, due, { type, reason: reason.slice(0, WORDS_LIMIT), lossReason: /too large|oversize/i.test(reason) ? "oversize" : "refused", isAgain });
     }
   }
@@ -93,7 +100,7 @@ export class Deliveries {
   write(books: Books, teller: Teller): void {
     const { drops } = books;
     const { now } = teller;
-    for (const { chain, seq, lossReason, isAgain } of this.refusals) if (!isAgain) drops.note(chain.id, { cause: lossReason, seqs: [seq], now });
+    for (const { chain, seq, type, lossReason, isAgain } of this.refusals) if (!isAgain && type !== "loss") drops.note(chain.id, { cause: lossReason, seqs: [seq], now });
     for (const { chain, seq } of this.regained) drops.note(chain.id, { cause: "refused", seqs: [seq], now, by: -1 });
     for (const range of refusedRanges(this.refusals, now)) if (noteRefused(books, teller, range) > 0) this.#notePurge(range.chain);
   }
@@ -103,6 +110,15 @@ export class Deliveries {
     if (this.#purged.has(chain)) return;
     this.#purged.add(chain);
     this.#reports.log.warn({ destination: chain.name, kept: MOST_DEAD }, "more ranges of records were refused than are kept to be sent again: the oldest are forgotten, now and from now on; the loss records that name them stand");
+  }
+  /** False when too many are owed already: then it is dead like any other row, and what it names is told by nobody. */
+  #owe(chain: Chain, seq: number): boolean {
+    const isOwed = chain.owed.add(seq);
+    if (!isOwed && !this.#unowed.has(chain)) {
+      this.#unowed.add(chain);
+      this.#reports.log.error({ destination: chain.name, seq, kept: MOST_OWED }, "so many loss records were refused that this one and later ones are not sent again by themselves: the destination will not know of all that it did not get; cellgate buffer dead lists them, and sends them again once it takes them");
+    }
+    return isOwed;
   }
   /** False when the row was not asked for again: what comes twice changes nothing. */
   #sentAgain(chain: Chain, seq: number): boolean {

@@ -57,6 +57,9 @@ export class Desk {
   replaying(destination: string, after: number, limit: number): readonly StoredRecord[] {
     return this.#with(destination, (books, chain) => this.deliveries.replaying(books, chain, after, limit));
   }
+  offerRefused(destination: string): void {
+    this.#chain(destination).owed.offer();
+  }
   settle(destination: string, outcome: Outcome): void {
     this.#with(destination, (books, chain) => this.deliveries.settle(books, chain, outcome));
   }

@@ -33,7 +33,7 @@ export interface RefusedRange {
   readonly to: number;
   /** The row before it in the destination's chain. */
   readonly prev: number;
-  /** Null when all of it are loss records: naming a lost loss by a loss would never end. They are never counted, and stay in `dead`. */
+  /** Null when all of it are loss records: naming a lost loss by a loss would never end. Only those beyond what can be owed come here. */
   readonly loss: UntoldLoss | null;
 }
 
@@ -44,7 +44,7 @@ export function refusedRanges(refusals: readonly Refusal[], now: UnixMs): readon
   for (const refusal of sorted) {
     const run = runs.at(-1);
     const before = run?.at(-1);
-    if (run && before?.chain === refusal.chain && before.seq === refusal.prev && before.reason === refusal.reason) run.push(refusal);
+    if (run && before?.chain === refusal.chain && before.seq === beforeOwed(refusal.chain, refusal.prev) && before.reason === refusal.reason) run.push(refusal);
     else runs.push([refusal]);
   }
   return runs.flatMap((run) => {
@@ -64,7 +64,8 @@ export function refusedRanges(refusals: readonly Refusal[], now: UnixMs): readon
  * it, so that a broker that takes nothing leaves few ranges and few losses. Returns how many ranges went, the
  * oldest, because there are too many: their loss records stand. Inside a transaction.
  */
-export function noteRefused({ tables, standing }: Books, teller: Teller, { chain, reason, from, to, prev, loss }: RefusedRange): number {
+export function noteRefused({ tables, standing }: Books, teller: Teller, { chain, reason, from, to, prev: last, loss }: RefusedRange): number {
+  const prev = beforeOwed(chain, last);
   const before = tables.deadAround(chain.id, prev);
   const joins = before?.to === prev && before.reason === reason && to - before.from < MOST_NUMBERS ? before : undefined;
   const joined = joins && loss ? joinedLoss(standing.told(chain.id, joins.from), loss) : null;
@@ -72,6 +73,12 @@ export function noteRefused({ tables, standing }: Books, teller: Teller, { chain
   tables.putDead({ destination: chain.id, from: isJoined ? joins.from : from, to, reason, at: isJoined ? joins.at : teller.now });
   if (loss) tellLoss(teller, chain, joined ?? loss);
   return tables.deadCount(chain.id) > MOST_DEAD ? tables.purgeOldest(chain.id, chain.through, DEAD_KEPT) : 0;
+}
+/** The row before, over loss records that are owed: they are no hole in a range. */
+function beforeOwed(chain: Chain, prev: number): number {
+  let before = prev;
+  while (chain.owed.has(before)) before = chain.place(before)?.prev ?? 0;
+  return before;
 }
 /** The loss of a range with what joins it; null where types are unknown. */
 function joinedLoss(told: UntoldLoss | undefined, loss: UntoldLoss): UntoldLoss | null {

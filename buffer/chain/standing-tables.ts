@@ -66,6 +66,9 @@ export function openStandingTables(db: Connection) {
   const replays = db.prepare<[number], Summed<{ readonly from_seq: number; readonly to_seq: number; readonly released: number }>>("SELECT from_seq, to_seq, released, crc FROM replay WHERE destination = ? ORDER BY from_seq");
   const dropReplays = db.prepare<[number]>("DELETE FROM replay WHERE destination = ?");
   const putReplay = db.prepare<[number, number, number, number, number]>("INSERT INTO replay (destination, from_seq, to_seq, released, crc) VALUES (?, ?, ?, ?, ?)");
+  const owed = db.prepare<[number], Summed<{ readonly seq: number }>>("SELECT seq, crc FROM owed WHERE destination = ? ORDER BY seq");
+  const dropOwed = db.prepare<[number]>("DELETE FROM owed WHERE destination = ?");
+  const putOwed = db.prepare<[number, number, number]>("INSERT INTO owed (destination, seq, crc) VALUES (?, ?, ?)");
   const swept = db.prepare<[], Summed<{ readonly destination: number; readonly value: number; readonly from_seq: number; readonly to_seq: number }>>("SELECT destination, value, from_seq, to_seq, crc FROM swept");
   const putSwept = db.prepare<[number, number, number, number, number]>("INSERT OR REPLACE INTO swept (destination, value, from_seq, to_seq, crc) VALUES (?, ?, ?, ?, ?)");
   const passed = db.prepare<[number], Summed<Passed>>("SELECT at, through, crc FROM passed WHERE destination = ? ORDER BY at");
@@ -90,6 +93,11 @@ export function openStandingTables(db: Connection) {
     putReplays(destination: number, ranges: readonly ReplayRange[]): void {
       dropReplays.run(destination);
       for (const { from, to, released } of ranges) putReplay.run(destination, from, to, released ? 1 : 0, sum(destination, from, to, released ? 1 : 0));
+    },
+    owed: (destination: number): readonly number[] => owed.all(destination).map((row) => checked(row, sum(destination, row.seq), "owed").seq),
+    putOwed(destination: number, seqs: readonly number[]): void {
+      dropOwed.run(destination);
+      for (const seq of seqs) putOwed.run(destination, seq, sum(destination, seq));
     },
     ...openLost(db),
     swept: (): readonly Swept[] => swept.all().map((row) => {

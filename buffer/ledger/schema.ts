@@ -12,8 +12,8 @@ import type { RecordType } from "../../agent/contract/record.ts";
 /** "Celg" in the file header: tells our file from any other database. */
 export const APPLICATION_ID = 0x43656c67;
 export const SCHEMA_VERSION = 1;
-/** 2: ADDITIONS. */
-export const LAYOUT = 2;
+/** 2 and 3: ADDITIONS. */
+export const LAYOUT = 3;
 export const PAGE_BYTES = 4096;
 
 /** Numbers on disk: never change one, never use one twice. */
@@ -93,7 +93,7 @@ CREATE TABLE dead (             -- rows a destination will never take; they stay
 ) WITHOUT ROWID;
 `;
 
-/** Tables of layout 2: made where they are missing, never changed. */
+/** Tables of layouts 2 and 3: made where they are missing, never changed. */
 export const ADDITIONS = `
 CREATE TABLE IF NOT EXISTS standing (  -- what more is known of a destination; absent: nothing
   destination INTEGER PRIMARY KEY,
@@ -112,6 +112,12 @@ CREATE TABLE IF NOT EXISTS replay (  -- rows to be sent again
   released INTEGER NOT NULL,    -- 1: they were dead letters, and were never taken
   crc INTEGER NOT NULL,
   PRIMARY KEY (destination, from_seq)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS owed (  -- loss records a destination refused: sent again until it takes them; layout 3
+  destination INTEGER NOT NULL,
+  seq INTEGER NOT NULL,
+  crc INTEGER NOT NULL,
+  PRIMARY KEY (destination, seq)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS lost (  -- losses as last told; each is a loss record (destination, epoch, from_seq)
   destination INTEGER NOT NULL,

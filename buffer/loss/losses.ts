@@ -43,4 +43,6 @@ export function tellLoss({ ledger, standing, describe, epoch, now, append, isUns
   const row = lossRow(describe, told, now);
   if (unseen !== null) ledger.writeOver(unseen, row);
   standing.putTold({ ...loss, destination: chain.id, rev, start, row: unseen ?? append(row) });
+  // The one before it was refused: what it said is said anew, and its own number lies in what this one names.
+  if (before && !isVoid && loss.from <= before.row && before.row <= to && chain.owed.take(before.row)) chain.rejected++;
 }

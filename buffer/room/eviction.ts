@@ -133,7 +133,7 @@ interface Plan {
 function noteDrops({ drops }: Books, chain: Chain | undefined, { rows, told }: Lost, now: UnixMs): void {
   const cause = told[0]?.reason;
   if (!chain || cause === undefined) return;
-  drops.note(chain.id, { cause, seqs: rows.map(({ seq }) => seq).filter((seq) => chain.replays.of(seq)?.released !== true), now });
+  drops.note(chain.id, { cause, seqs: rows.map(({ seq }) => seq).filter((seq) => !chain.isReleased(seq)), now });
 }
 
 /** Where nothing of a slice is left for one destination. */

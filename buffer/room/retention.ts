@@ -77,5 +77,5 @@ const isDone = (chain: Chain, through: number): boolean => through >= chain.last
 function doneThrough(chain: Chain): number {
   const acknowledged = isDone(chain, chain.through) ? Infinity : chain.through;
   const confirmed = chain.isConfirming ? (chain.confirmedThrough ?? 0) : Infinity;
-  return Math.min(acknowledged, isDone(chain, confirmed) ? Infinity : confirmed, chain.replays.first - 1);
+  return Math.min(acknowledged, isDone(chain, confirmed) ? Infinity : confirmed, chain.replays.first - 1, chain.owed.first - 1);
 }

@@ -10,7 +10,7 @@ export type Telling = "superseded" | "told" | "untold";
 
 /** Of a row that is a loss record. One that cannot be read stays: whoever reads it is told so. `chains`: configured destinations. */
 export function tellingsOf({ ledger, standing }: Books, chains: readonly Chain[]): (seq: number) => Telling {
-  const wasTold = (chain: Chain, seq: number): boolean => chain.isSettled(seq) && chain.replays.of(seq)?.released !== true;
+  const wasTold = (chain: Chain, seq: number): boolean => chain.isSettled(seq) && !chain.isReleased(seq);
   return (seq) => {
     const [row] = ledger.read(seq - 1, seq, 1);
     const names = row && !("damaged" in row) && row.seq === seq ? namesOf(row.body) : null;

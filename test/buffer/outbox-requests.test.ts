@@ -3,6 +3,7 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 import { describe, expect, it } from "vitest";
 import type { Outbox } from "../../agent/contract/outbox.ts";
+import { unixMs } from "../../agent/contract/time.ts";
 import { systemClock } from "../../agent/runtime/time/clock.ts";
 import { commitOf, record } from "./records.ts";
 import { numbers, open, temporaryDirectory } from "./support.ts";
@@ -195,5 +196,108 @@ describe("dead letters", () => {
     outbox.settle("all", { accepted: [5], rejected: [] });
     await outbox.close();
     expect(numbers(open({ dataDir, destinations }), "all")).toEqual([7]);
+  });
+});
+
+describe("a loss record that is refused", () => {
+  const NOT_NOW = "larger than the broker's maximum packet size";
+  const lately = (records: Parameters<typeof commitOf>[0]): ReturnType<typeof commitOf> => commitOf(records, { observedAt: unixMs(Date.now()) });
+  /** Seen, and refused. */
+  const refuse = (outbox: Outbox, ...seqs: readonly number[]): void => {
+    numbers(outbox, "all");
+    outbox.settle("all", { accepted: [], rejected: seqs.map((seq) => ({ seq, reason: NOT_NOW })) });
+  };
+  /** Rows 1 and 3 taken, row 2 refused, and row 4, the loss record that says so. */
+  async function owing(dataDir: string): Promise<Outbox> {
+    const outbox = open({ dataDir, destinations });
+    await outbox.commit(lately(states(1, 3)));
+    outbox.settle("all", { accepted: [1, 3], rejected: [{ seq: 2, reason: NOT_NOW }] });
+    await stored(outbox);
+    refuse(outbox, 4);
+    await stored(outbox);
+    return outbox;
+  }
+
+  it("is not dead and waits; it is handed out when offered, once, until it is taken", async () => {
+    const outbox = await owing(temporaryDirectory());
+    expect(outbox.deadLetters(10)).toMatchObject([{ fromSeq: 2, toSeq: 2 }]);
+    expect(backlog(outbox, "all")).toMatchObject({ waiting: 1, acknowledged: 2, rejected: 1, dead: 1, replaying: 1 });
+    expect([numbers(outbox, "all"), again(outbox)]).toEqual([[], []]);
+    outbox.offerRefused("all");
+    expect(outbox.replaying("all", 0, 10)).toMatchObject([{ seq: 4, prev: 3, type: "loss" }]);
+    refuse(outbox, 4);
+    await stored(outbox);
+    expect(again(outbox)).toEqual([]);
+    outbox.offerRefused("all");
+    outbox.settle("all", { accepted: [4], rejected: [] });
+    expect(again(outbox)).toEqual([]);
+    expect(backlog(outbox, "all")).toMatchObject({ waiting: 0, acknowledged: 3, rejected: 1, replaying: 0 });
+    expect(outbox.dropped(new Date().toISOString().slice(0, 10))).toMatchObject([{ cause: "refused", count: 1 }]);
+    expect(losses(outbox)).toHaveLength(1);
+  });
+  it("survives a restart, taken or not", async () => {
+    const dataDir = temporaryDirectory();
+    await (await owing(dataDir)).close();
+    const second = open({ dataDir, destinations });
+    expect([numbers(second, "all"), again(second)]).toEqual([[], [4]]);
+    second.settle("all", { accepted: [4], rejected: [] });
+    await second.close();
+    const third = open({ dataDir, destinations });
+    expect([again(third), backlog(third, "all")]).toMatchObject([[], { waiting: 0, acknowledged: 3, rejected: 1 }]);
+  });
+  it("is replaced by the next revision, which goes on over it: the same range, the same loss", async () => {
+    const outbox = await owing(temporaryDirectory());
+    await outbox.commit(lately(states(5, 1)));
+    refuse(outbox, 5);
+    await stored(outbox);
+    expect(losses(outbox).map(({ rev, fromSeq, toSeq, count }) => [rev, fromSeq, toSeq, count])).toEqual([[1, 2, 2, 1], [1, 5, 5, 1]]); // Row 3 lies between, and was taken.
+    refuse(outbox, 6);
+    await outbox.commit(lately(states(7, 1)));
+    refuse(outbox, 7);
+    await stored(outbox);
+    expect(losses(outbox).at(-1)).toMatchObject({ rev: 2, fromSeq: 5, toSeq: 7, count: 2, byType: { state: 2 } });
+    outbox.offerRefused("all");
+    expect(again(outbox)).toEqual([4]); // Row 6 lies in what row 8 names, which is yet to be sent.
+    expect([numbers(outbox, "all"), backlog(outbox, "all")]).toMatchObject([[8], { waiting: 2, acknowledged: 2, rejected: 4, dead: 4 }]);
+  });
+  it("is not sent by hand a second time with the range that it lies in, nor asked for twice", async () => {
+    const outbox = open({ dataDir: temporaryDirectory(), destinations });
+    await outbox.commit(lately(states(1, 1)));
+    refuse(outbox, 1);
+    await stored(outbox);
+    refuse(outbox, 2);
+    await outbox.commit(lately(states(3, 1)));
+    refuse(outbox, 3);
+    await stored(outbox);
+    refuse(outbox, 4);
+    await outbox.commit(lately(states(5, 1)));
+    refuse(outbox, 5);
+    await stored(outbox);
+    refuse(outbox, 6);
+    expect(outbox.deadLetters(10)).toMatchObject([{ fromSeq: 1, toSeq: 5 }]);
+    outbox.replay("all", outbox.epoch, 6, 6);
+    expect(again(outbox)).toEqual([]);
+    expect(outbox.release("all", 1)).toEqual({ ok: true, rows: 5 });
+    await stored(outbox);
+    outbox.offerRefused("all");
+    expect(again(outbox)).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(backlog(outbox, "all")).toMatchObject({ waiting: 7, acknowledged: 0, rejected: 0 });
+    outbox.settle("all", { accepted: [1, 2, 3, 4, 5, 6, 7], rejected: [] });
+    await stored(outbox);
+    expect(backlog(outbox, "all")).toMatchObject({ waiting: 0, acknowledged: 7, rejected: 0, dead: 0 });
+  });
+  it("waits with up to a thousand others; more are dead, and that is said", async () => {
+    const outbox = open({ dataDir: temporaryDirectory(), destinations });
+    for (let n = 0; n < 1_002; n++) {
+      await outbox.commit(lately(states(n * 3 + 1, 2)));
+      const [refused, taken] = numbers(outbox, "all");
+      outbox.settle("all", { accepted: [taken ?? 0], rejected: [{ seq: refused ?? 0, reason: NOT_NOW }] });
+      await stored(outbox);
+      refuse(outbox, ...numbers(outbox, "all"));
+    }
+    await stored(outbox);
+    expect(backlog(outbox, "all")).toMatchObject({ waiting: 1_000, acknowledged: 1_002, rejected: 1_004 });
+    outbox.offerRefused("all");
+    expect(again(outbox)).toHaveLength(1_000);
   });
 });

@@ -159,15 +159,15 @@ describe("destinations", () => {
     expect(loss).toMatchObject({ seq: 7, prev: 5, type: "loss", machine: null });
     expect(JSON.parse(loss?.body ?? "")).toMatchObject({ destination: "cycles", reason: "refused", lostEpoch: outbox.epoch, fromSeq: 2, toSeq: 5, count: 2, byType: { cycle: 2 } });
     expect(numbers(outbox, "all")).toEqual([1, 2, 3, 4, 5, 6, 7]);
-    // A refused loss is not itself named by a loss, or there would be no end.
+    // A refused loss is not itself named by a loss, or there would be no end: it waits.
     outbox.settle("cycles", { accepted: [], rejected: [{ seq: 7, reason: "0x87 not authorized" }] });
     await outbox.close();
     const again = open({ dataDir, destinations });
     expect(again.status().lastSeq).toBe(7);
-    expect(again.status().destinations[1]).toMatchObject({ name: "cycles", waiting: 0, acknowledged: 0, rejected: 3, oldestWaitingAt: null });
+    expect(again.status().destinations[1]).toMatchObject({ name: "cycles", waiting: 1, acknowledged: 0, rejected: 2, oldestWaitingAt: loss?.observedAt });
     await again.close();
     const db = new Database(file(dataDir), { readonly: true });
-    expect(db.prepare("SELECT from_seq, to_seq, reason FROM dead").all()).toEqual([{ from_seq: 2, to_seq: 7, reason: "0x87 not authorized" }]);
+    expect(db.prepare("SELECT from_seq, to_seq, reason FROM dead").all()).toEqual([{ from_seq: 2, to_seq: 5, reason: "0x87 not authorized" }]);
     db.close();
   });
 

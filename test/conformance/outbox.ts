@@ -50,7 +50,7 @@ class Side {
   #last = 0;
   settled = new Set<number>();
   refused = new Set<number>();
-  /** Taken by hand from the dead letters, not yet sent again. */
+  /** Taken by hand from the dead letters, not yet sent again; and loss records that were refused: they are never dead. */
   released = new Set<number>();
   /** What became of these may not be on the disk yet: a crash makes them released again. */
   lately = new Set<number>();
@@ -118,6 +118,9 @@ class Model {
   covering(name: string, from: number): (row: Row) => readonly LossTold[] {
     const all = [...this.losses.values()].filter((loss) => loss.destination === name && loss.status !== "void" && loss.toSeq >= from);
     return ({ seq, type }) => all.filter((loss) => loss.fromSeq <= seq && seq <= loss.toSeq && loss.byType[type] !== undefined);
+  }
+  isSpanned(name: string, seq: number): boolean {
+    return [...this.losses.values()].some((loss) => loss.destination === name && loss.row > seq && loss.status !== "void" && loss.fromSeq <= seq && seq <= loss.toSeq);
   }
   forget(before: number): void {
     for (const seq of this.#rows.keys()) {
@@ -201,7 +204,7 @@ function settle({ model, outbox }: Walk, step: Step & { readonly kind: "settle" 
     side.settled.add(seq);
     side.again.delete(seq);
     if (side.released.delete(seq)) side.lately.add(seq);
-    if (pick === "refuse") side.refused.add(seq);
+    if (pick === "refuse") (side.row(seq)?.type === "loss" ? side.released : side.refused).add(seq);
   }
 }
 /** Every row handed out is due, whole, in its place, in order, and not done with. */
@@ -227,7 +230,7 @@ function confirm({ model, outbox, epoch }: Walk, step: Step & { readonly kind: "
   const held = side.due.filter(({ seq }) => side.settled.has(seq));
   const through = held.at(-1 - step.back)?.seq;
   // A bridge says so only when it holds everything due up to there: what it refused or was told lost it does not wait for.
-  if (through === undefined || outbox.pending(side.name, 0, 1).some(({ seq }) => seq <= through) || side.released.size > 0) return;
+  if (through === undefined || outbox.pending(side.name, 0, 1).some(({ seq }) => seq <= through) || [...side.released].some((seq) => side.row(seq)?.type !== "loss")) return;
   if (!side.isConfirming) {
     const kept = new Set(outbox.history(0, EVERYTHING).map(({ seq }) => seq));
     side.before = new Set(side.due.flatMap(({ seq }) => (kept.has(seq) ? [] : [seq])));
@@ -277,7 +280,9 @@ function adopt({ model, outbox }: Walk, isClean: boolean): void {
     for (const seq of waiting) {
       side.settled.delete(seq);
       side.refused.delete(seq);
+      side.released.delete(seq);
     }
+    outbox.offerRefused(side.name);
     if (first && !isClean) for (const seq of side.again) if (seq >= first.seq) side.again.delete(seq);
     const again = new Set(outbox.replaying(side.name, 0, EVERYTHING).map(({ seq }) => seq));
     for (const seq of again) demand(side.again.has(seq) || side.released.has(seq) || !isClean, () => `row ${seq} of ${side.name} is sent again unasked, ${marks(side, seq)}`);
@@ -326,18 +331,24 @@ async function agree(walk: Walk): Promise<void> {
 function agreeOn({ model, outbox }: Walk, side: Side, kept: ReadonlySet<number>): void {
   const pending = outbox.pending(side.name, 0, EVERYTHING);
   check(side, pending, false);
+  outbox.offerRefused(side.name);
   const again = outbox.replaying(side.name, 0, EVERYTHING);
   check(side, again, true);
   const waiting = new Set(pending.map(({ seq }) => seq));
   const asked = new Set(again.map(({ seq }) => seq));
   const covering = model.covering(side.name, side.due[0]?.seq ?? 0);
+  // A refused loss record that a later one stands for: its own number lies in what that one names.
+  for (const seq of side.released) if (side.row(seq)?.type === "loss" && !asked.has(seq) && model.isSpanned(side.name, seq)) {
+    side.released.delete(seq);
+    side.refused.add(seq);
+  }
   for (const row of side.due) {
     const told = covering(row);
     const what = (): string => `row ${row.seq} (${row.type}) of ${side.name}, ${marks(side, row.seq)}${kept.has(row.seq) ? " kept" : ""}: ${JSON.stringify(told)}`;
     demand(told.length <= 1, () => `${what()} is told lost more than once`);
     const isCovered = told.length === 1;
     const isSettled = side.settled.has(row.seq) && !side.refused.has(row.seq) && !side.released.has(row.seq);
-    demand(isSettled || isCovered || waiting.has(row.seq) || asked.has(row.seq) || (side.refused.has(row.seq) && row.type === "loss"), () => `${what()} is neither delivered nor kept nor told lost`);
+    demand(isSettled || isCovered || waiting.has(row.seq) || asked.has(row.seq) || (row.type === "loss" && side.refused.has(row.seq)), () => `${what()} is neither delivered nor kept nor told lost`);
     demand(!isSettled || !side.isConfirming || row.seq <= (side.confirmed ?? 0) || side.before.has(row.seq) || isCovered || kept.has(row.seq), () => `${what()} is neither confirmed nor kept nor told lost`);
     demand(!side.again.has(row.seq) || side.refused.has(row.seq) || isCovered || asked.has(row.seq), () => `${what()} was asked for again and is not kept`);
   }

@@ -46,10 +46,12 @@ const PORTION_MS = 250;
 const FIRST_RETRY_MS = 1_000;
 const MAXIMUM_RETRY_MS = 60_000;
 const STORE_RETRY_MS = 1_000;
+/** Refused loss records are offered with each new link, and so often while it lasts: a broker's access rules or limits may be put right meanwhile. */
+const REFUSED_AGAIN_MS = 5 * 60_000;
 /** How long what waited within its window may take to leave when the agent stops. */
 const FLUSH_MS = 1_000;
 
-type Timer = "retry" | "window" | "drain" | "replay" | "store";
+type Timer = "retry" | "window" | "drain" | "replay" | "store" | "refused";
 
 export class Feed {
   readonly #parts: FeedParts;
@@ -97,6 +99,7 @@ export class Feed {
     const onAbort = (): void => this.#ring();
     this.#signal.addEventListener("abort", onAbort, { once: true });
     try {
+      this.#offerRefused();
       for (;;) {
         const rung = new Promise<void>((resolve) => (this.#ring = resolve));
         if (this.#failure) throw this.#failure.error;
@@ -197,6 +200,12 @@ export class Feed {
     return true;
   }
 
+  #offerRefused(): void {
+    const { destination, outbox } = this.#parts;
+    this.#guarded(() => { outbox.offerRefused(destination); });
+    this.#later("refused", REFUSED_AGAIN_MS, () => { this.#offerRefused(); });
+  }
+
   #hand(records: readonly StoredRecord[]): void {
     if (records.length === 0) return;
     if (this.#held.length === 0) this.#due = Number.POSITIVE_INFINITY;
@@ -211,7 +220,7 @@ export class Feed {
     const task = this.#parts.delivery.deliver(records, this.#link.signal, isRepeat).then((outcome) => {
       if (outcome.accepted.length > 0) this.#parts.worked();
       if (outcome.accepted.length + outcome.rejected.length > 0) this.#unsettled.push(outcome);
-      if (outcome.rejected.length > 0) this.#reportRejected(outcome.rejected);
+      this.#reportRejected(outcome.rejected, records);
       if (!this.#isStalled) this.#guarded(() => this.#settle());
       done(outcome);
     }).catch((error: unknown) => {
@@ -266,11 +275,12 @@ export class Feed {
     if (!this.#timers.has("retry")) this.#later("retry", this.#retries.next().value, () => { this.#leftDue = true; });
   }
 
-  #reportRejected(rejected: Outcome["rejected"]): void {
-    this.#parts.ports.log.error(
-      { count: rejected.length, first: rejected[0] },
-      "The destination refused records for good: cellgate buffer dead lists them, and sends them again once it is put right",
-    );
+  #reportRejected(rejected: Outcome["rejected"], records: readonly StoredRecord[]): void {
+    const { log } = this.#parts.ports;
+    const losses = new Set(records.flatMap(({ seq, type }) => (type === "loss" ? [seq] : [])));
+    const [owed, dead] = [rejected.filter(({ seq }) => losses.has(seq)), rejected.filter(({ seq }) => !losses.has(seq))];
+    if (dead.length > 0) log.error({ count: dead.length, first: dead[0] }, "The destination refused records for good: cellgate buffer dead lists them, and sends them again once it is put right");
+    if (owed.length > 0) log.warn({ count: owed.length, first: owed[0] }, "The destination refused loss records: they are sent again with the next link and every 5 minutes, until it takes them");
   }
 
   #awaitArrival(): void {

@@ -27,7 +27,7 @@ describe("the delivery loop", () => {
     await using _ = delivering(destinationAt(broker.port), outbox);
     await outbox.drained(2_000);
     await dead.untilLink((link) => link.state === "connecting" && link.attempt === 5);
-    expect(downs(dead.links)).toEqual([750, 1_500, 3_000, 6_000]);
+    expect(downs(dead.links).slice(0, 4)).toEqual([750, 1_500, 3_000, 6_000]); // Its clock is fast: a further one may have come.
     expect(dead.links.filter(({ state }) => state === "down").every((link) => "fault" in link && link.fault === "unreachable")).toBe(true);
   });
 
