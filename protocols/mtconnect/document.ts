@@ -29,6 +29,7 @@ export interface Observed<Item> {
   readonly at: UnixMs | null;
   readonly level: string;
   readonly text: string;
+  /** This and the next two: of a condition. */
   readonly nativeCode: string | null;
   readonly conditionId: string | null;
   readonly type: string | null;
@@ -89,6 +90,9 @@ export function decodeText(bytes: Uint8Array): string {
   return buffer.toString(isUtf8(buffer) ? "utf8" : "latin1").replace(/^\ufeff/u, "").trim();
 }
 
+/** The elements that conditions are, in whatever letters. */
+const CONDITION_LEVEL = /^(?:normal|warning|fault|unavailable)$/iu;
+
 type Draft<Item> = { -readonly [Key in keyof Observed<Item>]: Observed<Item>[Key] };
 
 class Reader<Item> implements XmlVisitor {
@@ -137,10 +141,13 @@ class Reader<Item> implements XmlVisitor {
     if (item === null) return;
     const sequence = Number(attributes.get("sequence") ?? Number.NaN);
     if (!Number.isSafeInteger(sequence) || sequence < 0) throw new XmlError(`observation of ${id} with the sequence "${attributes.get("sequence")?.slice(0, 40) ?? ""}"`, 0);
+    const isCondition = CONDITION_LEVEL.test(local);
     this.#current = {
       item, sequence, level: local, text: "",
       at: decodeTimestamp(attributes.get("timestamp") ?? ""),
-      nativeCode: attributes.get("nativeCode"), conditionId: attributes.get("conditionId"), type: attributes.get("type"),
+      nativeCode: isCondition ? attributes.get("nativeCode") : null,
+      conditionId: isCondition ? attributes.get("conditionId") : null,
+      type: isCondition ? attributes.get("type") : null,
     };
     this.#currentDepth = depth;
     this.collects = true;

@@ -30,10 +30,18 @@ export interface XmlVisitor {
 const MAXIMUM_DEPTH = 64;
 const MAXIMUM_ATTRIBUTES = 64;
 
-const LT = 60, GT = 62, SLASH = 47, BANG = 33, QUESTION = 63, EQUALS = 61, QUOTE = 34, APOSTROPHE = 39, COLON = 58;
+const LT = 60, GT = 62, SLASH = 47, BANG = 33, QUESTION = 63, QUOTE = 34, COLON = 58;
+/** White space of XML, and any other control character, is up to here: none of them occurs in a name. */
+const SPACE = 32;
 
-/** White space of XML, and any other control character: none of them occurs in a name. */
-const isSpace = (code: number): boolean => code <= 32;
+/**
+ * A whole tag: a pattern runs as machine code, where reading it letter by letter is interpreted under a service's flags.
+ * Each of its pieces ends where the next one begins, so it never tries the same stretch twice; 64: MAXIMUM_ATTRIBUTES.
+ */
+const SOUND_TAG = /<[^\0- <>/]+(?=[\0- />])(?:[\0- ]*[^\0- =<>/][^\0- =<>]*[\0- ]*=[\0- ]*(?:"[^"]*"|'[^']*')){0,64}[\0- ]*\/?>/y;
+const TAG_NAME = /[^\0- <>/]+/y;
+/** As far as there is one: name, =, opening quote. */
+const ATTRIBUTE = /[^\0- =<>/][^\0- =<>]*[\0- ]*(?:(=)[\0- ]*(["'])?)?/y;
 
 /** The attributes of the tag being read, as places in the text: values are made only when asked for. */
 export class Attributes {
@@ -45,8 +53,8 @@ export class Attributes {
     this.#text = text;
   }
 
+  /** At most MAXIMUM_ATTRIBUTES times, as SOUND_TAG has it. */
   add(nameStart: number, nameEnd: number, valueStart: number, valueEnd: number): void {
-    if (this.count === MAXIMUM_ATTRIBUTES) throw new XmlError(`more than ${MAXIMUM_ATTRIBUTES} attributes in one tag`, nameStart);
     const at = this.count++ * 4;
     this.#places[at] = nameStart;
     this.#places[at + 1] = nameEnd;
@@ -56,12 +64,14 @@ export class Attributes {
 
   /** The value of the attribute with this name, without regard to a prefix; null when there is none. */
   get(name: string): string | null {
-    for (let index = 0; index < this.count * 4; index += 4) {
-      const start = this.#places[index] ?? 0;
-      const end = this.#places[index + 1] ?? 0;
-      const from = end - name.length;
-      if (from < start || (from > start && this.#text.charCodeAt(from - 1) !== COLON)) continue;
-      if (this.#text.startsWith(name, from)) return resolve(this.#text.slice(this.#places[index + 2], this.#places[index + 3]));
+    const text = this.#text;
+    const places = this.#places;
+    const end = this.count * 4;
+    for (let index = 0; index < end; index += 4) {
+      const start = places[index] ?? 0;
+      const from = (places[index + 1] ?? 0) - name.length;
+      if (from < start || (from > start && text.charCodeAt(from - 1) !== COLON)) continue;
+      if (text.startsWith(name, from)) return resolve(text.slice(places[index + 2], places[index + 3]));
     }
     return null;
   }
@@ -105,7 +115,7 @@ export class XmlScanner {
       if (this.#visitor.collects) this.#visitor.text(resolve(this.#text.slice(from, to)));
       return;
     }
-    for (let at = from; at < to; at++) if (!isSpace(this.#text.charCodeAt(at))) throw new XmlError("text outside of the root element", at);
+    for (let at = from; at < to; at++) if (this.#text.charCodeAt(at) > SPACE) throw new XmlError("text outside of the root element", at);
   }
 
   #tag(at: number): void {
@@ -138,7 +148,7 @@ export class XmlScanner {
     const text = this.#text;
     let end = at + 2 + (name?.length ?? 0);
     const matches = name !== undefined && text.startsWith(name, at + 2);
-    while (matches && isSpace(text.charCodeAt(end))) end++;
+    while (matches && text.charCodeAt(end) <= SPACE) end++;
     if (!matches || text.charCodeAt(end) !== GT) throw new XmlError(`</${nameAt(text, at + 2)}> where ${name === undefined ? "no element is open" : `</${name}> is due`}`, at);
     this.#open.pop();
     this.#at = end + 1;
@@ -147,50 +157,59 @@ export class XmlScanner {
 
   #opening(at: number): void {
     const text = this.#text;
-    let position = at + 1;
-    for (let code = text.charCodeAt(position); !isSpace(code) && code !== GT && code !== SLASH; code = text.charCodeAt(position)) {
-      if (code === LT || Number.isNaN(code)) throw new XmlError("a tag without its end", at);
-      position++;
-    }
-    if (position === at + 1) throw new XmlError("a tag without a name", at);
+    SOUND_TAG.lastIndex = at;
+    if (!SOUND_TAG.test(text)) throw flawOf(text, at);
+    const end = SOUND_TAG.lastIndex;
+    TAG_NAME.lastIndex = at + 1;
+    TAG_NAME.test(text);
+    const name = text.slice(at + 1, TAG_NAME.lastIndex);
     if (this.#open.length === 0 && this.#rooted) throw new XmlError("a second root element", at);
     if (this.#open.length >= MAXIMUM_DEPTH) throw new XmlError(`elements nested more than ${MAXIMUM_DEPTH} deep`, at);
-    const name = text.slice(at + 1, position);
     this.#rooted = true;
-    position = this.#readAttributes(at, position);
-    const empty = text.charCodeAt(position) === SLASH;
-    if (empty && text.charCodeAt(position + 1) !== GT) throw new XmlError("a / inside a tag", position);
-    this.#at = position + (empty ? 2 : 1);
+    this.#placeAttributes(at + 1 + name.length);
+    this.#at = end;
     this.#visitor.open(local(name), this.#attributes);
-    if (empty) this.#visitor.close(local(name));
+    if (text.charCodeAt(end - 2) === SLASH) this.#visitor.close(local(name));
     else this.#open.push(name);
   }
 
-  /** From behind the tag's name to its > or />; returns the place of that. */
-  #readAttributes(tag: number, from: number): number {
+  /** Of a tag known to be sound, from behind its name. */
+  #placeAttributes(from: number): void {
     const text = this.#text;
-    this.#attributes.count = 0;
-    let at = from;
-    for (;;) {
-      while (isSpace(text.charCodeAt(at))) at++;
+    const attributes = this.#attributes;
+    attributes.count = 0;
+    for (let at = from; ; ) {
+      while (text.charCodeAt(at) <= SPACE) at++;
       const code = text.charCodeAt(at);
-      if (code === GT || code === SLASH) return at;
-      if (Number.isNaN(code) || code === LT || code === EQUALS) throw new XmlError("a tag without its end", tag);
-      const nameStart = at;
-      for (let letter = code; letter !== EQUALS && !isSpace(letter); letter = text.charCodeAt(++at)) {
-        if (Number.isNaN(letter) || letter === LT || letter === GT) throw new XmlError("an attribute without a value", nameStart);
-      }
-      const nameEnd = at;
-      while (isSpace(text.charCodeAt(at))) at++;
-      if (text.charCodeAt(at) !== EQUALS) throw new XmlError("an attribute without a value", nameStart);
-      do at++; while (isSpace(text.charCodeAt(at)));
-      const quote = text.charCodeAt(at);
-      if (quote !== QUOTE && quote !== APOSTROPHE) throw new XmlError("an attribute without quotes", nameStart);
-      const end = text.indexOf(quote === QUOTE ? '"' : "'", at + 1);
-      if (end === -1) throw new XmlError("an attribute without its closing quote", nameStart);
-      this.#attributes.add(nameStart, nameEnd, at + 1, end);
+      if (code === GT || code === SLASH) return;
+      const equals = text.indexOf("=", at);
+      let nameEnd = equals;
+      while (text.charCodeAt(nameEnd - 1) <= SPACE) nameEnd--;
+      let quote = equals + 1;
+      while (text.charCodeAt(quote) <= SPACE) quote++;
+      const end = text.indexOf(text.charCodeAt(quote) === QUOTE ? '"' : "'", quote + 1);
+      attributes.add(at, nameEnd, quote + 1, end);
       at = end + 1;
     }
+  }
+}
+
+/** Why SOUND_TAG does not match at `tag`. */
+function flawOf(text: string, tag: number): XmlError {
+  TAG_NAME.lastIndex = tag + 1;
+  if (!TAG_NAME.test(text)) return new XmlError(tag + 1 === text.length || text.charCodeAt(tag + 1) === LT ? "a tag without its end" : "a tag without a name", tag);
+  for (let at = TAG_NAME.lastIndex, count = 0; ; count++) {
+    while (text.charCodeAt(at) <= SPACE) at++;
+    if (text.charCodeAt(at) === SLASH) return new XmlError("a / inside a tag", at);
+    ATTRIBUTE.lastIndex = at;
+    const [whole = "", equals, quote] = ATTRIBUTE.exec(text) ?? [];
+    if (whole === "") return new XmlError("a tag without its end", tag);
+    if (equals === undefined) return new XmlError("an attribute without a value", at);
+    if (quote === undefined) return new XmlError("an attribute without quotes", at);
+    if (count === MAXIMUM_ATTRIBUTES) return new XmlError(`more than ${MAXIMUM_ATTRIBUTES} attributes in one tag`, at);
+    const end = text.indexOf(quote, at + whole.length);
+    if (end === -1) return new XmlError("an attribute without its closing quote", at);
+    at = end + 1;
   }
 }
 
