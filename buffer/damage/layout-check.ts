@@ -21,16 +21,19 @@ export function layoutDamage(db: Connection): string | null {
     ours.exec(ADDITIONS);
     const additions = new Set(tablesOf(ours));
     ours.exec(SCHEMA);
-    const there = new Set(tablesOf(db));
-    const missing = (tables: readonly string[]): string | undefined => tables.find((table) => !there.has(table));
     const all = tablesOf(ours);
-    const gone = missing(all.filter((table) => !additions.has(table))) ?? (layoutOf(db) >= LAYOUT ? missing([...additions]) : undefined);
-    if (gone !== undefined) return `its table ${gone} is not there: a declaration is damaged`;
+    const there = new Set(tablesOf(db));
+    const goneOf = (tables: readonly string[]): string | null => {
+      const gone = tables.find((table) => !there.has(table));
+      return gone === undefined ? null : `its table ${gone} is not there: a declaration is damaged`;
+    };
     for (const table of all) {
       const found = there.has(table) ? columnsOf(db, table) : null;
       const wrong = found && columnsOf(ours, table).find((column) => !found.some(({ name, type, pk }) => name === column.name && type === column.type && pk === column.pk));
       if (wrong) return `its table ${table} has no column ${wrong.name} as we know it: its declaration is damaged`;
     }
+    const gone = goneOf(all.filter((table) => !additions.has(table))) ?? (layoutOf(db) >= LAYOUT ? goneOf([...additions]) : null);
+    if (gone !== null) return gone;
     return misplaced(db);
   } finally {
     ours.close();
@@ -40,15 +43,15 @@ export function layoutDamage(db: Connection): string | null {
 const tablesOf = (db: Connection): readonly string[] => db.prepare<[], string>("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table'").pluck().all();
 const columnsOf = (db: Connection, table: string): readonly Column[] => db.prepare<[string], Column>("SELECT name, type, pk FROM pragma_table_info(?)").all(table);
 
-/** Two tables cannot begin on one page, nor beyond the end of the file. */
+/** Two tables cannot begin on one page, nor among the declarations, nor beyond the end of the file. */
 function misplaced(db: Connection): string | null {
   const pages = db.prepare<[], number>("PRAGMA page_count").pluck().get() ?? 0;
-  const begin = new Map<number, string>();
-  for (const { name, rootpage } of db.prepare<[], { readonly name: string; readonly rootpage: number }>("SELECT name, rootpage FROM sqlite_schema ORDER BY rootpage").all()) {
-    const other = begin.get(rootpage);
-    if (other !== undefined) return `its tables ${other} and ${name} begin on one page: a declaration is damaged`;
+  const taken = new Map(db.prepare<[], number>("SELECT pageno FROM dbstat WHERE name = 'sqlite_schema'").pluck().all().map((page) => [page, "the declarations"]));
+  for (const { name, rootpage } of db.prepare<[], { readonly name: string; readonly rootpage: number }>("SELECT name, rootpage FROM sqlite_schema").all()) {
+    const other = taken.get(rootpage);
+    if (other !== undefined) return `its table ${name} begins on page ${rootpage}, where ${other} lie: a declaration is damaged`;
     if (rootpage < 1 || rootpage > pages) return `its table ${name} begins on page ${rootpage} of ${pages}: its declaration is damaged`;
-    begin.set(rootpage, name);
+    taken.set(rootpage, `rows of ${name}`);
   }
   return null;
 }

@@ -1,54 +1,40 @@
 /** A damaged file, opened so that as much as possible can be read of it: as it is, or under declarations of ours (buffer/damage/rescue.ts). Changes nothing in it. */
-import { existsSync } from "node:fs";
 import Database from "better-sqlite3";
 import type { Clock } from "../../agent/contract/time.ts";
 import type { Connection } from "../ledger/connection.ts";
 import { layoutDamage } from "./layout-check.ts";
-import { dropRescue, hasHeader, rescue } from "./rescue.ts";
+import { dropRescue, hasHeader, rescue, surveyed, type Survey } from "./rescue.ts";
+import { shapes, type Root } from "./roots.ts";
 
-/** Above any number a buffer reaches. */
-const HIGHEST = 2 ** 52;
-
-/** `release`: closes whatever this process has open of the file. Null when there is nothing to be read. */
-export function openLegible(path: string, { clock, release }: { readonly clock: Clock; readonly release: () => void }): Connection | null {
+/** Nothing of this process may have the file open. Null when there is nothing to be read. */
+export function openLegible(path: string, clock: Clock): Connection | null {
+  const survey = attempt(() => surveyed(path, clock));
   const found = openForSalvage(path);
-  if ((found && isLegible(found, path)) || !existsSync(path)) return found;
-  found?.close();
-  release();
-  return openRescued(path, clock) ?? openForSalvage(path);
+  if (survey === null || (found && attempt(() => isLegible(found, path, survey)) === true)) return found;
+  found?.close(); // SQLite would take the second name for the same file, with the same log.
+  const rescued = attempt(() => rescue(path, survey));
+  const db = rescued === null ? null : openForSalvage(rescued);
+  if (db === null) dropRescue(path);
+  return db ?? openForSalvage(path);
 }
-
-function isLegible(db: Connection, path: string): boolean {
+function attempt<T>(action: () => T): T | null {
   try {
-    return hasHeader(path) && layoutDamage(db) === null && isReached(db);
+    return action();
   } catch (cause) {
-    if (cause instanceof Error) return false; // Whatever it is, it is not read so.
+    if (cause instanceof Error) return null; // Whatever it is, it does not go so: the file is read as well as can be otherwise.
     throw cause;
   }
 }
-/** False where neither end of the table of records can be reached: then its topmost page is gone. */
-function isReached(db: Connection): boolean {
-  const row = db.prepare<[number]>("SELECT 1 FROM record WHERE seq = ?");
-  return [0, HIGHEST].some((seq) => {
-    try {
-      row.get(seq);
-      return true;
-    } catch (cause) {
-      if (cause instanceof Error) return false;
-      throw cause;
-    }
-  });
-}
 
-function openRescued(path: string, clock: Clock): Connection | null {
-  try {
-    const rescued = rescue(path, clock);
-    return rescued === null ? null : openForSalvage(rescued);
-  } catch (cause) {
-    dropRescue(path);
-    if (cause instanceof Error) return null; // The file is then read as it is.
-    throw cause;
-  }
+interface Declared { readonly name: string; readonly rootpage: number }
+/** Are the tables and indexes declared as ours, and do they begin where the file says? What a later layout added does not matter, and cannot be told from a damaged name. */
+function isLegible(db: Connection, path: string, { roots }: Survey): boolean {
+  if (!hasHeader(path) || layoutDamage(db) !== null) return false;
+  const declared = new Map(db.prepare<[], Declared>("SELECT name, rootpage FROM sqlite_schema").all().map(({ name, rootpage }) => [name, rootpage]));
+  const ours = shapes();
+  const isPlaced = (root: Root | undefined, page: number): boolean => root === undefined || ("page" in root && root.page === page);
+  return [...declared.keys()].every((name) => ours.some((shape) => shape.name === name))
+    && ours.every(({ name, isIndex }) => (declared.has(name) ? isPlaced(roots.get(name), declared.get(name) ?? 0) : !isIndex));
 }
 /** Null when SQLite cannot open it at all. */
 function openForSalvage(path: string): Connection | null {

@@ -11,7 +11,7 @@ import { closeSync, copyFileSync, linkSync, openSync, readSync, rmSync, statSync
 import Database from "better-sqlite3";
 import type { Clock } from "../../agent/contract/time.ts";
 import { PAGE_BYTES, SCHEMA } from "../ledger/schema.ts";
-import { layOver, logFrames } from "./log-frames.ts";
+import { layOver, logFrames, type LogFrames } from "./log-frames.ts";
 import { openPages, pageOf } from "./pages.ts";
 import { rootsOf, shapes, topmost, type Root } from "./roots.ts";
 
@@ -40,21 +40,31 @@ export function hasHeader(database: string): boolean {
   }
 }
 
-/** Path under which the file can be read with declarations that are whole; null where it cannot. Remove it with `dropRescue`. */
-export function rescue(database: string, clock: Clock): string | null {
-  dropRescue(database);
-  if (statSync(database).size < 2 * PAGE_BYTES) return null;
-  const other = database + SUFFIX;
+/** What of its log counts, how many pages it has, where its tables begin. */
+export interface Survey {
+  readonly frames: LogFrames;
+  readonly count: number;
+  readonly roots: ReadonlyMap<string, Root>;
+}
+/** Null for a file that holds nothing. */
+export function surveyed(database: string, clock: Clock): Survey | null {
+  if ((statSync(database, { throwIfNoEntry: false })?.size ?? 0) < 2 * PAGE_BYTES) return null;
   const frames = logFrames(`${database}-wal`);
   const pages = openPages(database, frames);
   try {
-    const overlay = declared(rootsOf(pages, clock), pages.count);
-    if (!alias(database, other)) return null;
-    layOver(`${database}-wal`, `${other}-wal`, frames, overlay);
-    return other;
+    return { frames, count: pages.count, roots: rootsOf(pages, clock) };
   } finally {
     pages.close();
   }
+}
+
+/** Path under which the file can be read with declarations that are whole; null where it cannot. Remove it with `dropRescue`. */
+export function rescue(database: string, { frames, count, roots }: Survey): string | null {
+  dropRescue(database);
+  const other = database + SUFFIX;
+  if (!alias(database, other)) return null;
+  layOver(`${database}-wal`, `${other}-wal`, frames, declared(roots, count));
+  return other;
 }
 export function dropRescue(database: string): void {
   for (const part of PARTS) rmSync(database + SUFFIX + part, { force: true });

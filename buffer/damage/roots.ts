@@ -21,7 +21,10 @@ export interface Shape {
   readonly name: string;
   /** Place in a new file. */
   readonly fresh: number;
+  /** By row number. */
   readonly isTable: boolean;
+  /** Beside a table, for its sake. */
+  readonly isIndex: boolean;
   readonly columns: readonly string[];
 }
 /** Where the table begins; or, for `record`, what lies below a topmost page that is gone, in order. */
@@ -36,7 +39,7 @@ export function shapes(): readonly Shape[] {
     ours.exec(SCHEMA);
     const columns = ours.prepare<[string], string>("SELECT type FROM pragma_table_info(?)").pluck();
     return ours.prepare<[], Declared>("SELECT name, tbl_name, rootpage, sql FROM sqlite_schema").all().map(({ name, rootpage, sql }) => ({
-      name, fresh: rootpage, isTable: sql !== null && !sql.includes("WITHOUT ROWID"),
+      name, fresh: rootpage, isTable: sql !== null && !sql.includes("WITHOUT ROWID"), isIndex: sql === null,
       columns: sql === null ? ["TEXT", "INTEGER"] : columns.all(name), // Indexes are those of a name, which is unique.
     }));
   } finally {
