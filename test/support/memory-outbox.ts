@@ -1,5 +1,5 @@
 /** An outbox in memory with the contract's semantics, but that a loss record is refused like any other: for tests of what reads one. Everything is synced at once. */
-import type { Outbox, Outcome, StoredRecord } from "../../agent/contract/outbox.ts";
+import type { Marking, Outbox, Outcome, StoredRecord } from "../../agent/contract/outbox.ts";
 import { unixMs } from "../../agent/contract/time.ts";
 
 export interface MemoryOutbox extends Outbox {
@@ -9,7 +9,8 @@ export interface MemoryOutbox extends Outbox {
   drained(timeoutMs?: number): Promise<void>;
 }
 
-export function memoryOutbox(epoch = "epoch-1"): MemoryOutbox {
+/** `marking`: default none, as for a buffer that is on no medium. */
+export function memoryOutbox(epoch = "epoch-1", marking: Marking | null = null): MemoryOutbox {
   const rows: StoredRecord[] = [];
   const open = new Map<number, StoredRecord>();
   const accepted: number[] = [];
@@ -22,7 +23,7 @@ export function memoryOutbox(epoch = "epoch-1"): MemoryOutbox {
   let sentThrough = 0;
   const outbox: MemoryOutbox = {
     epoch, accepted, rejected, replaced: new Promise(() => undefined),
-    marking: null, heard: () => ({ isOlder: false, doubt: null }),
+    marking, heard: () => ({ isOlder: false, doubt: null }),
     checkpoint: () => null,
     commit({ machine, context, records, observedAt, late = false, clock = null }) {
       for (const { type, id, rev, start, body } of records) {

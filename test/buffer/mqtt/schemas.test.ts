@@ -37,14 +37,14 @@ describe("what is published, and what the documents say of it", () => {
   it("every type, of a machine and of the agent, is on a documented topic with a documented payload", async () => {
     await using broker = await startAedes();
     await using subscriber = await subscribe(broker.port);
-    const outbox = memoryOutbox();
+    const outbox = memoryOutbox(IDENTITY.epoch, { epoch: IDENTITY.epoch, life: "life-1", isNew: true });
     await put(outbox, RECORD_TYPES.map((type) => SAMPLES[type]));
     await put(outbox, RECORD_TYPES.map((type) => SAMPLES[type]), null);
     await outbox.commit({ ...LATE, records: [SAMPLES.state] });
     const board = testBoard({ scope: "live", machine: "VMC-3", name: "spindle_speed", payload: { value: 1 } }, { scope: "health", machine: "VMC-3", payload: {} }, { scope: "heartbeat", payload: offlineHeartbeat(IDENTITY, "closed") });
     await using _ = delivering(destinationAt(broker.port), outbox, { board });
     await outbox.drained();
-    await subscriber.until(({ length }) => length === 2 * RECORD_TYPES.length + 4);
+    await subscriber.until(({ length }) => length === 2 * RECORD_TYPES.length + 5);
 
     const ajv = validator();
     const used = new Set<string>();
