@@ -39,6 +39,8 @@ const BALLAST_MS = 1_000;
 const BALLAST_LATEST_MS = 30_000;
 /** The file may grow to this even into the share to be left free, as long as half of what there is suffices. */
 const LEAST_BYTES = 8 * 1024 * 1024;
+/** With less, the largest write that is made at once may not have found its place. */
+const FULL_BYTES = 2 * 1024 * 1024;
 const VALUES = VALUE_CLASSES.map((_, index) => index + 1).filter((value) => value !== LOSSES);
 const BY_VALUE = VALUES.map((value): Sweep => ({ take: "value", value }));
 const OF_SUPERSEDED = { take: "loss", value: LOSSES, told: false } as const;
@@ -132,9 +134,13 @@ export class Room {
       }
     };
     if (attempt()) return true;
-    // The file system itself is full. With what the ballast gives back the log can be carried, and rows given up.
+    // The file system itself is full, or has no more for the file than it was allowed. With what the ballast gives back the log can be carried, and rows given up.
+    this.#mayTake();
+    const [freeBytes, limitBytes] = [this.#freeBytes, this.limitBytes];
     const isReleased = this.#ballast.release();
-    if (isReleased) this.#options.log.warn({ directory: this.#options.dataDir }, "the file system is full: the room kept for this is given up, and old records with it");
+    if (isReleased) this.#options.log.warn({ directory: this.#options.dataDir, freeBytes, limitBytes }, freeBytes !== null && freeBytes < FULL_BYTES
+      ? "the file system is full: the room kept for this is given up, and old records where that is not enough"
+      : "the buffer has no more room, though the file system is not full: the room kept for that day is given up, and old records where that is not enough");
     try {
       carry();
     } catch (cause) {

@@ -2,13 +2,13 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { RECORD_TYPES, type RecordType } from "../../agent/contract/record.ts";
 import { monoMs, type Clock } from "../../agent/contract/time.ts";
 import type { Outbox } from "../../agent/contract/outbox.ts";
 import { systemClock } from "../../agent/runtime/time/clock.ts";
 import { commitOf, record } from "./records.ts";
-import { numbers, open, temporaryDirectory } from "./support.ts";
+import { memoryLog, numbers, open, temporaryDirectory } from "./support.ts";
 
 const KIB = 1_024;
 const MIXED = RECORD_TYPES.filter((type) => type !== "loss");
@@ -29,6 +29,12 @@ const kept = (outbox: Outbox): Readonly<Record<string, number>> => {
   return counts;
 };
 const backlog = (outbox: Outbox, name = "bridge") => outbox.status().destinations.find((one) => one.name === name);
+/** A clock on which a minute passes with every look: the ballast is made at leisure. */
+function leisurely(): Clock {
+  const real = systemClock();
+  let minutes = 0;
+  return { ...real, now: () => ({ ...real.now(), monoMs: monoMs(real.now().monoMs + 60_000 * ++minutes) }) };
+}
 const file = (dataDir: string): number => statSync(join(dataDir, "cellgate.db")).size;
 
 describe("giving up", () => {
@@ -163,6 +169,23 @@ describe("a destination that comes back into the configuration", () => {
   });
 });
 
+describe("a write that finds no room", () => {
+  it("is not blamed on a file system that has some: the buffer has come to its own limit", async () => {
+    const dataDir = temporaryDirectory();
+    const log = memoryLog();
+    const outbox = open({ dataDir, log, budgetBytes: 512 * KIB, clock: leisurely() });
+    for (let turn = 0; turn < 8; turn++) await outbox.commit(commitOf([], { checkpoint: { key: "k", json: String(turn) } }));
+    expect(existsSync(join(dataDir, "cellgate.ballast"))).toBe(true);
+    outbox.commit(mixed(1, ["cycle"], 600 * KIB)).catch(() => undefined); // More than it may ever hold.
+    await vi.waitFor(() => expect(existsSync(join(dataDir, "cellgate.ballast"))).toBe(false));
+    const said = log.lines.filter(({ sentence }) => sentence.includes("room kept")).map(({ sentence, fields }) => [sentence, fields]);
+    expect(said).toEqual([[
+      "the buffer has no more room, though the file system is not full: the room kept for that day is given up, and old records where that is not enough",
+      { directory: dataDir, freeBytes: expect.any(Number) as number, limitBytes: 512 * KIB },
+    ]]);
+  });
+});
+
 describe("a file system that is full", () => {
   /** A few megabytes of our own; null where this process may not mount. */
   function small(mebibytes: number): string | null {
@@ -180,11 +203,8 @@ describe("a file system that is full", () => {
   it("gives up its ballast and then old rows, goes on, and makes the ballast again", { timeout: 60_000 }, async ({ skip }) => {
     const root = small(40);
     if (root === null) return skip("needs the right to mount a file system");
-    // A clock on which a minute passes with every look: the ballast is made at leisure.
-    const real = systemClock();
-    let minutes = 0;
-    const clock: Clock = { ...real, now: () => ({ ...real.now(), monoMs: monoMs(real.now().monoMs + 60_000 * ++minutes) }) };
-    const outbox = open({ dataDir: root, budgetBytes: 16 * 1_024 * KIB, clock });
+    const log = memoryLog();
+    const outbox = open({ dataDir: root, log, budgetBytes: 16 * 1_024 * KIB, clock: leisurely() });
     const ballast = join(root, "cellgate.ballast");
     const tidied = async (): Promise<void> => {
       for (let turn = 0; turn < 40; turn++) await outbox.commit(commitOf([], { checkpoint: { key: "k", json: String(turn) } }));
@@ -199,6 +219,7 @@ describe("a file system that is full", () => {
     }).toThrow("ENOSPC");
     for (let commit = 0; commit < 40; commit++) await outbox.commit(mixed(500, ["state", "cycle"]));
     expect(existsSync(ballast)).toBe(false);
+    expect(log.lines.map(({ sentence }) => sentence).filter((sentence) => sentence.includes("room kept"))).toEqual(["the file system is full: the room kept for this is given up, and old records where that is not enough"]);
     const told = losses(outbox);
     expect(told.length).toBeGreaterThan(0);
     const there = kept(outbox);
