@@ -43,6 +43,10 @@ export function tellLoss({ ledger, standing, describe, epoch, now, append, isUns
   const row = lossRow(describe, told, now);
   if (unseen !== null) ledger.writeOver(unseen, row);
   standing.putTold({ ...loss, destination: chain.id, rev, start, row: unseen ?? append(row) });
-  // The one before it was refused: what it said is said anew, and its own number lies in what this one names.
-  if (before && !isVoid && loss.from <= before.row && before.row <= to && chain.owed.take(before.row)) chain.rejected++;
+  if (before && !isVoid && loss.from <= before.row && before.row <= to) letGo(chain, before.row, loss.value);
+}
+
+/** The telling before was refused: what it said is said anew, and its own number lies in what this one names. One ahead of the cursor is known as settled only where refused rows are told. */
+function letGo(chain: Chain, row: number, value: number): void {
+  if ((value === 0 || row <= chain.through) && chain.owed.take(row)) chain.rejected++;
 }

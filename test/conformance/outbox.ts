@@ -89,6 +89,8 @@ class Model {
   readonly checkpoints = new Map<string, string>();
   readonly losses = new Map<string, LossTold>();
   readonly #rows = new Map<number, Row>();
+  /** Loss records whose next revision spans them: one that was refused may be let go. */
+  readonly replaced = new Set<number>();
   lastSeq = 0;
 
   constructor(destinations: readonly ModelDestination[]) {
@@ -113,19 +115,18 @@ class Model {
     const told = JSON.parse(body) as Omit<LossTold, "row" | "rev">;
     const before = this.losses.get(id);
     if (before && (before.rev > rev || (before.rev === rev && before.row > seq))) return;
+    if (before && before.row < seq && told.status !== "void" && told.fromSeq <= before.row && before.row <= told.toSeq) this.replaced.add(before.row);
     this.losses.set(id, { ...told, row: seq, rev });
   }
   covering(name: string, from: number): (row: Row) => readonly LossTold[] {
     const all = [...this.losses.values()].filter((loss) => loss.destination === name && loss.status !== "void" && loss.toSeq >= from);
     return ({ seq, type }) => all.filter((loss) => loss.fromSeq <= seq && seq <= loss.toSeq && loss.byType[type] !== undefined);
   }
-  isSpanned(name: string, seq: number): boolean {
-    return [...this.losses.values()].some((loss) => loss.destination === name && loss.row > seq && loss.status !== "void" && loss.fromSeq <= seq && seq <= loss.toSeq);
-  }
   forget(before: number): void {
     for (const seq of this.#rows.keys()) {
       if (seq >= before) break;
       this.#rows.delete(seq);
+      this.replaced.delete(seq);
     }
   }
 }
@@ -337,8 +338,7 @@ function agreeOn({ model, outbox }: Walk, side: Side, kept: ReadonlySet<number>)
   const waiting = new Set(pending.map(({ seq }) => seq));
   const asked = new Set(again.map(({ seq }) => seq));
   const covering = model.covering(side.name, side.due[0]?.seq ?? 0);
-  // A refused loss record that a later one stands for: its own number lies in what that one names.
-  for (const seq of side.released) if (side.row(seq)?.type === "loss" && !asked.has(seq) && model.isSpanned(side.name, seq)) {
+  for (const seq of side.released) if (side.row(seq)?.type === "loss" && !asked.has(seq) && model.replaced.has(seq)) {
     side.released.delete(seq);
     side.refused.add(seq);
   }
@@ -352,7 +352,9 @@ function agreeOn({ model, outbox }: Walk, side: Side, kept: ReadonlySet<number>)
     demand(!isSettled || !side.isConfirming || row.seq <= (side.confirmed ?? 0) || side.before.has(row.seq) || isCovered || kept.has(row.seq), () => `${what()} is neither confirmed nor kept nor told lost`);
     demand(!side.again.has(row.seq) || side.refused.has(row.seq) || isCovered || asked.has(row.seq), () => `${what()} was asked for again and is not kept`);
   }
-  agreeOnCounts({ model, outbox }, side, { pending: pending.length, released: again.filter(({ seq }) => side.released.has(seq)).length });
+  agreeOnCounts({ model, outbox }, side, {
+    pending: pending.length, released: again.filter(({ seq }) => side.released.has(seq)).length, letGo: again.filter(({ seq, type }) => type === "loss" && side.released.has(seq) && model.replaced.has(seq)).length,
+  });
 }
 /** Thousands of rows are looked at: an `expect` for each would take most of the time. */
 function demand(holds: boolean, otherwise: () => string): void {
@@ -363,11 +365,13 @@ const marks = (side: Side, seq: number): string =>
   Object.entries({ settled: side.settled, refused: side.refused, released: side.released, again: side.again }).filter(([, seqs]) => seqs.has(seq)).map(([name]) => name).join(" ");
 
 /** Counts add up: what was due is acknowledged, waits, was refused or was given up, and the loss records count the same. */
-function agreeOnCounts({ model, outbox }: { readonly model: Model; readonly outbox: Outbox }, side: Side, there: { readonly pending: number; readonly released: number }): void {
+function agreeOnCounts({ model, outbox }: { readonly model: Model; readonly outbox: Outbox }, side: Side, there: { readonly pending: number; readonly released: number; readonly letGo: number }): void {
   const status = statusOf(outbox, side.name);
   const counted = (isFor: (loss: LossTold) => boolean): number =>
     [...model.losses.values()].filter((loss) => loss.destination === side.name && loss.status !== "void" && isFor(loss)).reduce((sum, { count }) => sum + count, 0);
-  expect(status.waiting, `waiting of ${side.name}`).toBe(there.pending + there.released);
+  // Of refused loss records that are asked for again nobody can tell whether they were let go before.
+  expect(status.waiting, `waiting of ${side.name}`).toBeLessThanOrEqual(there.pending + there.released);
+  expect(status.waiting, `waiting of ${side.name}`).toBeGreaterThanOrEqual(there.pending + there.released - there.letGo);
   expect(status.acknowledged + status.waiting + status.rejected + status.lost).toBe(side.dueEver);
   expect(counted(({ reason }) => reason === "buffer_full" || reason === "destination_limit"), `lost of ${side.name}`).toBe(status.lost);
   for (const loss of model.losses.values()) {
