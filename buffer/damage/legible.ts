@@ -1,7 +1,7 @@
 /** A damaged file, opened so that as much as possible can be read of it: as it is, or under declarations of ours (buffer/damage/rescue.ts). Changes nothing in it. */
 import Database from "better-sqlite3";
 import type { Clock } from "../../agent/contract/time.ts";
-import type { Connection } from "../ledger/connection.ts";
+import { CACHE_KIB, type Connection } from "../ledger/connection.ts";
 import { layoutDamage } from "./layout-check.ts";
 import { dropRescue, hasHeader, rescue, surveyed, type Survey } from "./rescue.ts";
 import { shapes, type Root } from "./roots.ts";
@@ -41,6 +41,7 @@ function openForSalvage(path: string): Connection | null {
   let db: Connection | null = null;
   try {
     db = new Database(path, { readonly: true, fileMustExist: true });
+    db.pragma(`cache_size = ${-CACHE_KIB}`);
     db.unsafeMode(true);
     db.pragma("writable_schema = ON"); // Nothing is written; but so SQLite also reads a file that is shorter than its header says.
     return db;

@@ -17,7 +17,8 @@ const LOCK_NAME = "cellgate.lock";
 const BUSY_TIMEOUT_MS = 5_000;
 /** Who only looks whether somebody holds the directory (`isDirectoryHeld`) holds its lock for a moment. */
 const LOOKERS_MS = 250;
-const CACHE_KIB = 1_500;
+/** Each page is needed once or again soon: more gains nothing. */
+export const CACHE_KIB = 1_500;
 /** The log keeps at most this after a checkpoint; above our checkpoint threshold, so that it is not truncated all the time. */
 export const LOG_LIMIT_BYTES = 8 * 1024 * 1024;
 
