@@ -157,7 +157,7 @@ describe("pages gone", () => {
   it("of a file that an older agent made: tables that were added later are where nobody expects them", async () => {
     const dataDir = temporaryDirectory();
     const db = new Database(file(dataDir));
-    db.exec(readFileSync(join(import.meta.dirname, "../layout-1.sql"), "utf8"));
+    db.exec(readFileSync(join(import.meta.dirname, "../ledger/layout-1.sql"), "utf8"));
     db.pragma("application_id = 0x43656c67");
     db.pragma("user_version = 1");
     db.close();
