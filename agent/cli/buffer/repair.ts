@@ -14,7 +14,7 @@ export const repairCommand = (parts: BufferParts): Command => ({
   summary: "set a damaged buffer aside and save what can be read, while the agent is stopped",
   positionals: [],
   options: { ...COMMON, older: { kind: "flag", help: "it is an older copy of itself, put back or left by its medium: begin a new one, whatever it looks like" } },
-  details: "Checks everything first. Only when something is damaged that is still needed, the file moves to quarantine/ as it is, and a new one takes over\nwhat can be read, with a loss record for the rest. Nothing is deleted but the oldest quarantined files beyond their bound.\nThe agent does the same by itself at its start when it meets damage; this is for damage further back, found by `cellgate buffer verify`.",
+  details: "Checks everything first. Only when something is damaged that is still needed, the file moves to quarantine/ as it is, and a new one takes over\nwhat can be read, with a loss record for the rest. Nothing is deleted but the oldest quarantined files beyond their bound.\nThe agent does the same by itself at its start when it meets damage; this is for damage further back, found by `cellgate buffer verify`.\nWith --older: for a file that is whole, but older than it was (put back from a copy, or left so by its medium), where the agent could not know.",
   async run(args, io, signal) {
     const settings = await configured(parts, args, io);
     const { dataDir } = settings.agent;
@@ -31,7 +31,7 @@ export const repairCommand = (parts: BufferParts): Command => ({
     const done = parts.repair(settings, parts.ports(), { damage, isOlder });
     await write(io.stdout, args.flag("json") ? `${JSON.stringify({ repaired: true, found: verdict.found, ...done })}\n`
       : `${done.folder === null ? "Nothing was left of the old file." : `The ${isOlder ? "older" : "damaged"} file lies in ${done.folder}.`}\nSaved: ${recordsWords(done.savedRows)} that were not yet delivered everywhere, ${numberWords(done.savedCheckpoints)} ${done.savedCheckpoints === 1 ? "position" : "positions"}.\n`
-        + `Lost: ${lostWords(done.lost)}. Loss records name these numbers${done.lostEpoch === null ? "" : ` of epoch ${done.lostEpoch}`} and go to every destination.\nStart the agent again: systemctl start cellgate\n`);
+        + `${isOlder ? "Lost: nobody knows what else had its numbers. Loss records name all of them" : `Lost: ${lostWords(done.lost)}. Loss records name these numbers`}${done.lostEpoch === null ? "" : ` of epoch ${done.lostEpoch}`} and go to every destination.\nStart the agent again: systemctl start cellgate\n`);
     return GOOD;
   },
 });

@@ -158,6 +158,16 @@ describe("cellgate buffer repair", () => {
     expect((await own.cellgate("buffer", "verify")).code).toBe(0);
     expect(readdirSync(join(own.dataDir, "quarantine"))).toHaveLength(1);
   });
+  it("begins a new file in place of an older copy, however well it looks: 0", async () => {
+    const own = bench();
+    await own.filled((outbox) => hours(outbox, Date.now(), 10, 6));
+    const ran = await own.cellgate("buffer", "repair", "--older");
+    expect([ran.code, ran.out]).toEqual([0, expect.stringMatching(/^The older file lies in .*quarantine\/.*\.\nSaved: 60 records .*\nLost: nobody knows what else had its numbers\. Loss records name all of them of epoch \S+ and go to every destination\./)]);
+    await own.filled((outbox) => {
+      const losses = outbox.pending("bridge", 0, 10_000).filter(({ type }) => type === "loss").map(({ body }) => JSON.parse(body) as object);
+      expect(losses).toEqual([expect.objectContaining({ fromSeq: 1, toSeq: null, count: null })]);
+    });
+  });
   it("is refused while an agent runs: 1", async () => {
     const own = bench();
     await whileRunning(own, async () => {
