@@ -141,7 +141,7 @@ function scanned(pages: Pages, shape: Shape, { taken, clock, endMono }: Scan): R
   const marks = new Uint8Array(pages.count + 1);
   const mark = (number: number, as: number): void => { if (number <= pages.count) marks[number] = (marks[number] ?? 0) | as; };
   for (const { number, page } of pages.all()) {
-    if (number % 1_000 === 0 && clock.now().monoMs > endMono) return null;
+    if (number % 1_000 === 0 && clock.now().monoMs > endMono) break; // What was found by then is better than nothing.
     for (const child of page.children) mark(child, OTHER);
     if (page.isTable && !taken.has(number) && (!page.isLeaf || (page.cells.length > 0 && isOfShape(page, shape)))) mark(number, TOP);
   }
