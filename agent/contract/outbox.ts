@@ -71,6 +71,8 @@ export interface Marking {
   readonly life: string;
   /** The file was made by this opening: nobody can know more of it. */
   readonly isNew: boolean;
+  /** Rows through this number may become known; returns the highest of this life, over all destinations. */
+  reach(through: number): number;
 }
 /** What is kept outside this device: in that life rows through `through` were stored, and may be known. */
 export interface Mark extends Pick<Marking, "epoch" | "life"> {

@@ -9,13 +9,12 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { rfc3339, unixMs, type UnixMs } from "../../agent/contract/time.ts";
 import type { Mark, Marking } from "../../agent/contract/outbox.ts";
+import { HIGHEST_SEQ } from "./salvage.ts";
 
 export const QUARANTINE = "quarantine";
 /** Files set aside within a day, for whatever reason, after which no mark is believed. */
 const MOST_A_DAY = 3;
 const DAY_MS = 86_400_000;
-/** Above any number a buffer reaches: 10,000 records a second for a century stay below 2^45. */
-const HIGHEST = 2 ** 46;
 
 /** Of a time, as its folder is named. */
 export const folderName = (at: UnixMs): string => rfc3339(at).replaceAll(":", "-");
@@ -29,7 +28,8 @@ export class Opening {
   readonly #left = new Map<string, number>();
 
   constructor(epoch: string, held: number | null) {
-    this.marking = { epoch, life: randomUUID(), isNew: held === null };
+    let reached = 0;
+    this.marking = { epoch, life: randomUUID(), isNew: held === null, reach: (through) => (reached = Math.max(reached, through)) };
     this.#held = held;
   }
 
@@ -40,7 +40,7 @@ export class Opening {
   /** The last row this file surely shares with what it was, when the mark says that it is an older copy; else null. */
   olderThrough({ epoch, life, through }: Mark): number | null {
     if (this.#held === null || epoch !== this.marking.epoch || life === this.marking.life) return null;
-    return Number.isSafeInteger(through) && through > this.#held && through <= HIGHEST ? this.#held : null;
+    return Number.isSafeInteger(through) && through > this.#held && through <= HIGHEST_SEQ ? this.#held : null;
   }
   /** Rows of this life that left under numbers which others may have had; for the log. */
   get left(): Readonly<Record<string, string>> {

@@ -28,7 +28,7 @@ const CHUNK_ROWS = 512;
 /** So many chunks without one readable row, more than a damaged page can hide: from then on only their first row is tried. */
 const BARREN_CHUNKS = 16;
 /** Above any number a buffer reaches: 10,000 records a second for a century stay below 2^45. */
-const HIGHEST_SEQ = 2 ** 46;
+export const HIGHEST_SEQ = 2 ** 46;
 
 export interface LostRange {
   readonly from: number | null;

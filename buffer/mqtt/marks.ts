@@ -25,8 +25,6 @@ const ANSWER_MS = 4_000;
 const UNANSWERED_LINKS = 2;
 const LARGEST_BYTES = 1_024;
 const LONGEST_ID = 64;
-/** Above any number a buffer reaches: 10,000 records a second for a century stay below 2^45. */
-const HIGHEST = 2 ** 46;
 
 export const MARK_SCHEMA = {
   type: "object",
@@ -48,7 +46,6 @@ export class Marks {
   /** Brokers where what lies there is this life's own, or will be. */
   readonly #asked = new Set<string>();
   #unanswered = 0;
-  #reached = 0;
 
   /** `base`: `…/_agent/{id}`. */
   constructor(base: string, network: Clock) {
@@ -59,7 +56,7 @@ export class Marks {
   /** `marking` undefined: no mark is kept. */
   begin(connection: Connection, url: string, marking: Marking | undefined): LinkMark {
     const isLookedFor = marking !== undefined && !marking.isNew && connection.mayRetain && !this.#asked.has(url) && this.#unanswered < UNANSWERED_LINKS;
-    return new LinkMark({ connection, topic: this.topic, marking, network: this.#network, reach: (through) => (this.#reached = Math.max(this.#reached, through)) }, isLookedFor, (how) => {
+    return new LinkMark({ connection, topic: this.topic, marking, network: this.#network }, isLookedFor, (how) => {
       if (how === "lost") this.#unanswered++;
       else this.#asked.add(url);
     });
@@ -71,8 +68,6 @@ interface LinkParts {
   readonly topic: string;
   readonly marking: Marking | undefined;
   readonly network: Clock;
-  /** Takes a number and gives the highest of this life. */
-  readonly reach: (through: number) => number;
 }
 
 /** On one connection. */
@@ -93,8 +88,8 @@ export class LinkMark {
 
   /** Rows through here may become known. */
   want(through: number): void {
-    const { marking, connection, reach } = this.#parts;
-    if (marking !== undefined && connection.mayRetain && this.#problem === null) this.#wanted = Math.max(this.#wanted, reach(through));
+    const { marking, connection } = this.#parts;
+    if (marking !== undefined && connection.mayRetain && this.#problem === null && through > this.#told) this.#wanted = marking.reach(through);
   }
   /** One must leave before anything else. */
   get isWaiting(): boolean { return this.#wanted > this.#told; }
@@ -148,5 +143,5 @@ function decode(payload: Uint8Array): Mark | null {
   if (!isRecord(value) || value["schema"] !== "mark/1") return null;
   const { epoch, life, through } = value;
   const isId = (id: unknown): id is string => typeof id === "string" && id.length > 0 && id.length <= LONGEST_ID;
-  return isId(epoch) && isId(life) && typeof through === "number" && Number.isSafeInteger(through) && through > 0 && through <= HIGHEST ? { epoch, life, through } : null;
+  return isId(epoch) && isId(life) && typeof through === "number" && Number.isSafeInteger(through) && through > 0 ? { epoch, life, through } : null;
 }

@@ -38,7 +38,7 @@ function lastRow(dataDir: string): number {
 interface Shop {
   readonly simulation: Simulation;
   readonly dataDir: string;
-  start(): BundleProcess;
+  readonly start: () => BundleProcess;
 }
 /** The scripted shift, at once or within `seconds`, and an agent to be started on it. */
 async function shop(folder: string, broker: Mosquitto, { name, seconds }: { readonly name: string; readonly seconds: number | null }): Promise<Shop> {

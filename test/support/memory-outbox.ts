@@ -9,6 +9,11 @@ export interface MemoryOutbox extends Outbox {
   drained(timeoutMs?: number): Promise<void>;
 }
 
+/** A life of a buffer that has been opened before, unless it `isNew`. */
+export function markingOf(epoch: string, life: string, isNew = false): Marking {
+  let reached = 0;
+  return { epoch, life, isNew, reach: (through) => (reached = Math.max(reached, through)) };
+}
 /** `marking`: default none, as for a buffer that is on no medium. */
 export function memoryOutbox(epoch = "epoch-1", marking: Marking | null = null): MemoryOutbox {
   const rows: StoredRecord[] = [];

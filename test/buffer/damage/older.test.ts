@@ -40,7 +40,7 @@ describe("a mark of another life beyond what the file held", () => {
     expect(numbers(outbox)).toEqual([5, 6, 7, 8]);
     expect(outbox.heard(by(outbox, 10))).toEqual({ isOlder: true, doubt: null });
     expect([outbox.sendable("bridge", 0, 10), outbox.pending("bridge", 0, 10)]).toEqual([[], []]);
-    expect(await outbox.replaced).toMatchObject({ fault: "replaced", message: expect.stringContaining("held rows through 6 when it was opened, but rows through 10 had been announced") });
+    expect(await outbox.replaced).toMatchObject({ fault: "replaced", message: expect.stringContaining("held rows through 6 when it was opened, but rows through 10 had been announced") as string });
 
     await outbox.close();
     const next = open({ dataDir });
@@ -120,7 +120,7 @@ describe("whose word it is", () => {
     await outbox.replaced;
     mkdirSync(join(dataDir, "quarantine", at(3)));
     const doubtful = open({ dataDir });
-    expect(doubtful.heard(by(doubtful, 10))).toEqual({ isOlder: false, doubt: expect.stringMatching(/rows through 6 .* rows through 10 .*Not believed.*replace the medium/) });
+    expect(doubtful.heard(by(doubtful, 10))).toEqual({ isOlder: false, doubt: expect.stringMatching(/rows through 6 .* rows through 10 .*Not believed.*replace the medium/) as string });
     expect(numbers(doubtful)).toEqual([5, 6]);
   });
 

@@ -7,7 +7,7 @@ import { RECORD_BODIES, RECORD_TYPES } from "../../../agent/contract/record.ts";
 import { decode, type Shape } from "../../../agent/contract/shape.ts";
 import { startAedes, subscribe } from "../../support/broker.ts";
 import { delivering, destinationAt, eventOf, IDENTITY, put, testBoard } from "../../support/delivering.ts";
-import { memoryOutbox } from "../../support/memory-outbox.ts";
+import { markingOf, memoryOutbox } from "../../support/memory-outbox.ts";
 import { startScriptedBroker } from "../../support/scripted-broker.ts";
 import { SAMPLES } from "../../support/sample-records.ts";
 import { offlineHeartbeat } from "../../../buffer/mqtt/destination.ts";
@@ -37,7 +37,7 @@ describe("what is published, and what the documents say of it", () => {
   it("every type, of a machine and of the agent, is on a documented topic with a documented payload", async () => {
     await using broker = await startAedes();
     await using subscriber = await subscribe(broker.port);
-    const outbox = memoryOutbox(IDENTITY.epoch, { epoch: IDENTITY.epoch, life: "life-1", isNew: true });
+    const outbox = memoryOutbox(IDENTITY.epoch, markingOf(IDENTITY.epoch, "life-1", true));
     await put(outbox, RECORD_TYPES.map((type) => SAMPLES[type]));
     await put(outbox, RECORD_TYPES.map((type) => SAMPLES[type]), null);
     await outbox.commit({ ...LATE, records: [SAMPLES.state] });

@@ -10,15 +10,14 @@ import { commitOf, record } from "../../../buffer/records.ts";
 import { open, temporaryDirectory } from "../../../buffer/support.ts";
 import { IDENTITY, put, testBoard } from "../../../support/delivering.ts";
 import { fakeClock } from "../../../support/fake-clock.ts";
-import { memoryOutbox } from "../../../support/memory-outbox.ts";
+import { markingOf, memoryOutbox } from "../../../support/memory-outbox.ts";
 import { testPorts } from "../../../support/ports.ts";
 import { manyRecords } from "../../../support/sample-records.ts";
 
-const MARKING = { epoch: "epoch-1", life: "life-2", isNew: false };
 const LEFT: Mark = { epoch: "epoch-1", life: "life-1", through: 40 };
 
 /** What a destination is told, in order. */
-function recording(found: Promise<Mark | null>): { readonly destination: Destination; readonly seen: string[]; until(what: string): Promise<void> } {
+function recording(found: Promise<Mark | null>): { readonly destination: Destination; readonly seen: string[]; readonly until: (what: string) => Promise<void> } {
   const seen: string[] = [];
   const delivery: Delivery = {
     peer: "memory", found, warnings: () => [], lost: new Promise<LinkError>(() => undefined), close: () => Promise.resolve(),
@@ -43,7 +42,7 @@ describe("the delivery loop, and a mark at the destination", () => {
     const { promise, resolve } = Promise.withResolvers<Mark | null>();
     const { destination, seen, until } = recording(promise);
     const heard: Mark[] = [];
-    const outbox: Outbox = { ...memoryOutbox("epoch-1", MARKING), heard: (mark) => (heard.push(mark), { isOlder: false, doubt: "a doubt" }) };
+    const outbox: Outbox = { ...memoryOutbox("epoch-1", markingOf("epoch-1", "life-2")), heard: (mark) => (heard.push(mark), { isOlder: false, doubt: "a doubt" }) };
     await put(outbox, manyRecords(3));
     const board = testBoard({ scope: "heartbeat", payload: {} });
     const [stop, doubts] = [new AbortController(), [] as string[]];
