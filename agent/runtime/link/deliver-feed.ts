@@ -20,6 +20,7 @@ import type { Ports } from "../../contract/ports.ts";
 import { mayPass } from "./keep-connected.ts";
 import { Allowance, dueMono } from "./pacing.ts";
 import { retryDelays } from "./retry.ts";
+import { tellRefused } from "./tell-refused.ts";
 
 export interface FeedParts {
   readonly delivery: Delivery;
@@ -46,8 +47,9 @@ const PORTION_MS = 250;
 const FIRST_RETRY_MS = 1_000;
 const MAXIMUM_RETRY_MS = 60_000;
 const STORE_RETRY_MS = 1_000;
-/** Refused loss records are offered with each new link, and so often while it lasts: a broker's access rules or limits may be put right meanwhile. */
-const REFUSED_AGAIN_MS = 5 * 60_000;
+/** Refused loss records are offered with each new link, and while it lasts at these distances: a broker's access rules or limits may be put right meanwhile. */
+const FIRST_OFFER_MS = 10_000;
+const MAXIMUM_OFFER_MS = 5 * 60_000;
 /** How long what waited within its window may take to leave when the agent stops. */
 const FLUSH_MS = 1_000;
 
@@ -60,6 +62,7 @@ export class Feed {
   readonly #link = new AbortController();
   readonly #underWay = new Set<Promise<void>>();
   readonly #retries: Generator<number, never, void>;
+  readonly #offers: Generator<number, never, void>;
   readonly #drain: Allowance | null;
   /** Read and within their window, or beyond what a backlog may take now; `#due` is when the first must leave. */
   #held: StoredRecord[] = [];
@@ -88,6 +91,7 @@ export class Feed {
     const { drainPerSecond } = parts.pacing;
     this.#drain = drainPerSecond === null ? null : new Allowance({ perSecond: drainPerSecond, burst: Math.max(1, drainPerSecond) }, network);
     this.#retries = retryDelays({ firstMs: FIRST_RETRY_MS, maximumMs: MAXIMUM_RETRY_MS, random });
+    this.#offers = retryDelays({ firstMs: FIRST_OFFER_MS, maximumMs: MAXIMUM_OFFER_MS, random });
     void parts.delivery.lost.then((error) => {
       this.#lost = error;
       this.#ring();
@@ -201,9 +205,10 @@ export class Feed {
   }
 
   #offerRefused(): void {
-    const { destination, outbox } = this.#parts;
-    this.#guarded(() => { outbox.offerRefused(destination); });
-    this.#later("refused", REFUSED_AGAIN_MS, () => { this.#offerRefused(); });
+    this.#guarded(() => { this.#parts.outbox.offerRefused(this.#parts.destination); });
+  }
+  #offerAgain(): void {
+    if (!this.#timers.has("refused")) this.#later("refused", this.#offers.next().value, () => { this.#offerRefused(); });
   }
 
   #hand(records: readonly StoredRecord[]): void {
@@ -220,7 +225,7 @@ export class Feed {
     const task = this.#parts.delivery.deliver(records, this.#link.signal, isRepeat).then((outcome) => {
       if (outcome.accepted.length > 0) this.#parts.worked();
       if (outcome.accepted.length + outcome.rejected.length > 0) this.#unsettled.push(outcome);
-      this.#reportRejected(outcome.rejected, records);
+      if (tellRefused(outcome, records, this.#parts.ports.log)) this.#offerAgain();
       if (!this.#isStalled) this.#guarded(() => this.#settle());
       done(outcome);
     }).catch((error: unknown) => {
@@ -273,14 +278,6 @@ export class Feed {
     this.#left.push(...records.filter(({ seq }) => !done.has(seq)));
     this.#left.sort((a, b) => a.seq - b.seq);
     if (!this.#timers.has("retry")) this.#later("retry", this.#retries.next().value, () => { this.#leftDue = true; });
-  }
-
-  #reportRejected(rejected: Outcome["rejected"], records: readonly StoredRecord[]): void {
-    const { log } = this.#parts.ports;
-    const losses = new Set(records.flatMap(({ seq, type }) => (type === "loss" ? [seq] : [])));
-    const [owed, dead] = [rejected.filter(({ seq }) => losses.has(seq)), rejected.filter(({ seq }) => !losses.has(seq))];
-    if (dead.length > 0) log.error({ count: dead.length, first: dead[0] }, "The destination refused records for good: cellgate buffer dead lists them, and sends them again once it is put right");
-    if (owed.length > 0) log.warn({ count: owed.length, first: owed[0] }, "The destination refused loss records: they are sent again with the next link and every 5 minutes, until it takes them");
   }
 
   #awaitArrival(): void {
