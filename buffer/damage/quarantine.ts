@@ -37,6 +37,9 @@ const PARTS = ["", "-wal", "-shm", "-tail"];
 /** After an unclean stop a file up to this is looked through whole before anything is written; a larger one beside the work (buffer/damage/quick-check.ts). */
 const LOOKED_THROUGH_BYTES = 8 * 1024 * 1024;
 
+/** Versions count up from 1: with a high bit flipped one is none. */
+const NO_VERSION = 1_000;
+
 /** A commit that waits in memory. */
 export type Held = Pick<Queued, "rows" | "checkpoint" | "alsoCheckpoints">;
 
@@ -111,11 +114,13 @@ function inspect(path: string): { readonly damage: string | null; readonly wasLe
     db = new Database(path, { readonly: true, fileMustExist: true });
     const version = db.pragma("user_version", { simple: true }) as number;
     if (db.pragma("application_id", { simple: true }) !== APPLICATION_ID) return { damage: "it is not a Cellgate buffer", wasLeftOpen: true, lastSeq: 0 };
+    if (version > NO_VERSION) return { damage: `its version is said to be ${version}`, wasLeftOpen: true, lastSeq: 0 };
     if (version > SCHEMA_VERSION)
       throw faulty("newer-version", `the buffer ${path} has version ${version}, this agent knows versions up to ${SCHEMA_VERSION}`);
     const undeclared = layoutDamage(db);
     if (undeclared !== null) return { damage: undeclared, wasLeftOpen: true, lastSeq: 0 };
     const ledger = new Ledger(db);
+    if (ledger.damagedTexts > 0) return { damage: "a text that its records share does not match its checksum", wasLeftOpen: true, lastSeq: ledger.lastSeq };
     for (const key of ledger.checkpointKeys()) ledger.checkpoint(key); // Read by every start: what cannot be must not be met there.
     const { lastSeq } = ledger;
     const wasLeftOpen = ledger.meta("open") === "1";

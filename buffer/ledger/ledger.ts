@@ -8,6 +8,7 @@ import type { RecordType } from "../../agent/contract/record.ts";
 import { unixMs } from "../../agent/contract/time.ts";
 import { crcOf, recordCrc, uuidBytes, uuidText } from "./checksum.ts";
 import type { Connection } from "./connection.ts";
+import { mended } from "./mend.ts";
 import { TYPE_CODES, typeOfCode } from "./schema.ts";
 import { faulty } from "../store-error.ts";
 
@@ -45,27 +46,34 @@ const doubtOf = (marks: number): LedgerRow["clock"] => ((marks & UNSYNCHRONISED)
 type Dictionary = ReturnType<typeof dictionary>;
 interface TextRow { readonly id: number; readonly text: string; readonly crc: number }
 
-/** A dictionary of texts: few, all in memory, each stored once. */
-function dictionary(db: Connection, table: "machine" | "context", column: "name" | "json") {
+/** A dictionary of texts: few, all in memory, each stored once. `isMending`: one with a flipped bit is read as it was. */
+function dictionary(db: Connection, table: "machine" | "context", column: "name" | "json", isMending: boolean) {
   const all = db.prepare<[], TextRow>(`SELECT id, ${column} AS text, crc FROM ${table}`);
+  const bytesOf = db.prepare<[number], Buffer>(`SELECT CAST(${column} AS BLOB) FROM ${table} WHERE id = ?`).pluck();
   const insert = db.prepare<[number, string, number]>(`INSERT INTO ${table} (id, ${column}, crc) VALUES (?, ?, ?)`);
   const ids = new Map<string, number>();
   const texts = new Map<number, string>();
   const load = (): void => {
     ids.clear();
     texts.clear();
-    for (const { id, text, crc } of all.all()) {
-      if (crc !== crcOf(`${id}|${text}`)) continue; // Records that refer to it read as damaged; a new commit writes it anew.
-      ids.set(text, id);
-      texts.set(id, text);
+    damaged = 0;
+    for (const stored of all.all()) {
+      const isWhole = stored.crc === crcOf(`${stored.id}|${stored.text}`);
+      const read = isWhole ? stored : isMending ? mended(stored.id, bytesOf.get(stored.id) ?? Buffer.alloc(0), stored.crc) : null;
+      if (!isWhole) damaged++;
+      if (read === null) continue; // Records that refer to it read as damaged; a new commit writes it anew.
+      ids.set(read.text, read.id);
+      texts.set(read.id, read.text);
     }
     const highest = db.prepare<[], number | null>(`SELECT max(id) FROM ${table}`).pluck().get() ?? 0;
     next = highest + 1;
   };
   let next = 1;
+  let damaged = 0;
   load();
   return {
     load,
+    damaged: (): number => damaged,
     text: (id: number): string | undefined => texts.get(id),
     id(text: string): number {
       const known = ids.get(text);
@@ -133,8 +141,8 @@ export class Ledger {
     this.db = db;
     this.#statements = prepareStatements(db);
     this.absent = known ? null : storedAbsent(db); // Of a damaged one: as soon as buffer/room/sweeps.ts can read it.
-    this.#machines = dictionary(db, "machine", "name");
-    this.#contexts = dictionary(db, "context", "json");
+    this.#machines = dictionary(db, "machine", "name", known !== undefined);
+    this.#contexts = dictionary(db, "context", "json", known !== undefined);
     const epoch = known?.epoch ?? this.#statements.meta.get("epoch");
     if (epoch === undefined) throw faulty("corrupt", `the database ${db.name} has no epoch`);
     this.epoch = epoch;
@@ -259,6 +267,8 @@ export class Ledger {
     }
     return rows;
   }
+  /** Texts that do not match their checksums: every record that refers to one cannot be read. */
+  get damagedTexts(): number { return this.#machines.damaged() + this.#contexts.damaged(); }
   /** True when the newest rows are all there and whole. */
   tailIsWhole(): boolean {
     const from = Math.max(this.firstSeq - 1, this.#lastSeq - TAIL_ROWS);

@@ -128,6 +128,36 @@ describe("a flipped bit in a declaration", () => {
   });
 });
 
+describe("a flipped bit in what all records share", () => {
+  it.each([
+    ["a letter of the context", "environment", 0], ["its first letter", '{"environment', 0], ["a letter that is none any more", "environment", 7],
+  ])("%s: all that waited comes, as it was", async (_, words, bit) => {
+    const whole = await filled();
+    const before = open({ dataDir: copied(whole.dataDir) });
+    const [row] = before.pending("bridge", 0, 1);
+    await before.close();
+    flipBehind(file(whole.dataDir), words, { offset: 0, bit });
+    expect(await reopened(whole)).toEqual(all());
+    expect(open({ dataDir: whole.dataDir }).pending("bridge", 0, 1)[0]).toMatchObject({ id: row?.id, context: row?.context, machine: row?.machine, body: row?.body });
+  });
+  it.each([["name", "'VMB-3'"], ["checksum", "crc | (1 << 20)", "crc"], ["checksum, the other way", "crc & ~(1 << 20)", "crc"], ["number", "3", "id"]])("the machine's %s", async (what, flipped, column = what) => {
+    const whole = await filled();
+    const db = new Database(file(whole.dataDir));
+    const { changes } = db.prepare(`UPDATE machine SET ${column} = ${flipped} WHERE ${column} IS NOT ${flipped}`).run();
+    db.close();
+    const outbox = open({ dataDir: whole.dataDir });
+    expect(outbox.epoch !== whole.epoch).toBe(changes > 0); // The bit may have been so.
+    expect(waiting(outbox)).toEqual(numbered(SETTLED + 1, ROWS));
+  });
+  it("the version of the file: one that no agent ever wrote is damage", async () => {
+    const whole = await filled();
+    const db = new Database(file(whole.dataDir));
+    db.pragma(`user_version = ${1 + 2 ** 20}`);
+    db.close();
+    expect(await reopened(whole)).toEqual(all());
+  });
+});
+
 describe("pages gone", () => {
   it.each([
     ["the first", [1]], ["that of the records' top", [5]], ["both", [1, 5]], ["those with the declarations", [14, 15]],
