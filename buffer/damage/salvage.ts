@@ -240,10 +240,10 @@ function carryRows(ledger: Ledger, target: Target, { from, last, clock, log, beg
   }
   return { rows, lost };
 }
-/** Rows from `from` to `to`, inclusive; those on pages that cannot be read come back damaged. */
+/** Rows from `from` to `to`, inclusive; those on pages that cannot be read come back damaged. A page with other rows on it ends a reading before those behind it: what is missing is looked for apart. */
 function* readAround(ledger: Ledger, from: number, to: number): Generator<ReadRow> {
   const rows = readable(() => [...ledger.read(from - 1, to, to - from + 1)]);
-  if (rows && isInOrder(rows, from, to)) yield* rows;
+  if (rows && isInOrder(rows, from, to) && !rows.some((row) => "damaged" in row)) yield* rows;
   else if (from === to) yield { seq: from, damaged: true };
   else {
     const middle = Math.floor((from + to) / 2);

@@ -3,7 +3,7 @@
  * page that is torn, a table of records without its topmost page; small and larger than what may be copied, with a log and
  * without. Every row that waited comes, the file that is set aside has not changed, and no second name of it is left.
  */
-import { closeSync, copyFileSync, existsSync, openSync, readdirSync, readFileSync, statSync, writeSync } from "node:fs";
+import { closeSync, copyFileSync, existsSync, openSync, readdirSync, readFileSync, statSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { describe, expect, it } from "vitest";
@@ -166,6 +166,19 @@ describe("pages gone", () => {
     const whole = await filled();
     for (const page of pages) garbage(file(whole.dataDir), page);
     expect(await reopened(whole)).toEqual(all());
+  });
+  it("a page of other rows in the place of one: its own rows are lost, and those behind it are not", async () => {
+    const whole = await filled();
+    const pages = readFileSync(file(whole.dataDir));
+    const pageWith = (n: number): number => Math.floor(pages.indexOf(`{"n":${n},`) / PAGE);
+    const [place, other] = [pageWith(300), pageWith(ROWS - 50)];
+    overwrite(file(whole.dataDir), place * PAGE, pages.subarray(other * PAGE, (other + 1) * PAGE));
+    writeFileSync(join(whole.dataDir, "cellgate.db-damaged"), "found by a look through the file");
+    const outbox = open({ dataDir: whole.dataDir });
+    const there = new Set(waiting(outbox));
+    const lost = numbered(SETTLED + 1, ROWS).filter((n) => !there.has(n));
+    expect(lost.length).toBeGreaterThan(0);
+    expect(lost.length).toBeLessThan(PAGE / 200); // No more than fit on a page.
   });
   it.each([["in the log", 1, true], ["not in the log", 14, false]])("a page with declarations that is %s, with the newest rows there", async (_, page, isInLog) => {
     const whole = await filled();
