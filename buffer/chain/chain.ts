@@ -34,13 +34,6 @@ const MEAN_OVER = 256;
 export const ALL = "*";
 export const NONE = "";
 
-/** How a filter is written in `route.types`; order and repetition do not matter. */
-export function filterText(types: readonly RecordType[] | undefined): string {
-  if (types === undefined) return ALL;
-  const wanted = new Set<RecordType>([...types, "loss"]);
-  return [...wanted].sort().join(",");
-}
-
 export class Chain {
   readonly id: number;
   readonly name: string;

@@ -1,5 +1,6 @@
 /** Brings the stored destinations in line with the configured ones: new ones start at the next row, removed ones stop there. */
-import { Chain, filterText, NONE } from "./chain.ts";
+import type { RecordType } from "../../agent/contract/record.ts";
+import { ALL, Chain, NONE } from "./chain.ts";
 import type { ChainTables } from "./chain-tables.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { openStandingTables } from "./standing-tables.ts";
@@ -33,4 +34,11 @@ export function openChains(ledger: Ledger, tables: ChainTables, destinations: re
 export function closeChains(ledger: Ledger, chains: readonly Chain[]): void {
   for (const chain of chains) chain.saveSent();
   ledger.setMeta("open", "0");
+}
+
+/** How a filter is written in `route.types`; order and repetition do not matter. */
+function filterText(types: readonly RecordType[] | undefined): string {
+  if (types === undefined) return ALL;
+  const wanted = new Set<RecordType>([...types, "loss"]);
+  return [...wanted].sort().join(",");
 }

@@ -48,5 +48,7 @@ export function tellLoss({ ledger, standing, describe, epoch, now, append, isUns
 
 /** The telling before was refused: what it said is said anew, and its own number lies in what this one names. One ahead of the cursor is known as settled only where refused rows are told. */
 function letGo(chain: Chain, row: number, value: number): void {
-  if ((value === 0 || row <= chain.through) && chain.owed.take(row)) chain.rejected++;
+  if ((value !== 0 && row > chain.through) || !chain.owed.take(row)) return;
+  if (chain.replays.of(row)?.released === true) chain.released++; // Somebody sends the range it lies in again.
+  else chain.rejected++;
 }
