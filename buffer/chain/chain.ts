@@ -248,7 +248,7 @@ export class Chain {
     const { lost, lostAhead, lostTo, released } = this;
     const lostToN = this.#lostToN;
     const [ranges, isDirty] = [this.replays.all, this.replays.isDirty];
-    const [owed, isOwedDirty] = [this.owed.all, this.owed.isDirty];
+    const owed = this.owed.all;
     const ahead = [...this.#ahead.values()];
     return () => {
       for (const due of ahead) {
@@ -258,7 +258,7 @@ export class Chain {
       Object.assign(this, { lost, lostAhead, lostTo, released });
       this.#lostToN = lostToN;
       this.replays.restore(ranges, isDirty);
-      this.owed.restore(owed, isOwedDirty);
+      this.owed.restore(owed);
     };
   }
   /** True when what is due to it of these rows is listed in `due`. */
@@ -271,7 +271,7 @@ export class Chain {
     if (this.#standingText() !== this.#savedStanding)
       this.#standing.putStanding({ destination: this.id, confirmed: this.confirmedThrough, lost: this.lost, lost_ahead: this.lostAhead, lost_to: this.lostTo, lost_to_n: this.#lostToN, released: this.released });
     if (this.replays.isDirty) this.#standing.putReplays(this.id, this.replays.all);
-    if (this.owed.isDirty) this.#standing.putOwed(this.id, this.owed.all);
+    if (this.owed.isDirty) this.#standing.putOwed(this.id, this.owed);
     this.sent.reach(this.through);
     if (this.sent.isDirty) this.#standing.putSent(this.id, this.sent.reserved);
   }
@@ -284,7 +284,7 @@ export class Chain {
     this.#savedRejected = this.rejected;
     this.#savedStanding = this.#standingText();
     this.replays.isDirty = false;
-    this.owed.isDirty = false;
+    this.owed.saved();
     this.sent.saved();
   }
 

@@ -9,12 +9,15 @@ export const MOST_OWED = 1_000;
 export class Owed {
   #seqs: Set<number>;
   readonly #resting = new Set<number>();
-  isDirty = false;
+  /** Since what is on the disk; more than that after a transaction that failed. */
+  readonly #changed = new Set<number>();
 
   constructor(seqs: readonly number[]) {
     this.#seqs = new Set(seqs);
   }
   get all(): readonly number[] { return [...this.#seqs]; }
+  get changed(): ReadonlySet<number> { return this.#changed; }
+  get isDirty(): boolean { return this.#changed.size > 0; }
   get size(): number { return this.#seqs.size; }
   get first(): number { return this.#seqs.size === 0 ? Infinity : Math.min(...this.#seqs); }
   has(seq: number): boolean {
@@ -24,7 +27,7 @@ export class Owed {
   /** It was refused, for the first time or again, and rests. False when there are too many already. */
   add(seq: number): boolean {
     if (this.#seqs.size >= MOST_OWED && !this.#seqs.has(seq)) return false;
-    if (!this.#seqs.has(seq)) this.isDirty = true;
+    if (!this.#seqs.has(seq)) this.#changed.add(seq);
     this.#seqs.add(seq);
     this.#resting.add(seq);
     return true;
@@ -33,7 +36,7 @@ export class Owed {
   take(seq: number): boolean {
     this.#resting.delete(seq);
     const wasThere = this.#seqs.delete(seq);
-    this.isDirty ||= wasThere;
+    if (wasThere) this.#changed.add(seq);
     return wasThere;
   }
   /** All may be sent again. */
@@ -46,8 +49,10 @@ export class Owed {
     return [...this.#seqs].filter((seq) => seq > after && !this.#resting.has(seq)).sort((a, b) => a - b);
   }
   /** What a transaction that failed had changed. */
-  restore(seqs: readonly number[], isDirty: boolean): void {
+  restore(seqs: readonly number[]): void {
     this.#seqs = new Set(seqs);
-    this.isDirty = isDirty;
+  }
+  saved(): void {
+    this.#changed.clear();
   }
 }

@@ -3,6 +3,7 @@ import type { RecordType } from "../../agent/contract/record.ts";
 import { unixMs, type UnixMs } from "../../agent/contract/time.ts";
 import { crcOf } from "../ledger/checksum.ts";
 import type { Connection } from "../ledger/connection.ts";
+import type { Owed } from "./owed.ts";
 import type { Loss } from "../loss/loss.ts";
 import { faulty } from "../store-error.ts";
 
@@ -67,8 +68,8 @@ export function openStandingTables(db: Connection) {
   const dropReplays = db.prepare<[number]>("DELETE FROM replay WHERE destination = ?");
   const putReplay = db.prepare<[number, number, number, number, number]>("INSERT INTO replay (destination, from_seq, to_seq, released, crc) VALUES (?, ?, ?, ?, ?)");
   const owed = db.prepare<[number], Summed<{ readonly seq: number }>>("SELECT seq, crc FROM owed WHERE destination = ? ORDER BY seq");
-  const dropOwed = db.prepare<[number]>("DELETE FROM owed WHERE destination = ?");
-  const putOwed = db.prepare<[number, number, number]>("INSERT INTO owed (destination, seq, crc) VALUES (?, ?, ?)");
+  const dropOwed = db.prepare<[number, number]>("DELETE FROM owed WHERE destination = ? AND seq = ?");
+  const putOwed = db.prepare<[number, number, number]>("INSERT OR REPLACE INTO owed (destination, seq, crc) VALUES (?, ?, ?)");
   const swept = db.prepare<[], Summed<{ readonly destination: number; readonly value: number; readonly from_seq: number; readonly to_seq: number }>>("SELECT destination, value, from_seq, to_seq, crc FROM swept");
   const putSwept = db.prepare<[number, number, number, number, number]>("INSERT OR REPLACE INTO swept (destination, value, from_seq, to_seq, crc) VALUES (?, ?, ?, ?, ?)");
   const passed = db.prepare<[number], Summed<Passed>>("SELECT at, through, crc FROM passed WHERE destination = ? ORDER BY at");
@@ -95,9 +96,11 @@ export function openStandingTables(db: Connection) {
       for (const { from, to, released } of ranges) putReplay.run(destination, from, to, released ? 1 : 0, sum(destination, from, to, released ? 1 : 0));
     },
     owed: (destination: number): readonly number[] => owed.all(destination).map((row) => checked(row, sum(destination, row.seq), "owed").seq),
-    putOwed(destination: number, seqs: readonly number[]): void {
-      dropOwed.run(destination);
-      for (const seq of seqs) putOwed.run(destination, seq, sum(destination, seq));
+    putOwed(destination: number, owed: Pick<Owed, "has" | "changed">): void {
+      for (const seq of owed.changed) {
+        if (owed.has(seq)) putOwed.run(destination, seq, sum(destination, seq));
+        else dropOwed.run(destination, seq);
+      }
     },
     ...openLost(db),
     swept: (): readonly Swept[] => swept.all().map((row) => {

@@ -6,7 +6,7 @@ import type { Outbox } from "../../../agent/contract/outbox.ts";
 import { unixMs } from "../../../agent/contract/time.ts";
 import { systemClock } from "../../../agent/runtime/time/clock.ts";
 import { commitOf, record } from "../records.ts";
-import { numbers, open, temporaryDirectory } from "../support.ts";
+import { memoryLog, numbers, open, temporaryDirectory } from "../support.ts";
 
 const destinations = [{ name: "all" }, { name: "cycles", types: ["cycle"] as const }];
 const states = (from: number, count: number): ReturnType<typeof record>[] => Array.from({ length: count }, (_, i) => record(from + i));
@@ -287,17 +287,19 @@ describe("a loss record that is refused", () => {
     expect(backlog(outbox, "all")).toMatchObject({ waiting: 0, acknowledged: 7, rejected: 0, dead: 0 });
   });
   it("waits with up to a thousand others; more are dead, and that is said", async () => {
-    const outbox = open({ dataDir: temporaryDirectory(), destinations });
-    for (let n = 0; n < 1_002; n++) {
-      await outbox.commit(lately(states(n * 3 + 1, 2)));
-      const [refused, taken] = numbers(outbox, "all");
-      outbox.settle("all", { accepted: [taken ?? 0], rejected: [{ seq: refused ?? 0, reason: NOT_NOW }] });
+    const log = memoryLog();
+    const outbox = open({ dataDir: temporaryDirectory(), destinations, log });
+    for (let n = 0; n < 10; n++) {
+      await outbox.commit(lately(states(n * 1_000 + 1, 202)));
+      const seqs = numbers(outbox, "all");
+      outbox.settle("all", { accepted: seqs.filter((_, index) => index % 2 === 1), rejected: seqs.filter((_, index) => index % 2 === 0).map((seq) => ({ seq, reason: NOT_NOW })) });
       await stored(outbox);
       refuse(outbox, ...numbers(outbox, "all"));
     }
     await stored(outbox);
-    expect(backlog(outbox, "all")).toMatchObject({ waiting: 1_000, acknowledged: 1_002, rejected: 1_004 });
+    expect(backlog(outbox, "all")).toMatchObject({ waiting: 1_000, acknowledged: 1_010, rejected: 1_020 });
     outbox.offerRefused("all");
     expect(again(outbox)).toHaveLength(1_000);
+    expect(log.lines.filter((line) => JSON.stringify(line).includes("so many loss records were refused"))).toHaveLength(1);
   });
 });
