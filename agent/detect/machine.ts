@@ -77,9 +77,9 @@ function run(rules: MachineRules, state: MachineDetectState, event: MachineEvent
   const cycle = stepCycle(rules, state.cycle, moment);
   addLiveValues(rules, moment);
   const [downtime, stops] = downtimeDetector.step(rules, state.downtime, event, out);
-  for (const finding of stops) out.push(finding);
+  out.push(...stops);
   const [summary, sums] = summaryDetector.step(rules, state.summary, event, out);
-  for (const finding of sums) out.push(finding);
+  out.push(...sums);
   return [{ at: event.kind === "tick" ? state.at : event.at, signals, picture, counter, gaps, state: own, alarms, cycle, downtime, summary }, out];
 }
 

@@ -169,12 +169,12 @@ function creditAll({ state, changed }: Draft): void {
   }
 }
 
-/** When nothing held back can change the tally any more. */
-function finalAt(rules: MachineRules, state: SummaryState, tally: Tally): UnixMs {
+/** When nothing held back can change the tally any more; `stop`: the one that its share is of, if that goes on. */
+function finalAt(rules: MachineRules, tally: Tally, stop: UnixMs | null): UnixMs {
   const told = tally.window.end + Math.max(rules.cycle.counterJoinMs, rules.count.confirmAfterMs) + 1;
-  if (!tally.share || state.stop === null) return unixMs(told);
+  if (!tally.share || stop === null) return unixMs(told);
   // Longer than the threshold shows one millisecond past it, and is known to us from the next on.
-  return unixMs(Math.max(told, state.stop + Math.max(rules.downtime.thresholdMs + 2, rules.downtime.microStopMs)));
+  return unixMs(Math.max(told, stop + Math.max(rules.downtime.thresholdMs + 2, rules.downtime.microStopMs)));
 }
 
 /** Publishes what is final at `now`, and again what has changed since. */
@@ -183,7 +183,7 @@ function publish(draft: Draft, now: UnixMs): void {
   creditAll(draft);
   for (const tally of state.ended) {
     const category = tally.share ? categoryNow(state) : tally.said;
-    const news = tally.rev === 0 ? finalAt(rules, state, tally) <= now : changed.has(tally) || tally.said !== category;
+    const news = tally.rev === 0 ? finalAt(rules, tally, state.stop) <= now : changed.has(tally) || tally.said !== category;
     if (!news) continue;
     const record = summaryRecord(rules, tally, category);
     tally.rev = record.rev;
@@ -197,10 +197,15 @@ function publish(draft: Draft, now: UnixMs): void {
 }
 
 function dueOf(rules: MachineRules, state: SummaryState): UnixMs | null {
-  const waiting = state.ended.filter((tally) => tally.rev === 0).map((tally) => finalAt(rules, state, tally));
-  const blind = state.machine === "UNKNOWN" && state.blindRun >= BLIND_LIMIT && state.since !== null && state.current !== null && state.since <= state.current.window.start;
-  if (state.current && !blind) waiting.push(finalAt(rules, { ...state, stop: null }, state.current));
-  return waiting.length > 0 ? unixMs(Math.min(...waiting)) : null;
+  const { current, ended, since } = state;
+  const blind = state.machine === "UNKNOWN" && state.blindRun >= BLIND_LIMIT && since !== null && current !== null && since <= current.window.start;
+  let due = current === null || blind ? null : finalAt(rules, current, null);
+  for (const tally of ended) {
+    if (tally.rev > 0) continue;
+    const at = finalAt(rules, tally, state.stop);
+    if (due === null || at < due) due = at;
+  }
+  return due;
 }
 
 /** Time alone, up to `until`: what is due is published before anything of that instant is told, with a tick or without. */

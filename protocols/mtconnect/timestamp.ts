@@ -16,8 +16,15 @@ const digits = (text: string, from: number, count: number): number => {
 
 const DAYS = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
-/** Start of the day that the text begins with, in ms; NaN when it is none. */
+/** Start of the day that the text begins with, in ms; NaN when it is none. What follows each other is mostly of one day: the last is kept. */
 function dayMs(text: string): number {
+  const day = text.slice(0, 10);
+  if (day !== last.day) last = { day, ms: msOf(day) };
+  return last.ms;
+}
+let last = { day: "", ms: Number.NaN };
+
+function msOf(text: string): number {
   const year = digits(text, 0, 4), month = digits(text, 5, 2), day = digits(text, 8, 2);
   if (text[4] !== "-" || text[7] !== "-" || !(day >= 1 && day <= (DAYS[month - 1] ?? 0))) return Number.NaN;
   return Date.UTC(year, month - 1, day);
