@@ -3,10 +3,10 @@
  * buffer is in service again within seconds, the evidence lies in quarantine, and every row that waited is either still
  * there or named by a loss record.
  */
-import { closeSync, copyFileSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, copyFileSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync, truncateSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { Outbox } from "../../../agent/contract/outbox.ts";
 import { systemClock } from "../../../agent/runtime/time/clock.ts";
 import { openOutbox } from "../../../buffer/outbox.ts";
@@ -311,6 +311,23 @@ describe("found while running", () => {
     expect(account.came).toEqual(expect.arrayContaining(many(ROWS + 1, 5).map((_, i) => ROWS + 1 + i)));
     await expect(held).rejects.toMatchObject({ fault: "replaced" });
     expect(existsSync(join(dataDir, "cellgate.db-damaged"))).toBe(false);
+  });
+
+  it("while no new file can be made: it waits, says so, and goes on when one can", { timeout: 30_000 }, async () => {
+    const { dataDir, epoch } = await filled();
+    const outbox = open({ dataDir });
+    const obstacle = `${file(dataDir)}.draft`;
+    mkdirSync(obstacle);
+    truncateSync(file(dataDir), 60 * PAGE);
+    const held = outbox.commit(commitOf(many(ROWS + 1, 5)));
+    held.catch(() => undefined);
+    for (let after = SETTLED; after < ROWS; after += 500) outbox.pending("bridge", after, 500);
+    await vi.waitFor(() => expect(outbox.status().condition).toMatchObject({ state: "degraded", message: expect.stringContaining(".draft") as string }), { timeout: 10_000 });
+    expect(existsSync(join(dataDir, "quarantine"))).toBe(false);
+    rmdirSync(obstacle);
+    const account = await drained(outbox, dataDir);
+    expectAccounted(account, epoch);
+    expect(account.came).toEqual(expect.arrayContaining(many(ROWS + 1, 5).map((_, i) => ROWS + 1 + i)));
   });
 
   it("by the look through the whole file after an unclean stop, in another process, where it is too large for a start", { timeout: 30_000 }, async () => {
