@@ -6,7 +6,8 @@
 import Database from "better-sqlite3";
 import type { Connection } from "../ledger/connection.ts";
 import { layoutOf } from "../ledger/migrate.ts";
-import { ADDITIONS, LAYOUT, SCHEMA } from "../ledger/schema.ts";
+import { ADDITIONS, LAYOUT, SCHEMA, SCHEMA_VERSION } from "../ledger/schema.ts";
+import { faultOf, faulty } from "../store-error.ts";
 
 interface Column {
   readonly name: string;
@@ -37,6 +38,22 @@ export function layoutDamage(db: Connection): string | null {
     return misplaced(db);
   } finally {
     ours.close();
+  }
+}
+
+/** Of a version that is not ours: what is wrong, in words, when its layout is one we know, for a newer version has a newer layout too. Throws StoreError for a newer agent's file, and where nothing else speaks against it. */
+export function versionDamage(db: Connection, version: number): string {
+  const layout = knownLayout(db);
+  if (layout !== null) return `its version is said to be ${version}, though its layout is ${layout}`;
+  throw faulty("newer-version", `the buffer ${db.name} has version ${version}, this agent knows versions up to ${SCHEMA_VERSION}`);
+}
+function knownLayout(db: Connection): number | null {
+  try {
+    const layout = layoutOf(db);
+    return layout <= LAYOUT ? layout : null;
+  } catch (cause) {
+    if (faultOf(cause) === "corrupt" || !(cause instanceof Error)) throw cause;
+    return null; // A newer agent may keep it elsewhere.
   }
 }
 

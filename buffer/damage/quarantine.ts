@@ -17,7 +17,7 @@ import { openLegible } from "./legible.ts";
 import { dropRescue } from "./rescue.ts";
 import { lookThrough } from "./look-through.ts";
 import { checkpointsOf, rowsOf, type Queued } from "../writing/held.ts";
-import { layoutDamage } from "./layout-check.ts";
+import { layoutDamage, versionDamage } from "./layout-check.ts";
 import { Ledger, type PreparedRow } from "../ledger/ledger.ts";
 import { folderName, QUARANTINE } from "./older.ts";
 import { lossRow } from "../loss/loss.ts";
@@ -25,7 +25,7 @@ import type { StoreOptions } from "../options.ts";
 import { replacedLosses } from "./replaced-losses.ts";
 import { NOTHING, salvage, type Salvaged, type SalvageOptions, type Target } from "./salvage.ts";
 import { APPLICATION_ID, SCHEMA_VERSION } from "../ledger/schema.ts";
-import { faultOf, faulty } from "../store-error.ts";
+import { faultOf } from "../store-error.ts";
 import { damagedEpoch, readTailMark, storedThrough } from "./tail-mark.ts";
 
 /** Left by a process that met damage while running: the next start believes it, however well the file looks. */
@@ -36,9 +36,6 @@ const PARTS = ["", "-wal", "-shm", "-tail"];
 
 /** After an unclean stop a file up to this is looked through whole before anything is written; a larger one beside the work (buffer/damage/quick-check.ts). */
 const LOOKED_THROUGH_BYTES = 8 * 1024 * 1024;
-
-/** Versions count up from 1: with a high bit flipped one is none. */
-const NO_VERSION = 1_000;
 
 /** A commit that waits in memory. */
 export type Held = Pick<Queued, "rows" | "checkpoint" | "alsoCheckpoints">;
@@ -114,9 +111,8 @@ function inspect(path: string): { readonly damage: string | null; readonly wasLe
     db = new Database(path, { readonly: true, fileMustExist: true });
     const version = db.pragma("user_version", { simple: true }) as number;
     if (db.pragma("application_id", { simple: true }) !== APPLICATION_ID) return { damage: "it is not a Cellgate buffer", wasLeftOpen: true, lastSeq: 0 };
-    if (version > NO_VERSION) return { damage: `its version is said to be ${version}`, wasLeftOpen: true, lastSeq: 0 };
-    if (version > SCHEMA_VERSION)
-      throw faulty("newer-version", `the buffer ${path} has version ${version}, this agent knows versions up to ${SCHEMA_VERSION}`);
+    const misstated = version >= 1 && version <= SCHEMA_VERSION ? null : versionDamage(db, version);
+    if (misstated !== null) return { damage: misstated, wasLeftOpen: true, lastSeq: 0 };
     const undeclared = layoutDamage(db);
     if (undeclared !== null) return { damage: undeclared, wasLeftOpen: true, lastSeq: 0 };
     const ledger = new Ledger(db);

@@ -6,6 +6,7 @@
  * Two marks. `user_version` is the oldest version that can read the file and work on it: it grows only when an older
  * agent would go wrong. `meta.layout` says which additions are there; additions are tables of their own, so that the agent
  * before an update still runs after it is rolled back. A file of a newer `user_version` is refused, never rewritten.
+ * Whoever raises the version raises the layout too: a version that is not ours beside a layout we know is a flipped bit.
  */
 import type { RecordType } from "../../agent/contract/record.ts";
 

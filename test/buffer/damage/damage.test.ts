@@ -272,6 +272,7 @@ describe("found at start", () => {
     const { dataDir } = await filled();
     const db = new Database(file(dataDir));
     db.pragma("user_version = 99");
+    db.prepare("UPDATE meta SET value = '99' WHERE key = 'layout'").run();
     db.close();
     expect(() => openOutbox(options({ dataDir }))).toThrow(expect.objectContaining({ fault: "newer-version" }) as Error);
     expect(existsSync(join(dataDir, "quarantine"))).toBe(false);
