@@ -1,6 +1,6 @@
 /**
  * `npm run bench [-- NAME …] [--json]`: figures as ratios against a raw limit of the same run. Exits 1 when a goal is missed.
- * `crash` (kills of the bundled agent) runs only when named: `npm run bench -- crash --kills 200`.
+ * Only when named: `crash` (kills of the bundled agent, `npm run bench -- crash --kills 200`), and `long-drain` (minutes, `--rows 2000000`).
  */
 import { parseArgs } from "node:util";
 import type { Figure } from "./figure.ts";
@@ -8,7 +8,7 @@ import type { Figure } from "./figure.ts";
 interface Options {
   readonly kills: number;
   readonly seed: number;
-  /** Of ten-million. */
+  /** Of ten-million and long-drain. */
   readonly rows: number;
   /** Of outage-day: 10 a second. */
   readonly records: number;
@@ -25,10 +25,11 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   memory: async () => (await import("./memory.ts")).memory(),
   "start-up": async () => (await import("./start-up.ts")).startUp(),
   "ten-million": async (options) => (await import("./ten-million.ts")).tenMillion(options),
+  "long-drain": async (options) => (await import("./long-drain.ts")).longDrain(options),
   "outage-day": async (options) => (await import("./outage-day.ts")).outageDay(options),
   crash: async (options) => (await import("./crash.ts")).crash(options),
 };
-const ONLY_BY_NAME = new Set(["crash"]);
+const ONLY_BY_NAME = new Set(["crash", "long-drain"]);
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -1,24 +1,22 @@
 /**
  * Whether it matters how much lies in the outbox: starts of the built agent with very many records waiting and with none,
  * by turns, each with a cold file cache, stopped in an orderly way and killed; and its memory while it drains many,
- * beside while it drains few at the same rate. A record takes 390 bytes of disk: `--rows 10000000`, the whole, 4 GB.
+ * beside while it drains few at the same rate. `--rows 10000000`, the whole, takes 4 GB of disk.
  */
 import { execFile } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statfsSync, statSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { systemClock } from "../../agent/runtime/time/clock.ts";
 import { simulate } from "../../agent/simulate/mtconnect/start.ts";
-import { openOutbox } from "../../buffer/outbox.ts";
-import { describeLoss, silentLog, uuid } from "../buffer/records.ts";
-import { SAMPLE_CONTEXT, SAMPLES } from "../support/sample-records.ts";
 import { atMost, percentile, type Figure } from "./figure.ts";
 import { startOnce, type Start } from "./start-up.ts";
-import { configurationFor, NODE_FLAGS, startAgentProcess } from "./support/agent-process.ts";
+import { NODE_FLAGS, startAgentProcess } from "./support/agent-process.ts";
 import { listen, startBroker } from "./support/broker.ts";
 import { changingFeed } from "./support/feeds.ts";
 import { sleep } from "./support/waiting.ts";
+import { assertRoomFor, drainingConfiguration, fillWaiting } from "./support/waiting-records.ts";
 
 const STARTS = 5;
 const GOAL_MS = 500;
@@ -29,10 +27,6 @@ const WATCHED_MS = 15_000;
 const WATCHED = 3;
 const LOOK_MS = 250;
 const GROWTH_MB = 2;
-const PORTION = 500;
-/** Generously: a record takes about 390. */
-const ROW_BYTES = 600;
-const MIB = 1024 ** 2;
 const run = promisify(execFile);
 
 type Kind = "none" | "few" | "many";
@@ -41,18 +35,16 @@ export async function tenMillion({ rows }: { readonly rows: number }): Promise<r
   const folder = mkdtempSync(join(tmpdir(), "cellgate-many-"));
   const simulation = await simulate(changingFeed("VMC-1"), { clock: systemClock(), speed: 1 });
   try {
-    const { bavail, bsize } = statfsSync(folder);
-    if (bavail * bsize < rows * ROW_BYTES) throw new Error(`${rows} rows need up to ${rows * ROW_BYTES} bytes in ${folder}: ${bavail * bsize} are free`);
+    assertRoomFor(rows, folder);
     await using broker = await startBroker();
     const at = (kind: Kind): readonly [string, string] => {
       const own = join(folder, kind);
       mkdirSync(own, { recursive: true });
-      const configuration = configurationFor(own, broker.port, [simulation.agent.url]).replace(/(?=\}\]\nmachines)/u, `, drain_rate: ${DRAIN_PER_SECOND}/s`);
-      return [own, `${configuration}buffer: {budget: ${Math.max(1_024, Math.ceil((rows * ROW_BYTES) / MIB))} MiB, keep_free: 0%}\n`];
+      return [own, drainingConfiguration(own, broker.port, { url: simulation.agent.url, rows, perSecond: DRAIN_PER_SECOND })];
     };
     const began = performance.now();
-    await fill(join(at("many")[0], "data"), rows);
-    await fill(join(at("few")[0], "data"), FEW);
+    await fillWaiting(join(at("many")[0], "data"), rows);
+    await fillWaiting(join(at("few")[0], "data"), FEW);
     console.error(`  ${rows} records in ${((performance.now() - began) / 1_000).toFixed(0)} s, ${sizeOf(join(at("many")[0], "data"))} bytes`);
     const start = async (kind: Kind, kill = false): Promise<Start> => {
       await chill(join(at(kind)[0], "data"));
@@ -103,22 +95,6 @@ async function draining(folder: string, configuration: string, port: number): Pr
   if (records === 0) throw new Error(`nothing was drained; the agent says: ${agent.log()}`);
   console.error(`  ${folder.slice(folder.lastIndexOf("/") + 1)}: at most ${most.toFixed(1)} MiB anonymous, ${records} records drained in ${WATCHED_MS / 1_000} s`);
   return most;
-}
-
-/** Through the outbox, in commits as large as a group. */
-async function fill(dataDir: string, records: number): Promise<void> {
-  mkdirSync(dataDir, { recursive: true });
-  const outbox = openOutbox({ dataDir, destinations: [{ name: "bridge" }], clock: systemClock(), log: silentLog, describeLoss, budgetBytes: Math.max(1_024 * MIB, records * ROW_BYTES) });
-  const context = JSON.stringify(SAMPLE_CONTEXT);
-  let stored: Promise<number> = Promise.resolve(0);
-  for (let made = 0; made < records; made += PORTION) {
-    const portion = Array.from({ length: Math.min(PORTION, records - made) }, (_, index) => ({ ...SAMPLES.state, id: uuid(made + index) }));
-    const before = stored;
-    stored = outbox.commit({ machine: "VMC-1", context, records: portion, checkpoint: null, observedAt: systemClock().now().unixMs });
-    await before; // One is made while the other is synced.
-  }
-  await stored;
-  await outbox.close();
 }
 
 const filesOf = (dataDir: string): readonly string[] => readdirSync(dataDir, { withFileTypes: true }).filter((entry) => entry.isFile()).map(({ name }) => join(dataDir, name));
