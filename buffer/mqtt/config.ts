@@ -6,7 +6,7 @@ import { address } from "../../agent/contract/address-shape.ts";
 import type { RecordType } from "../../agent/contract/record.ts";
 import { fail, INVALID, name, optional, withDefault, type DefaultedShape, type Invalid, type Of, type Path, type Problem, type Shape } from "../../agent/contract/shape.ts";
 import { secretReference } from "../../agent/contract/secret-shape.ts";
-import { duration, integer, list, object, oneOf, text } from "../../agent/contract/shapes.ts";
+import { duration, flag, integer, list, object, oneOf, text } from "../../agent/contract/shapes.ts";
 import { SPARKPLUG_SHAPE } from "./sparkplug/config.ts";
 import { DEFAULT_TOPIC } from "./topic.ts";
 
@@ -78,6 +78,7 @@ const KEYS = object({
   keepalive: withDefault(duration({ description: "how long a silent link may be before it is probed; it is given up after one and a half times this", minimumMs: 1_000, maximumMs: 1_160_000 }), 10_000, "10s"),
   window: withDefault(integer({ description: "messages sent and not yet acknowledged; 20 for a LAN, 100 for a cloud link; the broker's receive maximum bounds it", minimum: 1, maximum: 1000 }), 20),
   rate_limit: optional(perSecond("most messages a second, current values among them, for brokers with a quota; default: as fast as the window allows")),
+  mark: withDefault(flag("false: nothing is kept at this broker by which an older copy of the buffer would be noticed; it saves a message for each record that leaves alone"), true),
   latency: withDefault<Latency>(LATENCY_KEYS, LATENCY, Object.fromEntries(Object.entries(LATENCY).map(([use, ms]) => [use, shown(ms)]))),
   sparkplug: optional(SPARKPLUG_SHAPE),
   drain_rate: optional(perSecond("most records a second of a backlog, so that a broker is not flooded after an outage; default: as fast as the link takes them")),

@@ -197,17 +197,18 @@ class WindowedDelivery implements Delivery {
 
   #sendMark(): void {
     const { mark } = this.#parts;
-    this.#sendCurrent(mark.take(), (words) => { mark.refused(words); });
+    this.#sendCurrent(mark.take(), (words) => { mark.refused(words); }, (code) => { if (verdict(code).verdict === "accepted") mark.taken(); });
   }
 
   /** False: it must not be sent. */
-  #sendCurrent(message: Message, refused: (words: string) => void, answered: () => void = () => undefined): boolean {
+  #sendCurrent(message: Message, refused: (words: string) => void, answered: (code: number) => void = () => undefined): boolean {
     const { topic } = message;
     const reason = this.#fits(message) ? this.#parts.lessons.suspects.givenUp(topic, topic) : "larger than the broker's maximum packet size";
     if (reason !== null) refused(reason);
     else this.#send(topic, message, (code) => {
-      answered();
-      if (code === QUOTA_EXCEEDED) return this.#stop(verdict(code).words, code);
+      answered(code);
+      // A mark is one message more: what it is over must not cost the records their link.
+      if (code === QUOTA_EXCEEDED && topic !== this.#parts.mark.topic) return this.#stop(verdict(code).words, code);
       if (verdict(code).verdict !== "accepted") refused(verdict(code).words);
     });
     return reason === null;

@@ -68,9 +68,10 @@ function destination(config: MqttConfig, identity: AgentIdentity, ports: Destina
         lessons.notConnected();
         throw error;
       });
+      const mark = marks.begin(connection, url, config.mark ? marking : undefined);
       return delivery({
-        connection, topics, write, refusals, ports, lessons, mark: marks.begin(connection, url, marking),
-        downlinks: lessons.subscriptions.begin(connection, { base: topics.heartbeat, downlink, network: ports.network }),
+        connection, topics, write, refusals, ports, lessons, mark,
+        downlinks: lessons.subscriptions.begin(connection, { base: topics.heartbeat, downlink, network: ports.network, after: mark.found }),
         peer: peer(url, connection.level),
         window: Math.max(1, Math.min(config.window, connection.receiveMaximum)),
         goodbye: () => JSON.stringify(offlineHeartbeat(identity, "closed")),

@@ -25,6 +25,8 @@ export interface DownlinkParts {
   readonly base: string;
   readonly downlink: Downlink;
   readonly network: Clock;
+  /** Asked for when this is over: a broker may break the connection off over another subscription, which must not be held against these. */
+  readonly after?: Promise<unknown>;
 }
 
 /** Of one destination, over all its links. */
@@ -37,8 +39,11 @@ export class Subscriptions {
     void connection.lost.then(({ error }) => {
       if (link.phase === "asked" && error.retry !== "never") this.#unanswered++; // Not when we closed it ourselves.
     });
-    if (this.#unanswered < UNANSWERED_LINKS) link.ask();
-    else void connection.lost.then(parts.network.after(ASK_LATER_MS, () => { link.ask(); }));
+    let isLost = false;
+    void connection.lost.then(() => (isLost = true));
+    if (this.#unanswered >= UNANSWERED_LINKS) link.askLater();
+    else if (parts.after === undefined) link.ask();
+    else void parts.after.then(() => { if (!isLost) link.ask(); });
     return link;
   }
 }
@@ -58,7 +63,7 @@ class DownlinkLink implements DownlinkState {
   readonly #kinds: ReadonlyMap<string, DownlinkKind>;
   readonly #pace: Pace;
   readonly #dropped = new Map<Reason, number>();
-  #problems: readonly string[];
+  #problems: readonly string[] = [];
 
   constructor(connection: Connection, parts: DownlinkParts, onAnswer: () => void) {
     this.#connection = connection;
@@ -66,7 +71,12 @@ class DownlinkLink implements DownlinkState {
     this.#onAnswer = onAnswer;
     this.#kinds = new Map(DOWNLINK_KINDS.map((kind) => [`${parts.base}/${kind}`, kind]));
     this.#pace = new Pace(parts.network, MOST_PER_SECOND, MOST_PER_SECOND);
-    this.#problems = [`Not yet subscribed to ${parts.base}/…, because the broker broke the connection off when last asked: confirmations and requests for a replay do not come. Does it let us subscribe there? It is asked again ${ASK_LATER_MS / 60_000} minutes after connecting.`];
+  }
+
+  askLater(): void {
+    const { base, network } = this.#parts;
+    this.#problems = [`Not yet subscribed to ${base}/…, because the broker broke the connection off when last asked: confirmations and requests for a replay do not come. Does it let us subscribe there? It is asked again ${ASK_LATER_MS / 60_000} minutes after connecting.`];
+    void this.#connection.lost.then(network.after(ASK_LATER_MS, () => { this.ask(); }));
   }
 
   ask(): void {

@@ -23,6 +23,8 @@ const RETAINED_MS = 2_000;
 const ANSWER_MS = 4_000;
 /** Links that ended with the subscription unanswered: then it is not asked for any more in this life. */
 const UNANSWERED_LINKS = 2;
+/** A broker that refused it is asked again after this: its quota or its rules may be others by then, and a link may last for weeks. */
+const AGAIN_MS = 600_000;
 const LARGEST_BYTES = 1_024;
 const LONGEST_ID = 64;
 
@@ -78,6 +80,8 @@ export class LinkMark {
   #wanted = 0;
   #told = 0;
   #problem: string | null = null;
+  /** Until then none is wanted; by time since boot. */
+  #restsToMono = 0;
 
   /** `looked` is told whether an answer came, or the link went first. */
   constructor(parts: LinkParts, isLookedFor: boolean, looked: (how: "done" | "lost") => void) {
@@ -88,8 +92,8 @@ export class LinkMark {
 
   /** Rows through here may become known. */
   want(through: number): void {
-    const { marking, connection } = this.#parts;
-    if (marking !== undefined && connection.mayRetain && this.#problem === null && through > this.#told) this.#wanted = marking.reach(through);
+    const { marking, connection, network } = this.#parts;
+    if (marking !== undefined && connection.mayRetain && through > this.#told && network.now().monoMs >= this.#restsToMono) this.#wanted = marking.reach(through);
   }
   /** One must leave before anything else. */
   get isWaiting(): boolean { return this.#wanted > this.#told; }
@@ -98,10 +102,14 @@ export class LinkMark {
     this.#told = this.#wanted;
     return { topic: this.topic, payload: JSON.stringify({ schema: "mark/1", epoch: marking?.epoch, life: marking?.life, through: this.#told }), retain: true, contentType: "application/json" };
   }
-  /** The broker does not take it: nothing waits for it any more on this link. */
+  /** The broker does not take it: nothing waits for it for a while. */
   refused(words: string): void {
     this.#problem = `The broker does not take our mark on ${this.topic} (${words}): should the buffer come back older than it was, it would not be noticed. Let this client publish there, retained.`;
-    this.#wanted = this.#told;
+    [this.#wanted, this.#told] = [0, 0];
+    this.#restsToMono = this.#parts.network.now().monoMs + AGAIN_MS;
+  }
+  taken(): void {
+    this.#problem = null;
   }
   warnings(): readonly string[] { return this.#problem === null ? [] : [this.#problem]; }
 
@@ -117,6 +125,7 @@ export class LinkMark {
       const refusal = subscriptionRefusal(code);
       if (refusal === null) cancel = network.after(RETAINED_MS, () => nothing("done"));
       else {
+        this.#restsToMono = Infinity; // Nobody would read it.
         this.#problem = `The broker refused our subscription to ${topic}: ${refusal}. Should the buffer come back older than it was, it would not be noticed. Let this client read that topic.`;
         nothing("done");
       }

@@ -12,7 +12,7 @@ const problems = (keys: object): readonly string[] => {
 describe("the keys of an MQTT destination", () => {
   it("fills in what is not said", () => {
     expect(read({})).toEqual({ ok: true, value: {
-      url: ["mqtts://broker.example.com"], topic: "cellgate/v1/{site}/{area}/{cell}/{machine}", protocol: "auto", keepalive: 10_000, window: 20,
+      url: ["mqtts://broker.example.com"], mark: true, topic: "cellgate/v1/{site}/{area}/{cell}/{machine}", protocol: "auto", keepalive: 10_000, window: 20,
       latency: { live: 0, state: 0, downtime: 0, alarm: 0, connection: 0, loss: 0, cycle: 5_000, count: 5_000, summary: 900_000, receipt: 900_000 },
     } });
   });

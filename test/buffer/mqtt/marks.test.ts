@@ -133,6 +133,19 @@ describe("a mark at brokers that are less obliging", () => {
     }
   });
 
+  it("what it breaks the connection off for is not held against the other subscriptions", async () => {
+    await using broker = await startScriptedBroker({ subscribe: (filters) => (filters.includes(TOPIC) ? "die" : filters.map(() => 0)) });
+    const destination = destinationAt(broker.port);
+    for (const isAsked of [false, false, true]) {
+      const delivery = await connected(destination);
+      await delivery.found;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      expect(broker.subscriptions.includes(`${AGENT_PATH}/confirm`)).toBe(isAsked);
+      expect(delivery.warnings()).toEqual([]);
+      await delivery.close();
+    }
+  });
+
   it("one that keeps nothing is neither asked nor given one", async () => {
     await using broker = await startScriptedBroker({ properties: [0x25, 0x00] });
     const delivery = await connected(destinationAt(broker.port));
@@ -142,7 +155,36 @@ describe("a mark at brokers that are less obliging", () => {
     await delivery.close();
   });
 
-  it("one that refuses it is told once a link, and takes records", async () => {
+  it("a destination that wants none of it is neither asked nor given one", async () => {
+    await using broker = await startScriptedBroker({});
+    const delivery = await connected(destinationAt(broker.port, { mark: false }));
+    expect(await delivery.found).toBe(null);
+    delivery.mark?.(9);
+    await delivered(delivery, 2);
+    expect([...broker.subscriptions, ...broker.published.map(({ topic }) => topic)]).not.toContain(TOPIC);
+    await delivery.close();
+  });
+
+  it("one with a quota on it keeps the link and takes records, and is asked again after ten minutes", async () => {
+    await using broker = await startScriptedBroker({ publish: ({ topic }, nth) => (topic === TOPIC && nth === 1 ? 0x97 : 0) });
+    const clock = fakeClock();
+    const delivery = await connected(destinationAt(broker.port, {}, testPorts({ network: clock })), markingOf(IDENTITY.epoch, OURS, true));
+    await delivered(delivery, 2);
+    await delivered(delivery, 3);
+    const marks = (): readonly string[] => broker.published.filter(({ topic }) => topic === TOPIC).map(({ text }) => text);
+    expect(marks()).toHaveLength(1);
+    expect(delivery.warnings()).toEqual([expect.stringMatching(/does not take our mark.*quota exceeded/)]);
+    for (let minute = 0; minute < 10; minute++) {
+      await clock.advance(60_000);
+      await delivered(delivery, 3);
+    }
+    expect(marks().slice(1)).toEqual([text({ epoch: IDENTITY.epoch, life: OURS, through: 3 })]);
+    expect(delivery.warnings()).toEqual([]);
+    expect(broker.connections).toBe(1);
+    await delivery.close();
+  });
+
+  it("one that refuses it is not told again soon, and takes records", async () => {
     await using broker = await startScriptedBroker({ receiveMaximum: 1, publish: ({ topic }) => (topic === TOPIC ? 0x87 : 0) });
     const delivery = await connected(destinationAt(broker.port), markingOf(IDENTITY.epoch, OURS, true));
     await delivered(delivery, 2);
