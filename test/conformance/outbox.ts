@@ -54,6 +54,14 @@ class Side {
   released = new Set<number>();
   /** What became of these may not be on the disk yet: a crash makes them released again. */
   lately = new Set<number>();
+  /** Loss records refused since, and those of which a crash may have forgotten it: they may only be asked for again. */
+  refusedLately = new Set<number>();
+  unsure = new Set<number>();
+  /** All of it is on the disk. */
+  stored(): void {
+    this.lately.clear();
+    this.refusedLately.clear();
+  }
   again = new Set<number>();
   confirmed: number | null = null;
   /** Gone, acknowledged, before it began to confirm: no loss. */
@@ -170,7 +178,7 @@ async function take(walk: Walk, step: Step): Promise<void> {
   const { model, subject } = walk;
   if (step.kind === "commit") {
     await Promise.all(step.commits.map((commit) => walk.outbox.commit(commit)));
-    for (const side of model.sides) side.lately.clear();
+    for (const side of model.sides) side.stored();
     for (const { checkpoint } of step.commits) if (checkpoint?.json) model.checkpoints.set(checkpoint.key, checkpoint.json);
     learn(walk);
   } else if (step.kind === "settle" || step.kind === "resend") settle(walk, step);
@@ -213,7 +221,11 @@ function settle({ model, outbox }: Walk, step: Step & { readonly kind: "settle" 
     side.settled.add(seq);
     side.again.delete(seq);
     if (side.released.delete(seq)) side.lately.add(seq);
-    if (pick === "refuse") (side.row(seq)?.type === "loss" ? side.released : side.refused).add(seq);
+    side.unsure.delete(seq);
+    if (pick === "refuse" && side.row(seq)?.type === "loss") {
+      side.released.add(seq);
+      side.refusedLately.add(seq);
+    } else if (pick === "refuse") side.refused.add(seq);
   }
 }
 /** Every row handed out is due, whole, in its place, in order, and not done with. */
@@ -301,7 +313,8 @@ function adopt({ model, outbox }: Walk, isClean: boolean): void {
       if (!side.released.has(seq)) side.again.add(seq);
     }
     for (const seq of side.again) if (!again.has(seq) || side.released.has(seq)) side.again.delete(seq);
-    side.lately.clear();
+    if (!isClean) for (const seq of side.refusedLately) side.unsure.add(seq);
+    side.stored();
   }
 }
 const statusOf = (outbox: Outbox, name: string): DestinationBacklog => {
@@ -326,13 +339,13 @@ async function agree(walk: Walk): Promise<void> {
   const first = kept[0]?.seq ?? model.lastSeq + 1;
   const keptSeqs = new Set(kept.map(({ seq }) => seq));
   for (const side of model.sides) {
-    side.lately.clear();
+    side.stored();
     agreeOn(walk, side, keptSeqs);
   }
   for (const [key, json] of model.checkpoints) expect(outbox.checkpoint(key)).toBe(json);
   for (const side of model.sides) {
     side.due = side.due.filter(({ seq }) => seq >= first);
-    for (const set of [side.settled, side.refused, side.again, side.released]) for (const seq of set) if (seq < first) set.delete(seq);
+    for (const set of [side.settled, side.refused, side.again, side.released, side.unsure]) for (const seq of set) if (seq < first) set.delete(seq);
   }
   model.forget(first);
 }
@@ -361,7 +374,7 @@ function agreeOn({ model, outbox }: Walk, side: Side, kept: ReadonlySet<number>)
     demand(!side.again.has(row.seq) || side.refused.has(row.seq) || isCovered || asked.has(row.seq), () => `${what()} was asked for again and is not kept`);
   }
   agreeOnCounts({ model, outbox }, side, {
-    pending: pending.length, released: again.filter(({ seq }) => side.released.has(seq)).length, letGo: again.filter((row) => row.type === "loss" && side.released.has(row.seq) && (model.replaced.has(row.seq) || covering(row).length > 0)).length,
+    pending: pending.length, released: again.filter(({ seq }) => side.released.has(seq)).length, letGo: again.filter((row) => row.type === "loss" && side.released.has(row.seq) && (model.replaced.has(row.seq) || side.unsure.has(row.seq) || covering(row).length > 0)).length,
   });
 }
 /** Thousands of rows are looked at: an `expect` for each would take most of the time. */
