@@ -4,6 +4,7 @@ import { DATABASE_NAME, lockDirectory } from "./ledger/connection.ts";
 import { migrate } from "./ledger/migrate.ts";
 import type { StoreOptions } from "./options.ts";
 import { markDamaged, prepareDatabase } from "./damage/quarantine.ts";
+import { noteLife, Opening } from "./damage/older.ts";
 import { Store } from "./store.ts";
 import { faultOf, storeError } from "./store-error.ts";
 
@@ -14,8 +15,7 @@ export interface OpenedStore {
   readonly store: Store;
   /** The process before us did not close the file. */
   readonly wasLeftOpen: boolean;
-  /** Last row that the file held, before anything was written to it; null: it was made now. */
-  readonly held: number | null;
+  readonly opening: Opening;
 }
 
 export function openStore(options: StoreOptions): OpenedStore {
@@ -40,5 +40,6 @@ export function openStore(options: StoreOptions): OpenedStore {
 function prepared(options: StoreOptions, lock: { release(): void }): OpenedStore {
   const { wasLeftOpen, held } = prepareDatabase(options);
   migrate(options);
-  return { store: new Store(options, lock), wasLeftOpen, held };
+  const store = new Store(options, lock);
+  return { store, wasLeftOpen, opening: new Opening(store.epoch, held, (life) => store.noted((ledger) => noteLife(ledger, life, held ?? 0))) };
 }

@@ -15,7 +15,7 @@ import type { Answer, Commit, Heard, Mark, Marking, Outbox, Outcome } from "../a
 import { isUuid } from "./ledger/checksum.ts";
 import { DATABASE_NAME } from "./ledger/connection.ts";
 import type { PreparedRow } from "./ledger/ledger.ts";
-import { mayBelieve, Opening } from "./damage/older.ts";
+import { mayBelieve, type Opening } from "./damage/older.ts";
 import type { StoreOptions } from "./options.ts";
 import { openStore } from "./open-store.ts";
 import type { QuickCheck } from "./damage/quick-check.ts";
@@ -63,10 +63,10 @@ class SqliteOutbox implements Outbox {
   constructor(options: OutboxOptions) {
     this.#options = options;
     this.#wear = new WearGauge(options.clock, options.card ?? null);
-    const { store, wasLeftOpen, held } = openStore(options);
+    const { store, wasLeftOpen, opening } = openStore(options);
     this.#store = store;
     this.epoch = this.#store.epoch;
-    this.#opening = new Opening(this.epoch, held);
+    this.#opening = opening;
     this.marking = this.#opening.marking;
     this.#lastStatus = this.#store.status();
     const { promise, resolve } = Promise.withResolvers<StoreError>();

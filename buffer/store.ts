@@ -194,6 +194,8 @@ export class Store {
     return error;
   }
 
+  /** Before anything else is written: what this writes is on the medium when it returns. */
+  noted<T>(write: (ledger: Ledger) => T): T { try { return this.#ledger.transaction(() => write(this.#ledger)); } finally { this.#sync.syncNow(); } }
   /** The file is damaged beyond doubt, or an older copy of itself (`heldThrough`: as of SalvageOptions). */
   condemn(damage: string, heldThrough: number | null = null): void {
     [this.#isCorrupt, this.#fault, this.#heldThrough] = [true, damage, heldThrough];
@@ -257,9 +259,7 @@ export class Store {
     for (const chain of this.#chains) chain.reload(this.#ledger.lastSeq, this.#books.tables, this.#books.standing);
     if (this.#ledger.lastSeq < this.#syncedSeq || !this.#ledger.tailIsWhole())
       throw faulty("corrupt", `after an I/O error the database ${this.#path} holds rows up to ${this.#ledger.lastSeq} of ${this.#syncedSeq} stored, or damaged ones`);
-    this.#needsReopen = false;
-    this.#isSuspect = false;
-    this.#isUnsynced = true;
+    [this.#needsReopen, this.#isSuspect, this.#isUnsynced] = [false, false, true];
     this.#options.log.warn({ file: this.#path }, "the buffer was opened again after an I/O error");
   }
 

@@ -1,5 +1,5 @@
 /** A buffer that has come back older than it was, and whose word is taken for it. */
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Mark, Outbox } from "../../../agent/contract/outbox.ts";
@@ -54,6 +54,38 @@ describe("a mark of another life beyond what the file held", () => {
       { destination: null, lostEpoch: epoch, fromSeq: 7, toSeq: null, count: null },
     ]);
     expect(next.heard(by(next, 1_000, { epoch }))).toEqual({ isOlder: false, doubt: null }); // Of the file that is gone.
+  });
+
+  it("is believed though a life in between had gone on with the copy, out of the broker's reach, beyond the number announced", async () => {
+    const [dataDir, copy] = [temporaryDirectory(), temporaryDirectory()];
+    const first = open({ dataDir });
+    await told(first, 1, 6);
+    await first.close();
+    const second = open({ dataDir });
+    await told(second, 7, 2);
+    cpSync(dataDir, copy, { recursive: true }); // As a power cut leaves it, of which the medium had promised more.
+    await told(second, 9, 4);
+    await second.close();
+    const third = open({ dataDir: copy });
+    await told(third, 20, 10);
+    await third.close();
+    const fourth = open({ dataDir: copy });
+    expect(fourth.heard(by(fourth, 18, { life: third.marking?.life ?? "" }))).toEqual({ isOlder: false, doubt: null });
+    expect(fourth.heard(by(fourth, 6, { life: first.marking?.life ?? "" }))).toEqual({ isOlder: false, doubt: null });
+    expect(fourth.heard(by(fourth, 12, { life: second.marking?.life ?? "" }))).toEqual({ isOlder: true, doubt: null });
+    await fourth.replaced;
+    await fourth.close();
+    const next = open({ dataDir: copy });
+    expect(toldIn(next)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29]);
+    expect(lossesOf(next).at(-1)).toMatchObject({ destination: null, lostEpoch: first.epoch, fromSeq: 9, toSeq: null, count: null });
+  });
+
+  it("is believed where it cannot be read what was set aside before", async () => {
+    const { dataDir } = await older();
+    writeFileSync(join(dataDir, "quarantine"), ""); // No folder.
+    const outbox = open({ dataDir });
+    expect(outbox.heard(by(outbox, 10))).toEqual({ isOlder: true, doubt: null });
+    expect(numbers(outbox)).toEqual([]);
   });
 
   it("says in the log which rows had left under numbers that others may have had", async () => {
