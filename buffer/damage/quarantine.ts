@@ -123,7 +123,7 @@ function inspect(path: string): { readonly damage: string | null; readonly wasLe
     const found = wasLeftOpen && statSync(path).size <= LOOKED_THROUGH_BYTES ? lookThrough(db) : null;
     const epoch = damagedEpoch(path, ledger.epoch);
     if (epoch !== null) return { damage: `its epoch is ${ledger.epoch}, and was ${epoch}`, wasLeftOpen, lastSeq };
-    return { damage: found ?? tailDamage(ledger, Math.max(storedThrough(path, ledger.epoch), reachedIn(openChainTables(db)))), wasLeftOpen, lastSeq };
+    return { damage: found ?? tailDamage(ledger, Math.max(storedThrough(path, ledger.epoch), reachedIn(openChainTables(db)), toldRow(db))), wasLeftOpen, lastSeq };
   } catch (cause) {
     if (faultOf(cause) !== "corrupt") throw cause; // Any other error in a statement is our own, and no reason to set a file aside.
     return { damage: cause instanceof Error ? cause.message : String(cause), wasLeftOpen: true, lastSeq: 0 };
@@ -134,6 +134,11 @@ function inspect(path: string): { readonly damage: string | null; readonly wasLe
 /** The highest number that cursors, routes and chains know of: rows through there were written. */
 function reachedIn(tables: ChainTables): number {
   return Math.max(0, ...tables.cursors().flatMap(({ id, through }) => [through, tables.lastDue(id)?.seq ?? 0, ...tables.routes(id).map(({ since }) => since - 1)]));
+}
+/** The last row that tells of a loss, as is noted beside it in the same transaction: of a file torn by a device that lies, the note may have come through alone. 0 for an older layout, without notes. */
+function toldRow(db: Connection): number {
+  const isKept = db.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'lost'").get() !== undefined;
+  return isKept ? db.prepare<[], number | null>("SELECT max(row) FROM lost").pluck().get() ?? 0 : 0;
 }
 function tailDamage(ledger: Ledger, stored: number): string | null {
   if (ledger.lastSeq < stored) return `it ends at row ${ledger.lastSeq}, but rows through ${stored} were stored: its log was lost, or an older copy was put in its place`;

@@ -170,7 +170,7 @@ function cursorsOf(db: Connection, destinations: SalvageOptions["destinations"])
   };
   const tables = openChainTables(db);
   return tables.cursors().filter(({ name }) => configured.has(name)).map(({ id, name, through }) => ({
-    id, name, through, reached: Math.max(through, readable(() => tables.lastDue(id))?.seq ?? 0), done: doneThrough({ id, name, through }),
+    id, name, through, reached: (readable(() => standing?.toldOver(id, 0, Infinity)) ?? []).reduce((last, { row }) => Math.max(last, row), Math.max(through, readable(() => tables.lastDue(id))?.seq ?? 0)), done: doneThrough({ id, name, through }),
   }));
 }
 /** Losses whose last record neither was taken nor is carried over. */
