@@ -7,7 +7,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { describe, expect, it } from "vitest";
 import { DESTINATION_KINDS, SOURCE_KINDS } from "../agent/registry.ts";
-import { SIGNAL_ROWS, SPINDLE_ROWS } from "../protocols/mtconnect/signals.ts";
+import { SIGNAL_ROWS, SPINDLE_ROWS } from "../protocols/shared/mtconnect/signals.ts";
 
 const root = dirname(import.meta.dirname);
 const git = (...args: readonly string[]): readonly string[] => execFileSync("git", args, { cwd: root, encoding: "utf8" }).split("\n").filter((line) => line !== "");
@@ -58,7 +58,9 @@ describe("folders", () => {
   it("a driver's folder is complete, and the registry knows it", () => {
     const kinds = [...new Set(sources.map((path) => /^protocols\/([^/]+)\//.exec(path)?.[1]).filter((kind) => kind !== undefined && kind !== "shared"))];
     expect(kinds.length).toBeGreaterThan(0);
-    const missing = kinds.flatMap((kind) => ["driver.ts", "config.ts", "signals.ts", "example.yaml", "README.md"].map((name) => `protocols/${kind}/${name}`).filter((path) => !existsSync(join(root, path))));
+    // MTConnect's own names are the vocabulary that shdr needs, too: they lie in protocols/shared.
+    const pathOf = (kind: string | undefined, name: string): string => (name === "signals.ts" && kind === "mtconnect" ? "protocols/shared/mtconnect/signals.ts" : `protocols/${String(kind)}/${name}`);
+    const missing = kinds.flatMap((kind) => ["driver.ts", "config.ts", "signals.ts", "example.yaml", "README.md"].map((name) => pathOf(kind, name)).filter((path) => !existsSync(join(root, path))));
     expect(missing).toEqual([]);
     expect(new Set(SOURCE_KINDS.map(({ kind }) => kind))).toEqual(new Set(kinds));
     expect(DESTINATION_KINDS.length).toBeGreaterThan(0);

@@ -8,7 +8,7 @@ import { Agent, readModel } from "./agent.ts";
 import { explainAgentErrors } from "./agent-error.ts";
 import { hostOf, MTCONNECT_SHAPE, type MTConnectConfig } from "./config.ts";
 import { openClient } from "./http.ts";
-import { selectItems } from "./items.ts";
+import { selectItems } from "../shared/mtconnect/items.ts";
 import { dialectFor } from "./requests.ts";
 import { AgentSession } from "./session.ts";
 

@@ -10,7 +10,7 @@ import type { Session } from "../../agent/contract/source.ts";
 import type { UnixMs } from "../../agent/contract/time.ts";
 import type { Agent, Asked, Streams } from "./agent.ts";
 import { explainAgentErrors } from "./agent-error.ts";
-import type { ConditionSets } from "./conditions.ts";
+import type { ConditionSets } from "../shared/mtconnect/conditions.ts";
 import type { MTConnectConfig } from "./config.ts";
 import type { Client } from "./http.ts";
 import { bufferHeader, decodePosition, encodePosition, resumeAt, startOf, strayed, type BufferHeader, type Position } from "./position.ts";

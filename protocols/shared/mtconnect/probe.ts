@@ -2,9 +2,9 @@
  * The device model (`/probe`) → devices and their data items, flat (mtconnect.md §9, Probe tree). Read with xml2js in
  * slices. Names are compared without prefix; an envelope may be missing; DOCTYPE is refused before the parser sees it.
  */
-import { LinkError } from "../../agent/contract/errors.ts";
-import { isRecord } from "../../agent/contract/shape.ts";
-import { decodeText } from "./document.ts";
+import { LinkError } from "../../../agent/contract/errors.ts";
+import { isRecord } from "../../../agent/contract/shape.ts";
+import { decodeText } from "./text.ts";
 import { XmlError, XmlScanner } from "./xml.ts";
 
 export interface ModelItem {
@@ -19,6 +19,8 @@ export interface ModelItem {
   readonly unitsAreNative: boolean;
   /** VALUE, DISCRETE, TIME_SERIES, DATA_SET, TABLE. */
   readonly representation: string;
+  /** What the adapter calls it, where the model says so. */
+  readonly source: string;
   /** The words its constraints allow. */
   readonly allowed: readonly string[];
   /** Kind of the component that holds it: Path, Controller, Rotary, Device, …; Path and Controller cover what lies in them. */
@@ -169,6 +171,7 @@ function readItem(node: Node, component: Node, { place, path }: Around): ModelIt
     id: of("id"), name: of("name"), category: of("category").toUpperCase(),
     type: type.includes(":") ? type : type.toUpperCase(), subType: of("subType"),
     units: units || of("nativeUnits"), unitsAreNative: units === "", representation: of("representation").toUpperCase() || "VALUE",
+    source: node.children.find(({ local }) => local === "Source")?.text ?? "",
     allowed: constraints?.children.filter(({ local }) => local === "Value").map(({ text }) => text) ?? [],
     place, path,
     component: { id: component.attributes["id"] ?? "", kind: component.local, name: component.attributes["name"] ?? "", nativeName: component.attributes["nativeName"] ?? "" },

@@ -2,9 +2,8 @@
  * Which data items of a device are read, and as which signal (signals.ts is the table). Pure. One item for each signal
  * and control path; every condition; what the configuration maps replaces what the table would choose.
  */
-import { LinkError } from "../../agent/contract/errors.ts";
-import type { MTConnectConfig } from "./config.ts";
-import type { Lookup } from "./document.ts";
+import { LinkError } from "../../../agent/contract/errors.ts";
+import type { Lookup } from "./observed.ts";
 import type { Device, DeviceModel, ModelItem } from "./probe.ts";
 import { SIGNAL_ROWS, SPINDLE_ROWS, UNIT_FACTORS, VALUE_KINDS, type ValueKind } from "./signals.ts";
 
@@ -26,7 +25,13 @@ export interface Selection {
   readonly lookup: Lookup<ChosenItem>;
 }
 
-type Wanted = Pick<MTConnectConfig, "device" | "path" | "items">;
+/** What the configuration says of it. */
+export interface Wanted {
+  readonly device?: string;
+  readonly path?: number;
+  /** Data item id → our signal. */
+  readonly items?: Readonly<Record<string, string>>;
+}
 
 /** Throws LinkError, naming what the agent has, when the configured device, path or item is not there. */
 export function selectItems(model: DeviceModel, wanted: Wanted, where: string): Selection {

@@ -3,15 +3,18 @@
  * Conditions). Pure; the sets lie in the cursor, so that a restart goes on with them. Identity: conditionId, else native
  * code, else item and text. A set is ordered by key: the same however it came about.
  */
-import type { ActiveAlarm } from "../../agent/contract/observation.ts";
-import type { Observed } from "./document.ts";
-import { detached } from "./document.ts";
+import type { ActiveAlarm } from "../../../agent/contract/observation.ts";
+import { UNAVAILABLE, type Valued } from "../points.ts";
+import type { Observed } from "./observed.ts";
+import { detached } from "./text.ts";
 
 /** Per data item id; an item that is absent is not known. */
 export type ConditionSets = Readonly<Record<string, readonly ActiveAlarm[]>>;
 
 /** More conditions than any control shows at once: beyond, new ones on the same item are not taken up. */
 export const ALARMS_PER_ITEM = 64;
+/** Over all items of one device; beyond, new ones are not taken up, so that a cursor stays small. */
+const ALARMS_IN_ALL = 256;
 const TEXT_LIMIT = 256;
 
 interface ConditionItem {
@@ -31,6 +34,21 @@ export function foldCondition(before: readonly ActiveAlarm[], observed: Observed
     case "FAULT": return raise(before, alarmOf(observed, "FAULT", { id, code }));
     default: return before;
   }
+}
+
+/** Changes `conditions`: the item's set after the observation, as a value. */
+export function foldInto(conditions: Record<string, readonly ActiveAlarm[]>, observed: Observed<ConditionItem>): Valued {
+  const before = conditions[observed.item.id] ?? [];
+  const after = foldCondition(before, observed);
+  if (after === null) {
+    delete conditions[observed.item.id];
+    return UNAVAILABLE;
+  }
+  const grows = after.length > before.length;
+  const full = grows && Object.values(conditions).reduce((sum, set) => sum + set.length, 0) >= ALARMS_IN_ALL;
+  const set = full ? before : after;
+  conditions[observed.item.id] = set;
+  return { quality: "GOOD", value: set };
 }
 
 const cut = (text: string | null): string => detached((text ?? "").trim().slice(0, TEXT_LIMIT));

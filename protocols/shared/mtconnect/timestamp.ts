@@ -2,7 +2,7 @@
  * MTConnect timestamps (mtconnect.md §8): ISO 8601 with 0 to 7 and more fractional digits, normally with Z. Cut to the
  * millisecond, never rounded, so that a stamp keeps its order. Without Z, UTC is meant.
  */
-import { unixMs, type UnixMs } from "../../agent/contract/time.ts";
+import { unixMs, type UnixMs } from "../../../agent/contract/time.ts";
 
 const digits = (text: string, from: number, count: number): number => {
   let value = 0;

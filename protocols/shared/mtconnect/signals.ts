@@ -3,7 +3,7 @@
  * `places` (nearest kind of component), then of `subTypes`, then of the rows, then of the model. Conditions are not
  * chosen: each is an `alarm` set of its own. Sources: MTConnect Part 2/3 as summed up in mtconnect.md §7.
  */
-import { CONTROLLER_MODES, EXECUTIONS, FUNCTIONAL_MODES, type Signal } from "../../agent/contract/observation.ts";
+import { CONTROLLER_MODES, EXECUTIONS, FUNCTIONAL_MODES, type Signal } from "../../../agent/contract/observation.ts";
 
 /** How the text of an observation becomes a value. */
 export type ValueKind =

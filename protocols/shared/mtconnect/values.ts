@@ -2,15 +2,10 @@
  * The text of an observation → quality and value (mtconnect.md §7). UNAVAILABLE in any case, and what cannot be read as
  * the number it should be, is not known: never an invented zero. A word outside its list is kept, as UNCERTAIN.
  */
-import type { Value } from "../../agent/contract/observation.ts";
+import { UNAVAILABLE, type Valued } from "../points.ts";
 import type { ValueKind } from "./signals.ts";
-import { detached } from "./document.ts";
+import { detached } from "./text.ts";
 
-export type Valued =
-  | { readonly quality: "GOOD" | "UNCERTAIN"; readonly value: Value }
-  | { readonly quality: "UNAVAILABLE"; readonly value: null };
-
-export const UNAVAILABLE: Valued = { quality: "UNAVAILABLE", value: null };
 /** Longer texts are cut: a signal is shown and compared, not archived. */
 const TEXT_LIMIT = 1_024;
 
