@@ -1,8 +1,8 @@
 /** Puts a configuration's parts together: buffer, drivers, destinations, detectors. With main.ts and registry.ts the only place that knows them all. */
-import type { Configuration, SourceSettings } from "./config/model.ts";
+import { placeOf, type Configuration, type SourceSettings } from "./config/model.ts";
 import { ConfigError, InvariantError } from "./contract/errors.ts";
 import type { Ports } from "./contract/ports.ts";
-import type { Driver } from "./contract/source.ts";
+import type { Driver, Place } from "./contract/source.ts";
 import { machineDetector, type MachineDetectState } from "./detect/machine.ts";
 import { recordId } from "./detect/record-id.ts";
 import { utcOffsetMin } from "./detect/zone.ts";
@@ -27,7 +27,7 @@ export function assemble(configuration: Configuration, ports: Ports, version: st
   return {
     configuration, version, ports, detector: machineDetector, outbox,
     clockTrust: createClockTrust({ waitMs: agent.clockWaitMs, notBefore: RELEASED, probe: systemClockProbe() }, ports),
-    driver: driverOf,
+    driver: (source, own) => driverOf(source, own, placeOf(configuration)),
     destination: ({ kind, config, name }, identity, own) => named(DESTINATION_KINDS, kind).create(config, identity, { ...own, keep: keepIn(agent.dataDir) }, name),
     pacing: ({ kind, config }) => named(DESTINATION_KINDS, kind).pacing?.(config) ?? AT_ONCE,
   };
@@ -46,7 +46,7 @@ export function bufferOptions(configuration: Configuration, ports: Ports, progra
   };
 }
 
-export const driverOf = ({ kind, config }: SourceSettings, ports: Ports): Driver => named(SOURCE_KINDS, kind).create(config, ports);
+export const driverOf = ({ kind, config }: SourceSettings, ports: Ports, place?: Place): Driver => named(SOURCE_KINDS, kind).create(config, ports, place);
 
 /** What arrives at the broker of the first destination. */
 export async function* followConfigured(configuration: Configuration, machine: string | undefined, ports: Ports, signal: AbortSignal): AsyncGenerator<string, void, void> {

@@ -18,6 +18,12 @@ export interface Session {
   close(): Promise<void>;
 }
 
+/** What of the agent itself a kind may use that must be known by name, or keeps files beside the buffer (OPC UA: certificates). */
+export interface Place {
+  readonly agentId: string;
+  readonly dataDir: string;
+}
+
 /** How a kind of source is configured and made; `agent/registry.ts` lists them. */
 export interface SourceKind<Config> {
   readonly kind: string;
@@ -25,7 +31,7 @@ export interface SourceKind<Config> {
   readonly shape: Shape<Config>;
   /** For people: "http://10.0.7.21:8082, device VF2". Pure; no secrets. */
   summary?(config: Config): string;
-  create(config: Config, ports: Ports): Driver;
+  create(config: Config, ports: Ports, place?: Place): Driver;
 }
 
 /** The state of a link, for health and the page; detectors see the same loss as data. */
