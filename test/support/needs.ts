@@ -6,9 +6,9 @@ import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 import { describe } from "vitest";
 
-export type Tool = "mosquitto" | "rabbitmq-server" | "faketime" | "openssl" | "gcc" | "strace";
+export type Tool = "mosquitto" | "rabbitmq-server" | "faketime" | "openssl" | "gcc" | "strace" | "socat";
 
-const PACKAGES: Readonly<Record<Tool, string>> = { mosquitto: "mosquitto", "rabbitmq-server": "rabbitmq-server", faketime: "faketime", openssl: "openssl", gcc: "gcc libc6-dev", strace: "strace" };
+const PACKAGES: Readonly<Record<Tool, string>> = { mosquitto: "mosquitto", "rabbitmq-server": "rabbitmq-server", faketime: "faketime", openssl: "openssl", gcc: "gcc libc6-dev", strace: "strace", socat: "socat" };
 /** Debian keeps servers in sbin, which an ordinary user's PATH often leaves out. */
 const PLACES = [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin", "/usr/local/sbin"].filter(Boolean);
 
