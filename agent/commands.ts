@@ -9,6 +9,7 @@ import { recordCommand } from "./cli/record.ts";
 import { replayCommand } from "./cli/replay.ts";
 import { schemaCommand } from "./cli/schema.ts";
 import { simulateCommand } from "./cli/simulate.ts";
+import { simulateShdrCommand } from "./cli/simulate-shdr.ts";
 import { tailCommand } from "./cli/tail.ts";
 import { versionCommand } from "./cli/version.ts";
 import type { Kinds } from "./config/kinds.ts";
@@ -28,6 +29,7 @@ export const otherCommands = (kinds: Kinds, ports: () => Ports): readonly Comman
   replayCommand({ kinds, detector: machineDetector }),
   auditCommand,
   simulateCommand,
+  simulateShdrCommand,
   ...bufferCommandsOf(kinds, ports, VERSION, process.argv[1]),
   schemaCommand({ kinds, records: recordSchemas, asyncapi: asyncApiDocument }),
   versionCommand({ version: VERSION, runtime: `${process.versions.node} ${process.platform} ${process.arch}` }),

@@ -2,7 +2,8 @@
 import type { DestinationKind } from "./contract/destination.ts";
 import type { SourceKind } from "./contract/source.ts";
 import { mtconnect } from "../protocols/mtconnect/driver.ts";
+import { shdr } from "../protocols/shdr/driver.ts";
 import { mqttDestination } from "../buffer/mqtt/destination.ts";
 
-export const SOURCE_KINDS: readonly SourceKind<unknown>[] = [mtconnect];
+export const SOURCE_KINDS: readonly SourceKind<unknown>[] = [mtconnect, shdr];
 export const DESTINATION_KINDS: readonly DestinationKind<unknown>[] = [mqttDestination];

@@ -17,6 +17,8 @@ export interface ModelItem {
   /** Units of the model; native ones where it names no others. */
   readonly units: string;
   readonly unitsAreNative: boolean;
+  /** What the machine itself has it in; "" where the model does not say. */
+  readonly nativeUnits: string;
   /** VALUE, DISCRETE, TIME_SERIES, DATA_SET, TABLE. */
   readonly representation: string;
   /** What the adapter calls it, where the model says so. */
@@ -170,7 +172,7 @@ function readItem(node: Node, component: Node, { place, path }: Around): ModelIt
   return {
     id: of("id"), name: of("name"), category: of("category").toUpperCase(),
     type: type.includes(":") ? type : type.toUpperCase(), subType: of("subType"),
-    units: units || of("nativeUnits"), unitsAreNative: units === "", representation: of("representation").toUpperCase() || "VALUE",
+    units: units || of("nativeUnits"), unitsAreNative: units === "", nativeUnits: of("nativeUnits"), representation: of("representation").toUpperCase() || "VALUE",
     source: node.children.find(({ local }) => local === "Source")?.text ?? "",
     allowed: constraints?.children.filter(({ local }) => local === "Value").map(({ text }) => text) ?? [],
     place, path,

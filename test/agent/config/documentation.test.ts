@@ -29,7 +29,7 @@ function keysOf(schema: Node, path: string): [string, unknown][] {
 function pathsOf(value: unknown, path: string, known: Map<string, unknown>): Map<string, unknown> {
   if (Array.isArray(value)) for (const entry of value as unknown[]) pathsOf(entry, `${path}[]`, known);
   else if (typeof value === "object" && value !== null) for (const [key, entry] of Object.entries(value)) {
-    const here = path === ".calendars" ? `${path}.*` : `${path}.${key}`;
+    const here = path === ".calendars" || path.endsWith("].map") ? `${path}.*` : `${path}.${key}`;
     if (!known.has(here)) known.set(here, entry);
     pathsOf(entry, here, known);
   }
