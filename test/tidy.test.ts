@@ -30,7 +30,7 @@ const LAYERS: readonly (readonly [string, RegExp, readonly RegExp[]])[] = [
   ["detectors", /^agent\/detect\//, [/^agent\/(contract|detect)\//, /^node:crypto$/]],
   ["the audit", /^agent\/audit\//, [/^agent\/audit\//, /^agent\/contract\/record\.ts$/, /^node:crypto$/]],
   ["simulators", /^agent\/simulate\//, [/^agent\/(contract|simulate)\//, /^node:/]],
-  ["drivers", /^protocols\/(?!shared\/)/, [/^agent\/contract\//, /^protocols\//, /^node:/, /^xml2js$/]],
+  ["drivers", /^protocols\//, [/^agent\/contract\//, /^protocols\//, /^node:/, /^(xml2js|serialport|modbus-serial|node-opcua-client|node-opcua-certificate-manager)$/]],
   ["the buffer", /^buffer\//, [/^agent\/contract\//, /^buffer\//, /^node:/, /^(better-sqlite3|mqtt|ws|@bufbuild\/protobuf\/wire)$/]],
   ["configuration, runtime and commands", /^agent\/(config|runtime|cli)\//, [/^agent\/(contract|detect|config|runtime|cli|simulate|audit)\//, /^agent\/version\.ts$/, /^node:/, /^(yaml|pino)$/]],
 ];

@@ -1,0 +1,18 @@
+/**
+ * Modbus TCP and RTU: configured points, or devices by name, read in few requests. Read-only: guard.ts lets functions 1
+ * to 4 out and nothing else. Limits: README.md beside this file. Facts: modbus.md.
+ */
+import type { SourceKind } from "../../agent/contract/source.ts";
+import { borrowBus } from "./buses.ts";
+import { MODBUS_SHAPE, summaryOf, type ModbusConfig } from "./config.ts";
+import { BusSession } from "./session.ts";
+
+export const modbus: SourceKind<ModbusConfig> = {
+  kind: "modbus",
+  shape: MODBUS_SHAPE,
+  summary: summaryOf,
+  create: (config, ports) => ({
+    kind: "modbus",
+    connect: async (signal) => new BusSession(config, ports, await borrowBus(config.address, ports, signal)),
+  }),
+};
