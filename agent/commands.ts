@@ -9,6 +9,8 @@ import { recordCommand } from "./cli/record.ts";
 import { replayCommand } from "./cli/replay.ts";
 import { schemaCommand } from "./cli/schema.ts";
 import { simulateCommand } from "./cli/simulate.ts";
+import { simulateModbusCommand } from "./cli/simulate-modbus.ts";
+import { simulateFocasCommand } from "./cli/simulate-focas.ts";
 import { simulateShdrCommand } from "./cli/simulate-shdr.ts";
 import { tailCommand } from "./cli/tail.ts";
 import { versionCommand } from "./cli/version.ts";
@@ -29,6 +31,8 @@ export const otherCommands = (kinds: Kinds, ports: () => Ports): readonly Comman
   replayCommand({ kinds, detector: machineDetector }),
   auditCommand,
   simulateCommand,
+  simulateModbusCommand,
+  simulateFocasCommand,
   simulateShdrCommand,
   ...bufferCommandsOf(kinds, ports, VERSION, process.argv[1]),
   schemaCommand({ kinds, records: recordSchemas, asyncapi: asyncApiDocument }),

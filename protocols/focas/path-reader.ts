@@ -1,0 +1,151 @@
+/**
+ * One control path, poll after poll: asks for what is due, follows a change with what is long (alarm texts, comment, the
+ * present block), and gives all readings. Holds what a conclusion needs of the polls before; nothing else.
+ */
+import type { ActiveAlarm, Reading } from "../../agent/contract/observation.ts";
+import { activeAlarms } from "./alarms.ts";
+import type { FocasConfig } from "./config.ts";
+import type { Connection } from "./connection.ts";
+import type { Control } from "./control.ts";
+import { decodeBlockText, decodeDirectory } from "./decode.ts";
+import { executionOf, needsBlock, noEvidence, type EvidenceState, type Seen } from "./evidence.ts";
+import { ask } from "./functions.ts";
+import type { Item } from "./item.ts";
+import { everyPoll, itemsOf, nowAndThen, type PathItems } from "./items.ts";
+import { askFor, askFrame, framesOf } from "./plan.ts";
+import { feedOverrideOf, readingsOf, type Concluded } from "./readings.ts";
+import { decodeText } from "./text.ts";
+
+/** As many as an item has ways. */
+const SETTLE_ROUNDS = 3;
+/** RMT: a program is fed from outside; the directory is not asked for then (focas.md §9, 16). */
+const REMOTE = 10;
+const BLOCK_BYTES = 256;
+
+export interface PathReaderParts {
+  readonly connection: Connection;
+  readonly control: Control;
+  readonly config: FocasConfig;
+}
+
+export class PathReader {
+  readonly #parts: PathReaderParts;
+  readonly #items: PathItems;
+  #evidence: EvidenceState = noEvidence;
+  #words: Concluded["words"] = [];
+  #alarms: readonly ActiveAlarm[] | null = null;
+  #alarmSign = "";
+  #comment: { readonly program: number; readonly text: string | null } | null = null;
+  /** Frames of the slow round that still wait; one goes with each poll. */
+  #waiting: readonly (readonly Item<unknown>[])[] = [];
+
+  constructor(parts: PathReaderParts, { path, axes }: Control["paths"][number]) {
+    const { control, config } = parts;
+    const first = control.paths[0]?.path;
+    this.#parts = parts;
+    this.#items = itemsOf({ path, axes, isOlder: control.isOlder, points: config.points.filter((point) => (point.path ?? first) === path) }, config);
+  }
+
+  /** Finds out what the control can tell. */
+  async settle(signal: AbortSignal): Promise<void> {
+    const all = [...everyPoll(this.#items), ...nowAndThen(this.#items)];
+    for (let round = 0; round < SETTLE_ROUNDS; round++) {
+      const open = all.filter(({ isSettled }) => !isSettled);
+      if (open.length === 0) return;
+      await askFor(this.#parts.connection, open, signal);
+    }
+  }
+
+  /** Names of what the control does not tell. */
+  get refused(): readonly string[] {
+    return [...everyPoll(this.#items), ...nowAndThen(this.#items), this.#items.alarms].filter(({ way }) => way === null).map(({ name }) => name);
+  }
+
+  /** Some controls refuse a function only in some modes: what was given up is tried again. */
+  reconsider(): void {
+    for (const item of [...everyPoll(this.#items), ...nowAndThen(this.#items), this.#items.alarms]) item.reconsider();
+  }
+
+  async poll(isSlow: boolean, signal: AbortSignal): Promise<readonly Reading[]> {
+    const { connection, control, config } = this.#parts;
+    await askFor(connection, everyPoll(this.#items), signal);
+    await this.#askNames(signal);
+    await this.#conclude(signal);
+    await this.#askAlarms(isSlow, signal);
+    await this.#askComment(signal);
+    if (isSlow) this.#waiting = framesOf(nowAndThen(this.#items), connection.version);
+    const [frame, ...others] = this.#waiting;
+    this.#waiting = others;
+    if (frame !== undefined) await askFrame(connection, frame.filter(({ way }) => way !== null), signal);
+    return readingsOf(this.#items, {
+      words: this.#words, alarms: this.#alarms, comment: this.#comment?.text ?? null, page: control.page, ...(control.hasSeveral && { path: this.#items.path }),
+    }, config);
+  }
+
+  /** Programs with names have no numbers. */
+  async #askNames(signal: AbortSignal): Promise<void> {
+    const programs = this.#items.programs.value;
+    const due = [...(programs?.main === 0 ? [this.#items.mainName] : []), ...(programs?.running === 0 ? [this.#items.runningName] : [])];
+    await askFor(this.#parts.connection, due, signal);
+  }
+
+  async #conclude(signal: AbortSignal): Promise<void> {
+    const seen = this.#seen();
+    if (seen === null) {
+      [this.#evidence, this.#words] = [noEvidence, []];
+      return;
+    }
+    let next = executionOf(this.#evidence, seen);
+    if (needsBlock(this.#evidence, next.words)) next = executionOf(this.#evidence, { ...seen, block: await this.#block(signal) });
+    [this.#evidence, this.#words] = [next.state, next.words];
+  }
+
+  #seen(): Seen | null {
+    const { status, programs, sequence, commanded, parts, cycleTime, alarmBits, feed, feedOverride, points } = this.#items;
+    if (status.value === null) return null;
+    const counter = points.find(({ point }) => point.signal === "part_count")?.item ?? parts;
+    return {
+      status: status.value, main: programs.value?.main ?? null, running: programs.value?.running ?? null, sequence: sequence.value,
+      lastM: commanded.value?.m ?? null, parts: counter.value, cycleMs: cycleTime.value, alarmBits: alarmBits.value, feed: feed.value,
+      feedOverride: feedOverride === null || feedOverride.value === null ? null : feedOverrideOf(feedOverride.value),
+    };
+  }
+
+  async #block(signal: AbortSignal): Promise<string | null> {
+    const [answer] = await this.#parts.connection.ask([ask("block", this.#items.path, BLOCK_BYTES)], signal);
+    return answer?.status === 0 ? decodeBlockText(answer.data) : null;
+  }
+
+  /** The list is long: it is read when its bits change, and now and then while there are alarms. */
+  async #askAlarms(isSlow: boolean, signal: AbortSignal): Promise<void> {
+    const { status, alarmBits, alarms, axes } = this.#items;
+    if (status.value === null) {
+      [this.#alarms, this.#alarmSign] = [null, ""];
+      return;
+    }
+    const none = status.value.alarm === 0 && (alarmBits.value ?? 0) === 0;
+    const sign = `${status.value.alarm}/${alarmBits.value ?? "?"}`;
+    const isDue = sign !== this.#alarmSign || isSlow;
+    this.#alarmSign = sign;
+    if (!none && isDue) await askFor(this.#parts.connection, [alarms], signal);
+    if (!none && !isDue) return;
+    const { control } = this.#parts;
+    this.#alarms = activeAlarms({
+      status: status.value, bits: alarmBits.value, records: none ? [] : alarms.value, isOlder: control.isOlder, axes,
+      textOf: (bytes) => decodeText(bytes, control.page),
+    });
+  }
+
+  /** Once for each program, and not while one is fed from outside. */
+  async #askComment(signal: AbortSignal): Promise<void> {
+    const program = this.#items.programs.value?.main ?? 0;
+    if (program === this.#comment?.program) return;
+    if (program === 0 || this.#items.status.value?.mode === REMOTE) {
+      this.#comment = null;
+      return;
+    }
+    const [answer] = await this.#parts.connection.ask([ask("programDirectory", this.#items.path, program, 1, 2)], signal);
+    const text = answer?.status === 0 ? decodeDirectory(answer.data, program) : null;
+    this.#comment = { program, text: text === null ? null : decodeText(text, this.#parts.control.page).replaceAll(/^\(|\)$/gu, "").trim() };
+  }
+}

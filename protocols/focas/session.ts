@@ -1,0 +1,69 @@
+/**
+ * One link to one control: polls its paths and yields what changed, one batch a poll. A control that answers slowly gets
+ * a rest as long as it took: it has a machine to run. A refused value never ends the session; anything out of step does.
+ */
+import type { Batch, Cursor, Reading } from "../../agent/contract/observation.ts";
+import type { Ports } from "../../agent/contract/ports.ts";
+import type { Session } from "../../agent/contract/source.ts";
+import { Changes } from "../shared/changes.ts";
+import { polls } from "../shared/poll.ts";
+import type { FocasConfig } from "./config.ts";
+import type { Connection } from "./connection.ts";
+import type { PathReader } from "./path-reader.ts";
+
+interface Parts {
+  readonly connection: Connection;
+  readonly paths: readonly PathReader[];
+  readonly config: FocasConfig;
+  readonly ports: Ports;
+  readonly peer: string;
+}
+
+const RECONSIDER_MS = 10 * 60_000;
+
+export class FocasSession implements Session {
+  readonly #parts: Parts;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  get peer(): string {
+    return this.#parts.peer;
+  }
+
+  async *read(_from: Cursor | null, signal: AbortSignal): AsyncGenerator<Batch> {
+    const { config, ports } = this.#parts;
+    const changes = new Changes();
+    const everySlow = Math.max(1, Math.round(config.slow_interval / config.interval));
+    let slowAt = 0;
+    let reconsiderAt = ports.network.now().monoMs + RECONSIDER_MS;
+    try {
+      for await (const { turn } of polls(config.interval, ports.clock, signal)) {
+        const began = ports.network.now().monoMs;
+        if (began >= reconsiderAt) {
+          for (const path of this.#parts.paths) path.reconsider();
+          reconsiderAt = began + RECONSIDER_MS;
+        }
+        const isSlow = turn >= slowAt;
+        if (isSlow) slowAt = turn + everySlow;
+        const items = changes.of(await this.#poll(isSlow, signal));
+        const tookMs = ports.network.now().monoMs - began;
+        yield { items, caughtUp: true };
+        if (tookMs * 2 > config.interval) await ports.network.sleep(tookMs, signal);
+      }
+    } catch (cause) {
+      if (!signal.aborted) throw cause;
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#parts.connection.close();
+  }
+
+  async #poll(isSlow: boolean, signal: AbortSignal): Promise<readonly Reading[]> {
+    const readings: Reading[] = [{ kind: "reading", signal: "availability", quality: "GOOD", value: "AVAILABLE" }];
+    for (const path of this.#parts.paths) readings.push(...await path.poll(isSlow, signal));
+    return readings;
+  }
+}
