@@ -1,0 +1,122 @@
+/**
+ * Alarms as OPC UA tells them: conditions as events, only those that change after the connection; the ones active before
+ * come between RefreshStart and RefreshEnd, when asked for (opcua.md §1.5). What is active together is one set.
+ */
+import type { ActiveAlarm, Reading } from "../../agent/contract/observation.ts";
+import type { UnixMs } from "../../agent/contract/time.ts";
+import type { Raw } from "../shared/points.ts";
+import type { Notice } from "./mailbox.ts";
+import { sampleOf } from "./values.ts";
+
+/** What is asked of each event, by browse path; the empty one is the condition's own id. A name that a server does not know comes back empty. */
+export const CNC_NAMESPACE = "http://opcfoundation.org/UA/CNC";
+const FIELDS = ["condition", "type", "time", "message", "severity", "retain", "active", "name", "source", "number", "number0"] as const;
+type Field = (typeof FIELDS)[number];
+const NUMBER = "AlarmIdentifier";
+
+/** Browse paths for `FIELDS`, with the index of the CNC namespace in this session. */
+export const eventPaths = (namespaces: readonly string[]): readonly (readonly string[])[] => {
+  const index = namespaces.findIndex((uri) => uri.replace(/\/$/u, "") === CNC_NAMESPACE);
+  return [[], ["EventType"], ["Time"], ["Message"], ["Severity"], ["Retain"], ["ActiveState", "Id"], ["ConditionName"], ["SourceName"], [index < 0 ? NUMBER : `${index}:${NUMBER}`], [NUMBER]];
+};
+
+/** Part 9 and Part 5: the events around a refresh. */
+const [REFRESH_START, REFRESH_END, REFRESH_REQUIRED] = ["ns=0;i=2787", "ns=0;i=2788", "ns=0;i=2789"] as const;
+/** Info 1, warning 500, error 1000 (§1.5). */
+const FAULT_FROM = 750;
+const ACTIVE_LIMIT = 256;
+const TEXT_LIMIT = 1_024;
+/** An event's time may come of another clock than the values' (18 min were seen): so far from the message it is not used. */
+const CREDIBLE_MS = 5_000;
+/** Whose alarm it is, by its number (§1.5). */
+const GROUPS: readonly (readonly [from: number, to: number, group: string])[] = [
+  [0, 9_999, "GENERAL"], [10_000, 19_999, "CHANNEL"], [20_000, 29_999, "AXIS"], [60_000, 69_999, "CYCLE"], [100_000, 199_999, "HMI"], [200_000, 299_999, "DRIVE"], [400_000, 899_999, "PLC"],
+];
+
+/** What an event leaves to do. */
+export interface Heard {
+  readonly readings: readonly Reading[];
+  /** The server lost events: it must be asked again. */
+  readonly refresh: boolean;
+}
+
+/** The set of one session. */
+export class AlarmSet {
+  readonly #active = new Map<string, ActiveAlarm>();
+  /** Conditions that a refresh in progress has told; null: none is in progress. */
+  #told: Set<string> | null = null;
+  /** No set was given yet: the first is a state, not an event. */
+  #first = true;
+
+  hear({ events, now }: Pick<Notice, "events" | "now">): Heard {
+    const readings: Reading[] = [];
+    let refresh = false;
+    for (const event of events) {
+      const fields = fieldsOf(event);
+      const type = String(fields("type") ?? "");
+      if (type === REFRESH_REQUIRED) refresh = true;
+      else if (type === REFRESH_START) this.#told = new Set();
+      else if (type === REFRESH_END) readings.push(...this.#refreshed(now));
+      else if (this.#take(fields) && this.#told === null && !this.#first) readings.push(this.#set(timeOfEvent(fields("time"), now), false));
+    }
+    return { readings, refresh };
+  }
+
+  /** The server brackets no refresh: what it has told by now is the set. */
+  settle(now: UnixMs | null): readonly Reading[] {
+    return this.#first ? this.#refreshed(now) : [];
+  }
+
+  /** True when the set is another now. */
+  #take(fields: (field: Field) => Raw | null): boolean {
+    const condition = String(fields("condition") ?? fields("name") ?? fields("message") ?? "");
+    this.#told?.add(condition);
+    const isActive = (fields("active") ?? fields("retain")) === true;
+    if (!isActive) return this.#active.delete(condition);
+    const alarm = alarmOf(fields);
+    const before = this.#active.get(condition);
+    if (before !== undefined && before.code === alarm.code && before.text === alarm.text && before.severity === alarm.severity) return false;
+    if (before === undefined && this.#active.size >= ACTIVE_LIMIT) return false;
+    this.#active.set(condition, alarm);
+    return true;
+  }
+
+  /** What was active before and was not told again has ended unseen. */
+  #refreshed(now: UnixMs | null): readonly Reading[] {
+    const told = this.#told;
+    this.#told = null;
+    if (told !== null) for (const condition of this.#active.keys()) if (!told.has(condition)) this.#active.delete(condition);
+    const initial = this.#first;
+    this.#first = false;
+    return [this.#set(now, initial)];
+  }
+
+  #set(at: UnixMs | null, initial: boolean): Reading {
+    const byKey = new Map([...this.#active.values()].map((alarm) => [alarm.key, alarm]));
+    return { kind: "reading", signal: "alarm", item: "events", ...(at !== null && { sourceTime: at }), ...(initial && { initial }), quality: "GOOD", value: [...byKey.values()] };
+  }
+}
+
+function fieldsOf(event: Notice["events"][number]): (field: Field) => Raw | null {
+  return (field) => {
+    const variant = event[FIELDS.indexOf(field)];
+    return variant === undefined ? null : sampleOf({ value: variant, statusCode: { value: 0, name: "Good" } }, "source").raw;
+  };
+}
+
+function alarmOf(fields: (field: Field) => Raw | null): ActiveAlarm {
+  const text = String(fields("message") ?? "").slice(0, TEXT_LIMIT);
+  const code = String(fields("number") ?? fields("number0") ?? fields("name") ?? (text || "alarm")).slice(0, 64);
+  const severity = Number(fields("severity") ?? 0) >= FAULT_FROM ? "FAULT" : "WARNING";
+  const number = Number(code);
+  return { key: code, code, severity, text, nativeType: GROUPS.find(([from, to]) => number >= from && number <= to)?.[2] ?? (String(fields("source") ?? "") || "ALARM") };
+}
+
+function timeOfEvent(time: Raw | null, now: UnixMs | null): UnixMs | null {
+  const at = typeof time === "string" ? sampleTime(time) : null;
+  return at !== null && (now === null || Math.abs(now - at) <= CREDIBLE_MS) ? at : now;
+}
+const sampleTime = (text: string): UnixMs | null => {
+  const sample = sampleOf({ statusCode: { value: 0, name: "Good" }, sourceTimestamp: new Date(text) }, "source");
+  return sample.at ?? null;
+};

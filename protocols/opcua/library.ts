@@ -1,0 +1,39 @@
+/**
+ * Loads node-opcua when the first OPC UA source connects: 60 to 76 MB of memory that an agent without one must not pay
+ * (facts §4.2). What the library would print goes into the log: its warnings are for programmers, and repeat.
+ */
+import { stripVTControlCharacters } from "node:util";
+import type * as certificateLibrary from "node-opcua-certificate-manager";
+import type * as clientLibrary from "node-opcua-client";
+import type { Log } from "../../agent/contract/ports.ts";
+
+export type Client = typeof clientLibrary;
+export type Certificates = typeof certificateLibrary;
+export interface Library {
+  readonly client: Client;
+  readonly certificates: Certificates;
+}
+
+/** Lines of the library are cut: some hold whole certificates. */
+const LINE_LIMIT = 400;
+
+export async function loadLibrary(log: Log): Promise<Library> {
+  const [client, certificates] = [await import("node-opcua-client"), await import("node-opcua-certificate-manager")];
+  routeInto(client, log.child({ part: "node-opcua" }));
+  return { client, certificates };
+}
+
+/** One log for all sources: which of them the library speaks of, it does not say. Its errors mend themselves or end the link, which tells of it. */
+function routeInto({ setErrorLogger, setWarningLogger, setDebugLogger }: Client, log: Log): void {
+  const line = (said: readonly unknown[]): string => said.slice(1).map(plain).join(" ").replaceAll(/\s+/gu, " ").trim().slice(0, LINE_LIMIT);
+  setErrorLogger((...said) => {
+    log.debug({ said: line(said) }, "the OPC UA library says");
+  });
+  setWarningLogger((...said) => {
+    log.debug({ said: line(said) }, "the OPC UA library says");
+  });
+  setDebugLogger(() => undefined);
+}
+
+/** Without the colours of a terminal. */
+const plain = (one: unknown): string => (typeof one === "string" ? stripVTControlCharacters(one) : one instanceof Error ? one.message : "");
