@@ -1,13 +1,12 @@
 /** The YAML keys of a FOCAS source. Defaults and limits: focas.md §1, §2.7, §5.6, §9. */
-import { INVALID, optional, withDefault, fail, type Of, type Shape } from "../../agent/contract/shape.ts";
+import { described, INVALID, optional, withDefault, fail, type Of, type Shape } from "../../agent/contract/shape.ts";
 import { duration, flag, integer, list, nullable, object, oneOf } from "../../agent/contract/shapes.ts";
 import { host, port } from "../shared/host-shape.ts";
 import { PMC_ADDRESS, POINT_SHAPE } from "./points.ts";
 import { CODE_PAGES, type CodePage } from "./text.ts";
 
 const PAGES: readonly ("auto" | CodePage)[] = ["auto", ...(Object.keys(CODE_PAGES) as CodePage[])];
-const override = (description: string) => nullable(PMC_ADDRESS_WITH(description));
-const PMC_ADDRESS_WITH = (description: string): Shape<string> => ({ ...PMC_ADDRESS, schema: { ...PMC_ADDRESS.schema, description } });
+const override = (description: string) => optional(described(nullable(PMC_ADDRESS), description));
 
 const KEYS = object({
   host: host("the control's name or IP address"),
@@ -18,11 +17,11 @@ const KEYS = object({
   timeout: withDefault(duration({ description: "longest wait for the connection and for each answer", minimumMs: 200, maximumMs: 60_000 }), 5_000, "5s"),
   text: withDefault(oneOf(PAGES, "how alarms and messages are encoded; auto: by the control's language (parameter 3281)"), "auto"),
   length_unit: optional(oneOf(["mm", "inch"], "unit of feed on the control's screen; without it mm is taken, and feed is marked uncertain")),
-  overrides: withDefault(object({
-    feed: withDefault(override("feed override, percent = 255 - byte; null: not read"), "G12"),
-    spindle: withDefault(override("spindle override, in percent; null: not read"), "G30"),
-    rapid: withDefault(override("rapid override, two bits; null: not read"), null),
-  }, "where the machine builder's ladder puts the overrides"), { feed: "G12", spindle: "G30", rapid: null }),
+  overrides: optional(object({
+    feed: override("feed override, percent = 255 - byte; default: G12 of path 1; null: not read"),
+    spindle: override("spindle override, in percent; default: G30 of path 1; null: not read"),
+    rapid: override("rapid override, two bits; default: not read"),
+  }, "where the machine builder's ladder puts the overrides")),
   positions: withDefault(list(oneOf(["absolute", "machine", "relative", "distance"]), { description: "which positions to read, as point/absolute_X and so on", maxItems: 4 }), []),
   servo_load: withDefault(flag("read the load of each axis, as point/servo_load_X and so on"), false),
   points: withDefault(list(POINT_SHAPE, { description: "further values: macro variables, PMC addresses, parameters, diagnosis numbers", maxItems: 200 }), []),

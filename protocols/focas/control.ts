@@ -42,7 +42,7 @@ export async function identify(connection: Connection, config: FocasConfig, sign
   const isOlder = isOlderSeries(system.type, system.model);
   const numbers = config.path === undefined ? await pathsOf(connection, signal) : [config.path];
   const paths = [];
-  for (const path of numbers) paths.push({ path, axes: await axesOf(connection, path, signal) });
+  for (const path of numbers) paths.push({ path, axes: await axesOf(connection, path, system, signal) });
   return {
     system, isOlder, paths, hasSeveral: numbers.length > 1,
     name: `FANUC ${system.type}${system.isI ? "i" : ""}${system.model === "" ? "" : `-${system.model}`} ${system.machine} (${system.series} ${system.version})`.replaceAll(/ +/gu, " "),
@@ -62,11 +62,11 @@ async function pathsOf(connection: Connection, signal: AbortSignal): Promise<rea
 }
 
 /** Names where the control tells them, else numbers; as many as it controls. */
-async function axesOf(connection: Connection, path: number, signal: AbortSignal): Promise<readonly string[]> {
+async function axesOf(connection: Connection, path: number, system: System, signal: AbortSignal): Promise<readonly string[]> {
   const [counted, named] = await connection.ask([ask("count", path, 0), ask("axisNames", path)], signal);
   const names = named?.status === 0 ? decodeAxisNames(named.data) : [];
   const count = counted?.status === 0 ? decodeU16(counted.data) : null;
-  return Array.from({ length: Math.min(count ?? names.length, 32) }, (_, index) => names[index] || String(index + 1));
+  return Array.from({ length: Math.min(count ?? (names.length || (system.axes ?? 0)), 32) }, (_, index) => names[index] || String(index + 1));
 }
 
 async function languageOf(connection: Connection, { path, isOlder }: { readonly path: number; readonly isOlder: boolean }, signal: AbortSignal): Promise<CodePage> {

@@ -14,12 +14,16 @@ export interface Way<T> {
   decode(data: Uint8Array): T | null;
 }
 
+/** A way that once gave a value is refused so often in a row before it is given up. */
+const PATIENCE = 10;
+
 export class Item<T> {
   readonly name: string;
   readonly #ways: readonly Way<T>[];
   #at = 0;
   #asked = false;
   #proven = false;
+  #refusals = 0;
   #value: T | null = null;
   #status = 0;
 
@@ -42,10 +46,10 @@ export class Item<T> {
     const { way } = this;
     if (way === null) return;
     [this.#asked, this.#status, this.#value] = [true, status, status === 0 ? way.decode(data) : null];
-    if (this.#value !== null) this.#proven = true;
-    if (this.#proven) return;
+    if (this.#value !== null) [this.#proven, this.#refusals] = [true, 0];
+    if (this.#proven && !(isLasting(status) && ++this.#refusals >= PATIENCE)) return;
     const isLast = this.#at === this.#ways.length - 1;
-    if (isLasting(status) || (status === 0 && !isLast)) [this.#at, this.#asked] = [this.#at + 1, false];
+    if (isLasting(status) || (status === 0 && !isLast)) [this.#at, this.#asked, this.#proven, this.#refusals] = [this.#at + 1, false, false, 0];
   }
 
   /** Forgets that it was given up: some controls refuse a function only in some modes (focas.md §9, 7). */

@@ -74,8 +74,13 @@ export function itemsOf({ path, axes, isOlder, points }: PathFacts, config: Foca
   const one = <T>(name: string, way: Way<T>): Item<T> => new Item(name, [way]);
   const counter = (name: string, number: number, macro: number | null): Item<number> =>
     new Item(name, [...parameterWays(number, path, isOlder), ...(macro === null ? [] : [{ block: ask("macro", path, macro, macro), bytes: 8, decode: decodeNumber }])]);
-  const { overrides } = config;
-  const pmc = (name: string, address: string | null): Item<number> | null => (address === null ? null : one(name, pmcWay(address, path)));
+  const isFirst = path === (config.path ?? 1);
+  /** Of the first path alone: where a builder puts those of others is not known. `usual` holds for path 1. */
+  const override = (name: keyof NonNullable<FocasConfig["overrides"]>, usual: string | null): Item<number> | null => {
+    const address = isFirst ? config.overrides?.[name] : null;
+    const place = address === undefined ? (path === 1 ? usual : null) : address;
+    return place === null ? null : one(`${name} override`, pmcWay(place));
+  };
   return {
     path, axes,
     status: one("status", { block: ask("status", path), bytes: 14, decode: decodeStatus }),
@@ -87,14 +92,17 @@ export function itemsOf({ path, axes, isOlder, points }: PathFacts, config: Foca
     cycleTime: timerItem(path, isOlder, TIMERS[3]),
     feed: one("feed", { block: ask("feed", path), bytes: 8, decode: decodeNumber }),
     spindleSpeed: one("spindle speed", { block: ask("spindleSpeed", path), bytes: 8, decode: decodeNumber }),
-    feedOverride: pmc("feed override", overrides.feed),
+    feedOverride: override("feed", "G12"),
     points: points.map((point) => ({ point, item: new Item(`${point.signal} (${placeOf(point)})`, waysOf(point, path, isOlder)) })),
-    mainName: new Item("name of the main program", nameWays(path, true)),
-    runningName: new Item("name of the running program", nameWays(path, false)),
+    mainName: one("name of the main program", { block: ask("mainProgramPath", path), bytes: 256, decode: decodeProgramPath }),
+    runningName: new Item("name of the running program", [
+      { block: ask("programPath", path), bytes: 256, decode: decodeProgramPath },
+      { block: ask("programName", path), bytes: 40, decode: decodeProgramName },
+    ]),
     alarms: one("alarm texts", { block: ask("alarmTexts", path, ALL, ALARM_COUNT, 2, ALARM_TEXT), bytes: ALARM_COUNT * (16 + ALARM_TEXT), decode: (data) => decodeAlarms(data, ALARM_TEXT) }),
     spindleLoad: one("spindle load", { block: ask("spindle", path, 4, 1), bytes: 8, decode: decodeNumber }),
-    spindleOverride: pmc("spindle override", overrides.spindle),
-    rapidOverride: pmc("rapid override", overrides.rapid),
+    spindleOverride: override("spindle", "G30"),
+    rapidOverride: override("rapid", null),
     target: counter("parts required (parameter 6713)", 6713, 3902),
     total: counter("parts in total (parameter 6712)", 6712, null),
     timers: TIMERS.filter(({ type }) => type !== 3).map((timer) => ({ name: timer.point, item: timerItem(path, isOlder, timer) })),
@@ -149,19 +157,12 @@ function timeOf(way: Way<number>, data: Uint8Array, { minutes, number, path, isO
   return rest === null || whole === null ? null : whole * 60_000 + rest;
 }
 
-function nameWays(path: number, main: boolean): readonly Way<string>[] {
-  const ofMain: Way<string> = { block: ask("mainProgramPath", path), bytes: 256, decode: decodeProgramPath };
-  const running: readonly Way<string>[] = [
-    { block: ask("programPath", path), bytes: 256, decode: decodeProgramPath },
-    { block: ask("programName", path), bytes: 40, decode: decodeProgramName },
-  ];
-  return main ? [ofMain, ...running] : running;
-}
-
 function axisItems(path: number, axes: readonly string[], config: FocasConfig): PathItems["axisValues"] {
   const decode = (data: Uint8Array): readonly (number | null)[] => decodeAxes(data, axes.length);
   const positions = config.positions.map((name) => ({ name, item: new Item(`${name} positions`, [{ block: ask("position", path, POSITIONS[name], ALL), bytes: 256, decode }]) }));
-  return config.servo_load ? [...positions, { name: "servo_load", item: new Item("servo load", [{ block: ask("servoLoad", path, 1), bytes: 256, decode }]) }] : positions;
+  // The sign of a load is its direction (§5.6).
+  const load = (data: Uint8Array): readonly (number | null)[] => decode(data).map((value) => value && Math.abs(value));
+  return config.servo_load ? [...positions, { name: "servo_load", item: new Item("servo load", [{ block: ask("servoLoad", path, 1), bytes: 256, decode: load }]) }] : positions;
 }
 
 /** At each poll, what decides first: together it is one frame. */

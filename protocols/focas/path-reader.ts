@@ -73,7 +73,7 @@ export class PathReader {
     await this.#conclude(signal);
     await this.#askAlarms(isSlow, signal);
     await this.#askComment(signal);
-    if (isSlow) this.#waiting = framesOf(nowAndThen(this.#items), connection.version);
+    if (isSlow && this.#waiting.length === 0) this.#waiting = framesOf(nowAndThen(this.#items), connection.version);
     const [frame, ...others] = this.#waiting;
     this.#waiting = others;
     if (frame !== undefined) await askFrame(connection, frame.filter(({ way }) => way !== null), signal);
@@ -107,7 +107,7 @@ export class PathReader {
     return {
       status: status.value, main: programs.value?.main ?? null, running: programs.value?.running ?? null, sequence: sequence.value,
       lastM: commanded.value?.m ?? null, parts: counter.value, cycleMs: cycleTime.value, alarmBits: alarmBits.value, feed: feed.value,
-      feedOverride: feedOverride === null || feedOverride.value === null ? null : feedOverrideOf(feedOverride.value),
+      feedOverride: feedOverrideOf(feedOverride?.value ?? null),
     };
   }
 

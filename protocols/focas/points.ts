@@ -47,7 +47,7 @@ export const placeOf = ({ macro, pmc, parameter, diagnosis, axis }: FocasPoint):
 /** `isOlder`: the 16i class has other functions for parameters and diagnosis; the likelier comes first. */
 export function waysOf(point: FocasPoint, path: number, isOlder: boolean): readonly Way<number>[] {
   if (point.macro !== undefined) return [{ block: ask("macro", path, point.macro, point.macro), bytes: 8, decode: number8 }];
-  if (point.pmc !== undefined) return [pmcWay(point.pmc, path, point)];
+  if (point.pmc !== undefined) return [pmcWay(point.pmc, point)];
   if (point.parameter !== undefined) return parameterWays(point.parameter, path, isOlder, point.axis);
   const number = point.diagnosis ?? 0;
   const newer: Way<number> = { block: ask("diagnosis", path, number, number, point.axis ?? 0), bytes: 264, decode: (data) => decodeParameter(data, number) };
@@ -62,8 +62,8 @@ export function parameterWays(number: number, path: number, isOlder: boolean, ax
   return isOlder ? [older, newer] : [newer, older];
 }
 
-/** Throws nothing: the address was checked by its shape. */
-export function pmcWay(address: string, path: number, { as = "byte", signed = false }: { readonly as?: FocasPoint["as"]; readonly signed?: boolean } = {}): Way<number> {
+/** The control paths share one sequence program: it is asked as path 1 unless told otherwise. Throws nothing: the address was checked by its shape. */
+export function pmcWay(address: string, { as = "byte", signed = false, path = 1 }: { readonly as?: FocasPoint["as"]; readonly signed?: boolean; readonly path?: number } = {}): Way<number> {
   const [, letter = "R", digits = "0", bit] = ADDRESS.exec(address) ?? [];
   const start = Number(digits);
   const [size, width] = ({ byte: [1, 0], word: [2, 1], long: [4, 2] } as const)[as];

@@ -5,6 +5,7 @@
 import type { ActiveAlarm, Execution, Reading, Value } from "../../agent/contract/observation.ts";
 import { pointReading, UNAVAILABLE, type Valued } from "../shared/points.ts";
 import type { FocasConfig } from "./config.ts";
+import type { Item } from "./item.ts";
 import type { PathItems } from "./items.ts";
 import { placeOf } from "./points.ts";
 import { emergencyOf, modeOf, programOf } from "./signals.ts";
@@ -43,8 +44,8 @@ type Make = (signal: string, valued: Valued) => Reading;
 function deciding(items: PathItems, { words, alarms, comment }: Concluded, reading: Make): readonly Reading[] {
   const status = items.status.value;
   const programs = items.programs.value;
-  const main = programs === null ? null : programs.main > 0 ? programOf(programs.main) : (items.mainName.value ?? "");
-  const running = programs === null ? null : programs.running > 0 ? programOf(programs.running) : (items.runningName.value ?? "");
+  const main = programs === null ? null : programs.main > 0 ? programOf(programs.main) : nameOf(items.mainName);
+  const running = programs === null ? null : programs.running > 0 ? programOf(programs.running) : nameOf(items.runningName);
   return [
     { ...reading("alarm", good(alarms)), item: "alarms" },
     reading("emergency_stop", good(status && emergencyOf(status.emergency))),
@@ -67,20 +68,22 @@ function accompanying(items: PathItems, { page }: Concluded, config: FocasConfig
     reading("tool", good(tool === null ? null : String(tool))),
     reading("spindle_speed", good(items.spindleSpeed.value)), reading("spindle_load", good(items.spindleLoad.value)),
     reading("feedrate", (config.length_unit === undefined ? unsure : good)(feed)),
-    ...(items.feedOverride === null ? [] : [reading("feed_override", good(items.feedOverride.value === null ? null : feedOverrideOf(items.feedOverride.value)))]),
+    ...(items.feedOverride === null ? [] : [reading("feed_override", good(feedOverrideOf(items.feedOverride.value)))]),
     ...(items.spindleOverride === null ? [] : [reading("spindle_override", good(items.spindleOverride.value))]),
     ...(items.rapidOverride === null ? [] : [reading("rapid_override", unsure(items.rapidOverride.value === null ? null : rapidOverrideOf(items.rapidOverride.value)))]),
     reading("message", good(messageOf(items, page))),
     ...[...items.timers, { name: "cycle_time", item: items.cycleTime }].map(({ name, item }) => point(name, item.value === null ? null : item.value / 1_000)),
-    ...items.axisValues.flatMap(({ name, item }) => items.axes.map((axis, index) => point(`${name}_${nameOf(axis)}`, item.value?.[index] ?? null))),
+    ...items.axisValues.flatMap(({ name, item }) => items.axes.map((axis, index) => point(`${name}_${wordOf(axis)}`, item.value?.[index] ?? null))),
   ];
 }
 
 const whole = (value: number | null): number | null => (value !== null && Number.isSafeInteger(value) ? value : null);
-const nameOf = (axis: string): string => axis.replaceAll(/[^A-Za-z0-9_.-]/gu, "_");
+const wordOf = (axis: string): string => axis.replaceAll(/[^A-Za-z0-9_.-]/gu, "_");
+/** Of a program without a number. Blank: the control says that there is none. */
+const nameOf = ({ value, status, way }: Item<string>): string | null => value ?? (status === 0 && way !== null ? "" : null);
 
-/** Inverted: all bits set is 0 % (focas.md §5.6). */
-export const feedOverrideOf = (byte: number): number => 255 - byte;
+/** Inverted: all bits set is 0 % (focas.md §5.6). No bit set, 255 %, is no override: the signal lies elsewhere. */
+export const feedOverrideOf = (byte: number | null): number | null => (byte === null || byte === 0 ? null : 255 - byte);
 /** Two bits; the fourth is the builder's own slow speed, no percentage (general knowledge, not confirmed). */
 const RAPID: readonly (number | null)[] = [100, 50, 25, null];
 const rapidOverrideOf = (byte: number): number | null => RAPID[byte & 3] ?? null;

@@ -8,6 +8,7 @@ import {
 } from "../../../protocols/focas/decode.ts";
 import { encodeAsk, encodeClose, encodeOpen, FRAME_TYPES, FrameReader, isRefusal, type Frame } from "../../../protocols/focas/frame.ts";
 import { ask, READ_FUNCTIONS, type Block } from "../../../protocols/focas/functions.ts";
+import { SIGNAL_ROWS, TIMERS } from "../../../protocols/focas/signals.ts";
 import { number8 } from "../../../protocols/focas/number8.ts";
 import { decodeText } from "../../../protocols/focas/text.ts";
 import { describeWithCaptures } from "../../support/captures.ts";
@@ -144,6 +145,10 @@ describe("read", () => {
     expect(decodeTimer(hex("FFFFFFFF FFFFFFFF"))).toBeNull();
     expect(decodeTimer(hex("00000005"))).toBeNull();
   });
+});
+
+it("every row of the tables says where it is from", () => {
+  expect([...Object.values(READ_FUNCTIONS), ...SIGNAL_ROWS, ...TIMERS].filter(({ source }) => !source.startsWith("§"))).toEqual([]);
 });
 
 describe("numbers of eight bytes", () => {

@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { SERIES } from "../../../agent/simulate/focas/profile.ts";
 import { RUN } from "../../../agent/simulate/focas/control.ts";
+import { SIGNAL_ROWS } from "../../../protocols/focas/signals.ts";
 import { control, run } from "./reading.ts";
 
 describe.each(SERIES)("%s", (series) => {
@@ -28,6 +29,8 @@ describe.each(SERIES)("%s", (series) => {
     });
     for (const time of ["power_on_time", "operating_time", "cutting_time", "cycle_time"]) expect(values[`point/${time}`]).toBeTypeOf("number");
     expect(told.readings.filter(({ quality }) => quality !== "GOOD")).toEqual([]);
+    // The table of signals says neither more nor less than is read.
+    expect(new Set(told.readings.map(({ signal }) => signal).filter((signal) => !signal.startsWith("point/")))).toEqual(new Set(SIGNAL_ROWS.map(({ signal }) => signal).filter((signal) => signal !== "rapid_override")));
     expect(told.ports.lines).toEqual([]);
     expect(told.peer).toContain(`FANUC ${series === "16i" ? "16i-A" : series}`);
     expect(server.stats).toMatchObject({ opened: 1, writes: 0, refused: 0 });
