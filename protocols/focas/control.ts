@@ -11,7 +11,7 @@ import { decodeAxisNames, decodeSystem, decodeU16, type System } from "./decode.
 import { ask } from "./functions.ts";
 import { Item } from "./item.ts";
 import { askFor } from "./plan.ts";
-import { parameterWays } from "./points.ts";
+import { parameterWays } from "./point-ways.ts";
 import { pageOfLanguage, type CodePage } from "./text.ts";
 
 export interface Control {

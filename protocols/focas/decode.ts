@@ -127,7 +127,7 @@ export function decodeAxisNames(data: Uint8Array): readonly string[] {
 }
 
 /** Text up to its first NUL, as bytes. */
-export function beforeNul(data: Uint8Array): Uint8Array {
+function beforeNul(data: Uint8Array): Uint8Array {
   const end = data.indexOf(0);
   return end < 0 ? data : data.subarray(0, end);
 }

@@ -10,7 +10,8 @@ import {
 import { ask } from "./functions.ts";
 import { Item, type Way } from "./item.ts";
 import { numbers8 } from "./number8.ts";
-import { parameterWays, placeOf, pmcWay, waysOf, type FocasPoint } from "./points.ts";
+import { parameterWays, placeOf, pmcWay, waysOf } from "./point-ways.ts";
+import type { FocasPoint } from "./points.ts";
 import { TIMERS } from "./signals.ts";
 
 export interface Commanded {

@@ -7,7 +7,7 @@ import { pointReading, UNAVAILABLE, type Valued } from "../shared/points.ts";
 import type { FocasConfig } from "./config.ts";
 import type { Item } from "./item.ts";
 import type { PathItems } from "./items.ts";
-import { placeOf } from "./points.ts";
+import { placeOf } from "./point-ways.ts";
 import { emergencyOf, modeOf, programOf } from "./signals.ts";
 import { decodeText, type CodePage } from "./text.ts";
 

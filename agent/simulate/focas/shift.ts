@@ -62,7 +62,7 @@ function count(path: SimulatedPath, parts: number): void {
   path.parameters.set(6712, (path.parameters.get(6712) ?? 0) + Math.max(0, parts - before));
 }
 
-export function show(control: SimulatedControl, step: ShiftStep): void {
+function show(control: SimulatedControl, step: ShiftStep): void {
   const path = control.first;
   for (const [signal, value] of Object.entries(step.signals)) {
     if (NOT_SHOWN.has(signal)) continue;
