@@ -1,6 +1,6 @@
 /**
  * What devices run: `agent/start.ts` and all it imports → `dist/cellgate.mjs`, which loads its parts from `dist/chunks/`
- * as they are needed (ESM, Node 24, source maps beside them). better-sqlite3 is native and stays a package beside it.
+ * as they are needed (ESM, Node 24, source maps beside them). Native packages stay beside it: better-sqlite3, serialport.
  * Made to cost little memory (docs/benchmarks.md): packages bundled, commands apart from the agent, Node's own modules
  * taken without loading what they hold in reserve. Names are kept, so that a stack trace from the field can be read.
  * Nothing made for tests may get in: a broker or a test helper inside is an error, not a warning.
@@ -13,7 +13,7 @@ import { gzipSync } from "node:zlib";
 import { build, type BuildResult, type Metafile, type Plugin } from "esbuild";
 
 const root = dirname(import.meta.dirname);
-const NEVER_INSIDE = /(^|\/)node_modules\/(aedes|vitest|fast-check|ajv|esbuild)\/|^test\//;
+const NEVER_INSIDE = /(^|\/)node_modules\/(aedes|vitest|fast-check|ajv|esbuild|node-opcua-(?:server|address-space|nodesets))\/|^test\//;
 
 const { values } = parseArgs({
   options: {
@@ -22,6 +22,9 @@ const { values } = parseArgs({
     inputs: { type: "boolean", default: false },
   },
 });
+
+/** Not inside: native packages, and a way to lock that the OPC UA library has in reserve and never takes. */
+const BESIDE = ["better-sqlite3", "serialport", "proper-lockfile"];
 
 const CHUNKS = "chunks";
 /** An agent that is running may still load a part of the build before. */
@@ -80,7 +83,7 @@ async function bundle(entry: string, out: string): Promise<BuildResult<{ metafil
     minifySyntax: true,
     sourcemap: "external",
     legalComments: "none",
-    external: ["better-sqlite3"],
+    external: BESIDE,
     plugins: [builtinsOnDemand, withoutWhatWeDoNotUse],
     // CommonJS packages inside an ES module still call require for Node's own modules.
     banner: { js: 'const require=process.getBuiltinModule("node:module").createRequire(import.meta.url);' },

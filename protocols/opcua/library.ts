@@ -3,12 +3,11 @@
  * (facts §4.2). What the library would print goes into the log: its warnings are for programmers, and repeat.
  */
 import { stripVTControlCharacters } from "node:util";
-import type * as certificateLibrary from "node-opcua-certificate-manager";
-import type * as clientLibrary from "node-opcua-client";
 import type { Log } from "../../agent/contract/ports.ts";
+import type * as packages from "./node-opcua.ts";
 
-export type Client = typeof clientLibrary;
-export type Certificates = typeof certificateLibrary;
+export type Client = typeof packages.client;
+export type Certificates = typeof packages.certificates;
 export interface Library {
   readonly client: Client;
   readonly certificates: Certificates;
@@ -18,7 +17,7 @@ export interface Library {
 const LINE_LIMIT = 400;
 
 export async function loadLibrary(log: Log): Promise<Library> {
-  const [client, certificates] = [await import("node-opcua-client"), await import("node-opcua-certificate-manager")];
+  const { client, certificates } = await import("./node-opcua.ts");
   routeInto(client, log.child({ part: "node-opcua" }));
   return { client, certificates };
 }

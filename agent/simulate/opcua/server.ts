@@ -1,11 +1,9 @@
 /**
- * A simulated OPC UA server, made with node-opcua-server: a package for development (69 MB), loaded on demand and not part
- * of an installed agent. What a client does beside reading is counted. Its own certificates lie in `folder`.
+ * A simulated OPC UA server, made with node-opcua-server (packages.ts). What a client does beside reading is counted. Its own certificates lie in `folder`.
  */
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
-import type * as clientLibrary from "node-opcua-client";
+import { join } from "node:path";
 import type { OPCUAServer, OPCUAServerOptions } from "node-opcua-server";
+import { nodeset, packages, type Packages } from "./packages.ts";
 
 export type AddressSpace = NonNullable<OPCUAServer["engine"]["addressSpace"]>;
 
@@ -53,7 +51,7 @@ const CONDITION_REFRESH = 3875;
 const MUTATING = /^(?:Write|HistoryUpdate|AddNodes|AddReferences|DeleteNodes|DeleteReferences|SetTriggering)Request$/u;
 
 export async function startServer(options: ServerOptions): Promise<SimulatedServer> {
-  const [{ OPCUAServer }, { OPCUACertificateManager }] = [await import("node-opcua-server"), await import("node-opcua-certificate-manager")];
+  const { server: { OPCUAServer }, client, certificates: { OPCUACertificateManager } } = packages();
   const trusting = options.trusting ?? true;
   const certificates = new OPCUACertificateManager({ rootFolder: join(options.folder, "pki"), automaticallyAcceptUnknownCertificate: trusting, disableFileWatchers: true });
   const users = new OPCUACertificateManager({ rootFolder: join(options.folder, "users"), automaticallyAcceptUnknownCertificate: true, disableFileWatchers: true });
@@ -62,7 +60,7 @@ export async function startServer(options: ServerOptions): Promise<SimulatedServ
   const server = new OPCUAServer({
     port: options.port, hostname: host, serverCertificateManager: certificates, userCertificateManager: users, nodesets: [nodeset("standard"), ...(options.nodesets ?? [])],
     allowAnonymous: options.users === undefined, userManager: { isValidUser: (name: string, password: string) => Object.hasOwn(options.users ?? {}, name) && options.users?.[name] === password },
-    ...offered(await import("node-opcua-client"), options), serverCapabilities: { maxSessions: options.sessions ?? 10 }, buildInfo: { productName: options.product ?? "Cellgate simulator" },
+    ...offered(client, options), serverCapabilities: { maxSessions: options.sessions ?? 10 }, buildInfo: { productName: options.product ?? "Cellgate simulator" },
     ...(options.product !== undefined && { serverInfo: { applicationName: { text: options.product } } }), ...options.more,
   });
   await server.initialize();
@@ -82,7 +80,7 @@ export async function startServer(options: ServerOptions): Promise<SimulatedServ
 }
 
 /** None, Sign and SignAndEncrypt, with the policies that are still safe. */
-function offered({ MessageSecurityMode: modes, SecurityPolicy: policies }: typeof clientLibrary, { secured = false, securedOnly = false }: ServerOptions): Pick<OPCUAServerOptions, "securityModes" | "securityPolicies"> {
+function offered({ MessageSecurityMode: modes, SecurityPolicy: policies }: Packages["client"], { secured = false, securedOnly = false }: ServerOptions): Pick<OPCUAServerOptions, "securityModes" | "securityPolicies"> {
   const none = { securityModes: [modes.None], securityPolicies: [policies.None] };
   if (!secured && !securedOnly) return none;
   const safe = { securityModes: [modes.Sign, modes.SignAndEncrypt], securityPolicies: [policies.Basic256Sha256, policies.Aes128_Sha256_RsaOaep, policies.Aes256_Sha256_RsaPss] };
@@ -99,13 +97,3 @@ function count(server: OPCUAServer, counts: Counts): void {
       else counts.calls++;
   });
 }
-
-/** Path of a companion specification's nodeset, which come with the server's packages. */
-export function nodeset(name: keyof typeof NODESETS): string {
-  const beside = createRequire(createRequire(import.meta.url).resolve("node-opcua-server"));
-  return join(dirname(beside.resolve("node-opcua-nodesets/package.json")), "nodesets", NODESETS[name]);
-}
-const NODESETS = {
-  standard: "Opc.Ua.NodeSet2.xml", di: "Opc.Ua.Di.NodeSet2.xml", machinery: "Opc.Ua.Machinery.NodeSet2.xml", ia: "Opc.Ua.IA.NodeSet2.xml",
-  machineTool: "Opc.Ua.MachineTool.NodeSet2.xml", packML: "Opc.Ua.PackML.NodeSet2.xml", cnc: "Opc.Ua.CNC.NodeSet.xml",
-} as const;

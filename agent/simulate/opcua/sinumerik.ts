@@ -3,7 +3,8 @@
  * them, only the first channel can be browsed, counts are doubles, an unset right is BadUserAccessDenied on that variable
  * alone, alarms are events of the object Sinumerik and are told again only when asked for.
  */
-import { nodeset, startServer, type AddressSpace, type ServerOptions, type SimulatedServer } from "./server.ts";
+import { nodeset, packages } from "./packages.ts";
+import { startServer, type AddressSpace, type ServerOptions, type SimulatedServer } from "./server.ts";
 
 type Namespace = ReturnType<AddressSpace["registerNamespace"]>;
 type UAObject = ReturnType<Namespace["addObject"]>;
@@ -34,7 +35,7 @@ export interface SimulatedSinumerik extends SimulatedServer {
 }
 
 export async function startSinumerik(options: ServerOptions): Promise<SimulatedSinumerik> {
-  const { StatusCodes } = await import("node-opcua-client");
+  const { StatusCodes } = packages().client;
   const base = await startServer({ product: "SINUMERIK", ...options, nodesets: [nodeset("cnc"), ...(options.nodesets ?? [])] });
   const namespace = base.space.registerNamespace("SinumerikVarProvider");
   const root = namespace.addObject({ browseName: "Sinumerik", nodeId: "s=Sinumerik", organizedBy: base.space.rootFolder.objects, eventNotifier: 1, eventSourceOf: base.space.rootFolder.objects.server });
@@ -74,7 +75,7 @@ function addVariable(namespace: Namespace, root: UAObject, path: string, { kind,
   return namespace.addVariable({
     browseName: path.split("/").at(-1) ?? path, nodeId: `s=${path}`, dataType: kind, accessLevel: "CurrentRead", userAccessLevel: "CurrentRead", minimumSamplingInterval: 50,
     ...(browsable && { componentOf: root }), value: { dataType: kind, value },
-  } as Parameters<Namespace["addVariable"]>[0]);
+  });
 }
 
 interface Alarm {

@@ -60,7 +60,7 @@ export async function reading(keys: OpcuaConfig, dataDir: string, ports: Ports =
     session, batches, ended,
     get readings() { return readings(); },
     get gaps() { return items().filter((item): item is Gap => item.kind === "gap"); },
-    of: (signal, path) => readings().filter((one) => one.signal === signal && (path === undefined || one.path === path)).map(({ value, quality }) => (quality === "GOOD" ? value : `${quality} ${String(value)}`)),
+    of: (signal, path) => readings().filter((one) => one.signal === signal && (path === undefined || one.path === path)).map(({ value, quality }) => (quality === "GOOD" ? value : `${quality} ${JSON.stringify(value)}`)),
     last: (signal) => readings().findLast((one) => one.signal === signal),
     async until(condition, what, timeoutMs = 10_000) {
       for (const end = Date.now() + timeoutMs; !condition(); await new Promise((resolve) => setTimeout(resolve, 5)))
