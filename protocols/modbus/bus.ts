@@ -62,11 +62,19 @@ export class Bus {
 
   /** The connection went. Whoever waits is told; nothing more leaves. */
   lose(error: LinkError): void {
-    this.#lost ??= error;
-    for (const tell of this.#losing) tell(this.#lost);
+    if (this.#lost !== null) return;
+    this.#lost = error;
+    for (const tell of this.#losing) tell(error);
   }
 
   get lost(): LinkError | null { return this.#lost; }
+
+  /** Calls back once when the connection goes, at once when it has; the returned function takes that back. */
+  whenLost(tell: (error: LinkError) => void): () => void {
+    if (this.#lost !== null) tell(this.#lost);
+    this.#losing.add(tell);
+    return () => void this.#losing.delete(tell);
+  }
 
   /** Waits for its turn. Rejects with LinkError when the connection is gone, or with the signal's reason. */
   ask(question: Question, manners: Manners, signal: AbortSignal): Promise<Answer> {

@@ -57,10 +57,19 @@ export class BusSession implements Session {
   }
 
   async *read(_from: Cursor | null, signal: AbortSignal): AsyncGenerator<Batch> {
+    // Ends with the signal, or with the connection, also between two polls: nothing is known from then on.
+    const link = new AbortController();
+    const stop = (): void => { link.abort(signal.reason); };
+    signal.addEventListener("abort", stop, { once: true });
+    const forget = this.#lent.bus.whenLost((error) => { link.abort(error); });
     try {
-      yield* this.#poll(signal);
+      signal.throwIfAborted();
+      yield* this.#poll(link.signal);
     } catch (cause) {
       if (!signal.aborted) throw cause;
+    } finally {
+      forget();
+      signal.removeEventListener("abort", stop);
     }
   }
 

@@ -20,9 +20,9 @@ export interface ServerOptions {
   readonly fate?: (unit: number, pdu: Uint8Array) => Fate | null;
 }
 export interface SimulatedBus {
-  /** Nothing is answered any more, new connections neither; or cut: as if the device had no power. */
-  pullCable(how: "hang" | "cut"): void;
-  plugCable(): void;
+  /** hang: connections stay, and nothing is answered any more. refuse: they are cut, and new ones refused. A line hangs in any case. */
+  pullCable(how: "hang" | "refuse"): Promise<void>;
+  plugCable(): Promise<void>;
   /** Connections open now. */
   readonly connections: number;
   readonly requests: number;
@@ -82,21 +82,29 @@ export async function serveTcp(options: ServerOptions, { port = 0, host = "127.0
     });
   }).listen(port, host);
   await once(server, "listening");
-  const cut = (): void => { for (const socket of sockets) socket.resetAndDestroy(); };
+  const taken = (server.address() as net.AddressInfo).port;
+  const stop = async (): Promise<void> => {
+    for (const socket of sockets) socket.resetAndDestroy();
+    if (!server.listening) return;
+    const closed = once(server, "close");
+    server.close();
+    await closed;
+  };
   return {
-    port: (server.address() as net.AddressInfo).port,
+    port: taken,
     get connections() { return sockets.size; },
     get requests() { return answers.requests; },
-    pullCable(how) {
+    async pullCable(how) {
       answers.isPulled = true;
-      if (how === "cut") cut();
+      if (how === "refuse") await stop();
     },
-    plugCable() { answers.isPulled = false; },
-    async close() {
-      for (const socket of sockets) socket.destroy();
-      server.close();
-      await once(server, "close");
+    async plugCable() {
+      answers.isPulled = false;
+      if (server.listening) return;
+      server.listen(taken, host);
+      await once(server, "listening");
     },
+    close: stop,
   };
 }
 
@@ -123,8 +131,14 @@ export function serveLine(options: ServerOptions, line: Duplex): SimulatedBus {
   return {
     connections: 1,
     get requests() { return answers.requests; },
-    pullCable() { answers.isPulled = true; },
-    plugCable() { answers.isPulled = false; },
+    pullCable() {
+      answers.isPulled = true;
+      return Promise.resolve();
+    },
+    plugCable() {
+      answers.isPulled = false;
+      return Promise.resolve();
+    },
     close() {
       line.off("data", listen);
       return Promise.resolve();

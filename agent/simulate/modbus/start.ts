@@ -13,8 +13,8 @@ export interface ModbusSimulationOptions {
   readonly network: Clock;
   readonly seed?: number;
   readonly place: { readonly port?: number; readonly host?: string } | { readonly line: Duplex };
-  /** What a pulled cable looks like; default `hang`. */
-  readonly cable?: "hang" | "cut";
+  /** What a pulled cable looks like; default `hang`. by hand: whoever asks for it pulls it. */
+  readonly cable?: "hang" | "refuse" | "by hand";
 }
 export interface ModbusSimulation {
   readonly shift: Shift;
@@ -32,8 +32,10 @@ export async function simulateModbus({ clock, network, seed, place, cable = "han
   const bus = "line" in place ? Object.assign(serveLine(serve, place.line), { port: 0 }) : await serveTcp(serve, place);
   const playback = pace(shift.steps, clock, (step) => {
     perform(step);
-    if (step.cable === "pull") bus.pullCable(cable);
-    if (step.cable === "plug") bus.plugCable();
+    if (cable === "by hand") return;
+    // Listening again on a port we held a moment ago; should another process have taken it, the server's error ends the simulation.
+    if (step.cable === "pull") void bus.pullCable(cable);
+    if (step.cable === "plug") void bus.plugCable();
   });
   return {
     shift, playback, bus, devices, port: bus.port,
