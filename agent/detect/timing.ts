@@ -13,7 +13,7 @@ const POLLED_TIMING: Timing = { kind: "polled", uncertaintyMs: 0 };
 /** How the opening of a record is known. Undefined: a gap or time opened it. A value found at the first look began before. */
 export function timingOf(observation: Observation | undefined): Timing {
   if (observation === undefined || observation.initial === true) return INFERRED_TIMING;
-  if (observation.basis === "gateway") return POLLED_TIMING;
+  if (observation.basis === "gateway") return observation.uncertaintyMs === undefined ? POLLED_TIMING : { kind: "polled", uncertaintyMs: observation.uncertaintyMs };
   if (observation.clamped === true && observation.basis === "source" && observation.sourceTime !== undefined)
     return { kind: "event", uncertaintyMs: Math.max(0, observation.at - observation.sourceTime) };
   return EVENT_TIMING;

@@ -39,7 +39,7 @@ export class FocasSession implements Session {
     let slowAt = 0;
     let reconsiderAt = ports.network.now().monoMs + RECONSIDER_MS;
     try {
-      for await (const { turn } of polls(config.interval, ports.clock, signal)) {
+      for await (const { turn, missed } of polls(config.interval, ports.clock, signal)) {
         const began = ports.network.now().monoMs;
         if (began >= reconsiderAt) {
           for (const path of this.#parts.paths) path.reconsider();
@@ -47,7 +47,7 @@ export class FocasSession implements Session {
         }
         const isSlow = turn >= slowAt;
         if (isSlow) slowAt = turn + everySlow;
-        const items = changes.of(await this.#poll(isSlow, signal));
+        const items = changes.of(await this.#poll(isSlow, signal), (missed + 1) * config.interval);
         const tookMs = ports.network.now().monoMs - began;
         yield { items, caughtUp: true };
         if (tookMs * 2 > config.interval) await ports.network.sleep(tookMs, signal);

@@ -8,8 +8,11 @@ import type { Reading } from "../../agent/contract/observation.ts";
 export class Changes {
   readonly #known = new Map<string, Reading>();
 
-  /** Those of `readings` whose value or quality is another than the last one given here, in their order. */
-  of(readings: readonly Reading[]): readonly Reading[] {
+  /**
+   * Those of `readings` whose value or quality is another than the last one given here, in their order. `sinceMs`: since
+   * the poll before, in which they may have changed at any time.
+   */
+  of(readings: readonly Reading[], sinceMs?: number): readonly Reading[] {
     const changed: Reading[] = [];
     for (const reading of readings) {
       const key = `${reading.signal}|${reading.item ?? ""}|${reading.path ?? ""}`;
@@ -17,7 +20,7 @@ export class Changes {
       if (before !== undefined && same(before, reading)) continue;
       const initial = before === undefined || (before.initial === true && before.quality === "UNAVAILABLE");
       const { initial: _, ...rest } = reading;
-      const given: Reading = initial ? { ...rest, initial } : rest;
+      const given: Reading = initial ? { ...rest, initial } : { ...rest, ...(sinceMs !== undefined && { uncertaintyMs: sinceMs }) };
       this.#known.set(key, given);
       changed.push(given);
     }

@@ -68,6 +68,8 @@ machines:
     const cycles = running.last("cycle").filter(({ start, end, outcome }) => clear(ms(start), ms(end)) && outcome !== "unknown");
     expect(wanted.length).toBeGreaterThan(60);
     expect(cycles.map(({ start, end, outcome }) => [ms(start), ms(end), outcome])).toEqual(wanted.map((one) => [atPoll(one.startMs), atPoll(one.endMs), one.completed ? "completed" : "aborted"]));
+    // How sure a boundary is, is said: it may have been one poll earlier.
+    expect(cycles.filter(({ timing }) => JSON.stringify(timing) !== JSON.stringify({ kind: "polled", uncertaintyMs: POLL_MS }))).toEqual([]);
     expect(cycles.map(({ program }) => (program as { readonly main: unknown }).main)).toEqual(wanted.map(({ program }) => program));
 
     const truth = trueStates(shift);

@@ -55,6 +55,7 @@ describe("changes", () => {
     expect(changes.of([reading("x", 2), reading("y", 5)])).toEqual([reading("x", 2), { ...reading("y", 5), initial: true }]);
     expect(changes.of([reading("x", null)])).toEqual([reading("x", null)]);
     expect(changes.of([reading("x", 2)])).toEqual([reading("x", 2)]);
+    expect(changes.of([reading("x", 3), reading("z", 1)], 500)).toEqual([{ ...reading("x", 3), uncertaintyMs: 500 }, { ...reading("z", 1), initial: true }]);
   });
 
   it("tells items and quality apart, and compares sets of alarms by what they hold", () => {
