@@ -11,6 +11,7 @@ import { schemaCommand } from "./cli/schema.ts";
 import { simulateCommand } from "./cli/simulate.ts";
 import { simulateModbusCommand } from "./cli/simulate-modbus.ts";
 import { simulateFocasCommand } from "./cli/simulate-focas.ts";
+import { simulateHaasCommand } from "./cli/simulate-haas.ts";
 import { simulateShdrCommand } from "./cli/simulate-shdr.ts";
 import { tailCommand } from "./cli/tail.ts";
 import { versionCommand } from "./cli/version.ts";
@@ -33,6 +34,7 @@ export const otherCommands = (kinds: Kinds, ports: () => Ports): readonly Comman
   simulateCommand,
   simulateModbusCommand,
   simulateFocasCommand,
+  simulateHaasCommand,
   simulateShdrCommand,
   ...bufferCommandsOf(kinds, ports, VERSION, process.argv[1]),
   schemaCommand({ kinds, records: recordSchemas, asyncapi: asyncApiDocument }),
