@@ -3,9 +3,7 @@
  * to 4 out and nothing else. Limits: README.md beside this file. Facts: modbus.md.
  */
 import type { SourceKind } from "../../agent/contract/source.ts";
-import { borrowBus } from "./buses.ts";
 import { MODBUS_SHAPE, summaryOf, type ModbusConfig } from "./config.ts";
-import { BusSession } from "./session.ts";
 
 export const modbus: SourceKind<ModbusConfig> = {
   kind: "modbus",
@@ -13,6 +11,6 @@ export const modbus: SourceKind<ModbusConfig> = {
   summary: summaryOf,
   create: (config, ports) => ({
     kind: "modbus",
-    connect: async (signal) => new BusSession(config, ports, await borrowBus(config.address, ports, signal)),
+    connect: async (signal) => (await import("./connect.ts")).connect(config, ports, signal),
   }),
 };
