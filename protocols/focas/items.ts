@@ -166,10 +166,10 @@ function axisItems(path: number, axes: readonly string[], config: FocasConfig): 
   return config.servo_load ? [...positions, { name: "servo_load", item: new Item("servo load", [{ block: ask("servoLoad", path, 1), bytes: 256, decode: load }]) }] : positions;
 }
 
-/** At each poll, what decides first: together it is one frame. */
+/** At each poll: what decides, together in one frame. The points follow it. */
 export const everyPoll = (items: PathItems): readonly Item<unknown>[] => [
   items.status, items.alarmBits, items.programs, items.sequence, items.commanded, items.parts, items.cycleTime, items.feed, items.spindleSpeed,
-  ...(items.feedOverride === null ? [] : [items.feedOverride]), ...items.points.map(({ item }) => item),
+  ...(items.feedOverride === null ? [] : [items.feedOverride]),
 ];
 
 export const nowAndThen = (items: PathItems): readonly Item<unknown>[] => [

@@ -13,6 +13,7 @@ import { ask } from "./functions.ts";
 import type { Item } from "./item.ts";
 import { everyPoll, itemsOf, nowAndThen, type PathItems } from "./items.ts";
 import { askFor, askFrame, framesOf } from "./plan.ts";
+import { rangesOf } from "./ranges.ts";
 import { feedOverrideOf, readingsOf, type Concluded } from "./readings.ts";
 import { decodeText } from "./text.ts";
 
@@ -31,6 +32,7 @@ export interface PathReaderParts {
 export class PathReader {
   readonly #parts: PathReaderParts;
   readonly #items: PathItems;
+  readonly #points: ReturnType<typeof rangesOf>;
   #evidence: EvidenceState = noEvidence;
   #words: Concluded["words"] = [];
   #alarms: readonly ActiveAlarm[] | null = null;
@@ -44,11 +46,12 @@ export class PathReader {
     const first = control.paths[0]?.path;
     this.#parts = parts;
     this.#items = itemsOf({ path, axes, isOlder: control.isOlder, points: config.points.filter((point) => (point.path ?? first) === path) }, config);
+    this.#points = rangesOf(this.#items.points.map(({ item }) => item));
   }
 
   /** Finds out what the control can tell. */
   async settle(signal: AbortSignal): Promise<void> {
-    const all = [...everyPoll(this.#items), ...nowAndThen(this.#items)];
+    const all = [...everyPoll(this.#items), ...this.#points.alone, ...nowAndThen(this.#items)];
     for (let round = 0; round < SETTLE_ROUNDS; round++) {
       const open = all.filter(({ isSettled }) => !isSettled);
       if (open.length === 0) return;
@@ -58,17 +61,22 @@ export class PathReader {
 
   /** Names of what the control does not tell. */
   get refused(): readonly string[] {
-    return [...everyPoll(this.#items), ...nowAndThen(this.#items), this.#items.alarms].filter(({ way }) => way === null).map(({ name }) => name);
+    return this.#all.filter(({ way }) => way === null).map(({ name }) => name);
   }
 
   /** Some controls refuse a function only in some modes: what was given up is tried again. */
   reconsider(): void {
-    for (const item of [...everyPoll(this.#items), ...nowAndThen(this.#items), this.#items.alarms]) item.reconsider();
+    for (const item of this.#all) item.reconsider();
+  }
+
+  get #all(): readonly Item<unknown>[] {
+    return [...everyPoll(this.#items), ...this.#items.points.map(({ item }) => item), ...nowAndThen(this.#items), this.#items.alarms];
   }
 
   async poll(isSlow: boolean, signal: AbortSignal): Promise<readonly Reading[]> {
     const { connection, control, config } = this.#parts;
-    await askFor(connection, everyPoll(this.#items), signal);
+    await askFor(connection, [...everyPoll(this.#items), ...this.#points.alone, ...this.#points.ranges.flatMap(({ asks }) => asks)], signal);
+    await askFor(connection, this.#points.ranges.filter((range) => range.spread()).flatMap(({ asks }) => asks), signal);
     await this.#askNames(signal);
     await this.#conclude(signal);
     await this.#askAlarms(isSlow, signal);

@@ -146,12 +146,13 @@ function commanded({ path }: Parts): Buffer {
   return Buffer.concat([record("D", 0), record("F", path.feed), record("M", path.lastM), record("N", path.sequence), record("O", path.main), record("S", path.spindle), record("T", path.tool)]);
 }
 
-/** Last address inclusive; one element alone on some (§5.14). */
+/** Last address inclusive; one element alone on some. Words lie in memory least byte first, and come most first (§5.14). */
 function pmcRange({ control, profile, args: [first, last, area, width] }: Parts): Said {
   const size = { 0: 1, 1: 2, 2: 4 }[width];
   const bytes = control.pmc.get(area) ?? Buffer.alloc(1_024);
   if (last < first) return "broken";
   if (size === undefined || (last - first + 1) % size !== 0 || area < 0 || area > 12) return STATUS.attribute;
   if (first < 0 || last >= bytes.length) return STATUS.number;
-  return bytes.subarray(first, profile.shortPmc ? first + size : last + 1);
+  const told = Buffer.from(bytes.subarray(first, profile.shortPmc ? first + size : last + 1));
+  return size === 1 ? told : size === 2 ? told.swap16() : told.swap32();
 }

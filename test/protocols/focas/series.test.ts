@@ -131,14 +131,42 @@ describe("points", () => {
     first.macros.set(520, 12.5);
     first.macros.set(521, null);
     first.parameters.set(308, 41);
-    for (const [address, byte] of [[100, 0b1000], [200, 0xff], [201, 0xfe], [202, 0x00], [203, 0x05]] as const) server.control.setPmc(address === 100 ? 5 : 9, address, byte);
+    for (const [address, byte] of [[100, 0b1000], [200, 0xfe], [201, 0xff], [202, 0x05], [203, 0x00]] as const) server.control.setPmc(address === 100 ? 5 : 9, address, byte);
     const told = await run(server.port, { points: [
       { signal: "point/pressure", macro: 520, scale: 2 }, { signal: "point/vacant", macro: 521 }, { signal: "door", pmc: "R100.3", values: { 0: "OPEN", 1: "CLOSED" } },
       { signal: "point/byte", pmc: "D201" }, { signal: "point/word", pmc: "D200", as: "word", signed: true }, { signal: "point/long", pmc: "D200", as: "long" },
       { signal: "point/temperature", diagnosis: 308, axis: 1 }, { signal: "point/none", parameter: 9_999 }, { signal: "part_count", macro: 520, scale: 2 },
     ] });
     expect(Object.fromEntries(told.readings.filter(({ signal }) => /^(?:point\/(?!p|o|c|cy)|point\/pressure|door|part_count$)/u.test(signal)).map(({ signal, value }) => [signal, value]))).toEqual({
-      "point/pressure": 25, "point/vacant": null, door: "CLOSED", "point/byte": 254, "point/word": -2, "point/long": 0xfffe_0005, "point/temperature": 41, "point/none": null, part_count: 25,
+      "point/pressure": 25, "point/vacant": null, door: "CLOSED", "point/byte": 255, "point/word": -2, "point/long": 0x0005_fffe, "point/temperature": 41, "point/none": null, part_count: 25,
     });
+  });
+
+  it.each(["31i-B", "0i-F"] as const)("%s: neighbours are read as one range, or one by one where that is answered short", async (series) => {
+    await using server = await control({ series });
+    for (let number = 500; number < 510; number++) server.control.first.macros.set(number, number / 10);
+    for (let address = 0; address < 40; address++) server.control.setPmc(5, address, address);
+    const points = [
+      ...[500, 501, 503, 507].map((macro) => ({ signal: `point/m${macro}`, macro })),
+      ...["R0", "R1", "R7.2", "R39"].map((pmc) => ({ signal: `point/${pmc}`, pmc })), ...["R10", "R12", "R15"].map((pmc) => ({ signal: `point/w${pmc}`, pmc, as: "word" })),
+    ];
+    const polls = 4;
+    const told = await run(server.port, { points, overrides: { feed: null, spindle: null } }, { until: (_, { length }) => length === polls });
+    const values = Object.fromEntries(told.readings.map(({ signal, value }) => [signal, value]));
+    expect(values).toMatchObject({
+      "point/m500": 50, "point/m501": 50.1, "point/m503": 50.3, "point/m507": 50.7, "point/R0": 0, "point/R1": 1, "point/R7.2": 1, "point/R39": 39,
+      "point/wR10": 0x0b0a, "point/wR12": 0x0d0c, "point/wR15": 0x100f,
+    });
+    // Three ranges and R15, which does not line up with the other words; on the other one each byte and word by itself.
+    expect(server.asked.get(0x15)).toBe(polls);
+    expect(server.asked.get(0x8001)).toBe(series === "31i-B" ? 3 * polls + 1 : 7 * polls + 2 + 1);
+  });
+
+  it("one number of a range that is not there costs only itself", async () => {
+    await using server = await control();
+    for (const number of [6_711, 6_712]) server.control.first.parameters.set(number, 1);
+    server.control.setPmc(5, 1_020, 7);
+    const told = await run(server.port, { points: [{ signal: "point/in", pmc: "R1020" }, { signal: "point/out", pmc: "R1030" }] }, { until: (_, { length }) => length === 2 });
+    expect([told.error, told.last("point/in"), told.last("point/out")]).toEqual([null, 7, null]);
   });
 });
