@@ -12,6 +12,7 @@ import { simulateCommand } from "./cli/simulate.ts";
 import { simulateModbusCommand } from "./cli/simulate-modbus.ts";
 import { simulateFocasCommand } from "./cli/simulate-focas.ts";
 import { simulateHaasCommand } from "./cli/simulate-haas.ts";
+import { simulateOpcuaCommand } from "./cli/simulate-opcua.ts";
 import { simulateShdrCommand } from "./cli/simulate-shdr.ts";
 import { tailCommand } from "./cli/tail.ts";
 import { versionCommand } from "./cli/version.ts";
@@ -35,6 +36,7 @@ export const otherCommands = (kinds: Kinds, ports: () => Ports): readonly Comman
   simulateModbusCommand,
   simulateFocasCommand,
   simulateHaasCommand,
+  simulateOpcuaCommand,
   simulateShdrCommand,
   ...bufferCommandsOf(kinds, ports, VERSION, process.argv[1]),
   schemaCommand({ kinds, records: recordSchemas, asyncapi: asyncApiDocument }),

@@ -27,6 +27,8 @@ export interface ServerOptions {
   /** Beside the standard one: paths of nodesets. */
   readonly nodesets?: readonly string[];
   readonly product?: string;
+  /** The control's own clock, told with every answer. Default: this computer's. */
+  readonly now?: () => Date;
   readonly more?: OPCUAServerOptions;
 }
 export interface Counts {
@@ -66,6 +68,11 @@ export async function startServer(options: ServerOptions): Promise<SimulatedServ
   await server.initialize();
   const counts: Counts = { writes: 0, calls: 0, refreshes: 0 };
   count(server, counts);
+  const { now } = options;
+  if (now !== undefined) server.on("response", (response) => {
+    response.responseHeader.timestamp = now();
+    if ("notificationMessage" in response) (response.notificationMessage as { publishTime: Date }).publishTime = now();
+  });
   await server.start();
   const space = server.engine.addressSpace;
   if (!space) throw new Error("the simulated OPC UA server has no address space");

@@ -36,6 +36,7 @@ export interface SimulatedSinumerik extends SimulatedServer {
 
 export async function startSinumerik(options: ServerOptions): Promise<SimulatedSinumerik> {
   const { StatusCodes } = packages().client;
+  const now = options.now ?? ((): Date => new Date());
   const base = await startServer({ product: "SINUMERIK", ...options, nodesets: [nodeset("cnc"), ...(options.nodesets ?? [])] });
   const namespace = base.space.registerNamespace("SinumerikVarProvider");
   const root = namespace.addObject({ browseName: "Sinumerik", nodeId: "s=Sinumerik", organizedBy: base.space.rootFolder.objects, eventNotifier: 1, eventSourceOf: base.space.rootFolder.objects.server });
@@ -54,17 +55,17 @@ export async function startSinumerik(options: ServerOptions): Promise<SimulatedS
     ...base, get sessions() { return base.sessions; }, add,
     set(path, value, at) {
       const { node, kind } = found(path);
-      node.setValueFromSource({ dataType: kind, value }, StatusCodes.Good, at ?? new Date());
+      node.setValueFromSource({ dataType: kind, value }, StatusCodes.Good, at ?? now());
     },
     spoil(path, status) {
       const { node, kind } = found(path);
-      node.setValueFromSource({ dataType: kind, value: EMPTY[kind] }, statuses[status] ?? StatusCodes.Bad, new Date());
+      node.setValueFromSource({ dataType: kind, value: EMPTY[kind] }, statuses[status] ?? StatusCodes.Bad, now());
     },
     remove(path) {
       namespace.deleteNode(found(path).node);
       variables.delete(path);
     },
-    alarm: alarms(base.space, root, StatusCodes.Good),
+    alarm: alarms(base.space, root, { good: StatusCodes.Good, now }),
   };
 }
 
@@ -85,7 +86,7 @@ interface Alarm {
 }
 
 /** Events of the object Sinumerik, as CNC alarms carry their number; active ones are told again between the brackets of a refresh. */
-function alarms(space: AddressSpace, root: UAObject, good: Status): SimulatedSinumerik["alarm"] {
+function alarms(space: AddressSpace, root: UAObject, { good, now }: { readonly good: Status; readonly now: () => Date }): SimulatedSinumerik["alarm"] {
   const type = space.findEventType("CncAlarmType", space.getNamespaceIndex("http://opcfoundation.org/UA/CNC"));
   const refresh = space.findMethod("i=3875");
   if (!type || !refresh) throw new Error("the nodesets have no CncAlarmType, or no ConditionRefresh");
@@ -103,7 +104,7 @@ function alarms(space: AddressSpace, root: UAObject, good: Status): SimulatedSin
     answer(null, { statusCode: good });
   });
   return (code, text, severity, isActive) => {
-    const alarm = { text, severity, since: new Date() };
+    const alarm = { text, severity, since: now() };
     if (isActive) active.set(code, alarm);
     else active.delete(code);
     tell(code, alarm, isActive);
