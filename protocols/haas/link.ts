@@ -8,7 +8,7 @@ import type { Duplex } from "node:stream";
 import { LinkError } from "../../agent/contract/errors.ts";
 import type { Clock } from "../../agent/contract/time.ts";
 import { explainSocketError } from "../shared/dial.ts";
-import { encode, labelsOf, nameOf, type Dialect, type Question } from "./questions.ts";
+import { encode, labelsOf, MACRO_LABEL, nameOf, type Dialect, type Question } from "./questions.ts";
 import { ReplyDecoder, type Reply } from "./reply.ts";
 
 export interface LinkOptions {
@@ -38,6 +38,7 @@ export class HaasLink {
   readonly #decoder: ReplyDecoder;
   #waiting: Waiting | null = null;
   #ended: LinkError | null = null;
+  #tell: (error: LinkError) => void = () => undefined;
   #answeredMono = Number.NEGATIVE_INFINITY;
   #surplus = 0;
   #silences = 0;
@@ -111,11 +112,17 @@ export class HaasLink {
   }
 
   #hear(reply: Reply): void {
-    if (reply.kind === "values" && reply.label === "MACRO") this.#macrosHeard++;
+    if (reply.kind === "values" && reply.label === MACRO_LABEL) this.#macrosHeard++;
     const asked = this.#waiting === null ? null : answerTo(this.#waiting.question, reply);
     if (asked === null) this.#surplus++;
     else this.#waiting?.resolve(asked);
     if (asked !== null) this.#waiting = null;
+  }
+
+  /** Calls back once, at once where it is so already: with why the link is lost. */
+  whenEnded(tell: (error: LinkError) => void): void {
+    this.#tell = tell;
+    if (this.#ended !== null) tell(this.#ended);
   }
 
   #mustLive(): void {
@@ -123,6 +130,7 @@ export class HaasLink {
   }
 
   #end(error: LinkError): void {
+    if (this.#ended === null) this.#tell(error);
     this.#ended ??= error;
     this.#waiting?.resolve({ kind: "silence" });
   }
@@ -132,6 +140,8 @@ export class HaasLink {
 function answerTo(question: Question, reply: Reply): Asked | null {
   if (reply.kind === "rejected") return reply.echo === null || reply.echo === nameOf(question) ? { kind: "rejected", text: reply.text } : null;
   if (!labelsOf(question).includes(reply.label)) return null;
+  // `MACRO, ?, Q600 -1`: some say so that there is no such variable.
+  if (reply.fields[0]?.startsWith("?") === true) return { kind: "rejected", text: [reply.label, ...reply.fields].join(", ") };
   // Older controls say which variable it is.
   if (question.q === 600 && reply.fields.length === 2 && Number(reply.fields[0]) !== question.variable) return null;
   return { kind: "answer", answer: { label: reply.label, fields: reply.fields } };

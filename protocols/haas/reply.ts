@@ -46,7 +46,7 @@ export class ReplyDecoder {
 }
 
 /** One line without its LF. Null: nothing is in it. */
-export function decodeReply(line: Uint8Array): Reply | null {
+function decodeReply(line: Uint8Array): Reply | null {
   const start = line.lastIndexOf(STX) + 1;
   const end = line.indexOf(ETB, start);
   const text = Buffer.from(line.subarray(start, end === -1 ? undefined : end)).toString("utf8").replace(/^[>\s\0]+/u, "").trim();

@@ -51,16 +51,24 @@ export class HaasSession implements Session {
     return this.#parts.close();
   }
 
+  /** A lost link is told at once, not with the next poll. */
   async *read(_: Cursor | null, signal: AbortSignal): AsyncGenerator<Batch> {
-    const { config, ports } = this.#parts;
+    const { config, ports, link } = this.#parts;
+    const ending = new AbortController();
+    const onAbort = (): void => { ending.abort(signal.reason); };
+    signal.addEventListener("abort", onAbort, { once: true });
+    link.whenEnded((error) => { ending.abort(error); });
+    if (signal.aborted) onAbort();
     try {
-      for await (const { turn } of polls(config.interval, ports.clock, signal)) {
+      for await (const { turn, missed } of polls(config.interval, ports.clock, ending.signal)) {
         this.#turn = turn;
-        const readings = await this.#poll(signal);
-        yield { items: this.#changes.of(readings), caughtUp: true };
+        const readings = await this.#poll(ending.signal);
+        yield { items: this.#changes.of(readings, (missed + 1) * config.interval), caughtUp: true };
       }
     } catch (cause) {
       if (!signal.aborted) throw cause;
+    } finally {
+      signal.removeEventListener("abort", onAbort);
     }
   }
 

@@ -6,7 +6,7 @@
  */
 
 /** A clock is right up to this; an event is told within it. */
-export const NEAR_MS = 5_000;
+const NEAR_MS = 5_000;
 const CONFIRM_AFTER_MS = 1_000;
 const AGREE_MS = 2_000;
 /** A clock that runs slower is followed by this share of the difference. */

@@ -23,7 +23,7 @@ export interface Troubles {
   /** Neither takes nor says anything. */
   hangs: boolean;
 }
-export const noTroubles = (): Troubles => ({ delayMs: 0, fragments: false, doublePrompt: false, firstUnknown: 0, loses: 0, hangs: false });
+const noTroubles = (): Troubles => ({ delayMs: 0, fragments: false, doublePrompt: false, firstUnknown: 0, loses: 0, hangs: false });
 
 const MAXIMUM_CLIENTS = 2;
 const LINE_LIMIT = 1_024;

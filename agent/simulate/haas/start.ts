@@ -25,8 +25,8 @@ export interface HaasSimulationOptions {
   readonly delayMs?: number;
   /** Path of the pseudo-terminal to make. */
   readonly serial?: string;
-  /** What a pulled cable looks like. Default `hang`. */
-  readonly cable?: "cut" | "hang";
+  /** What the script's pulled cable looks like. Default `hang`; `by hand`: the script's is passed over. */
+  readonly cable?: "cut" | "hang" | "by hand";
 }
 
 export async function simulateHaas({ clock, network, seed = 1, dialect = "ngc", delayMs = 0, serial: path, cable: how = "hang", ...where }: HaasSimulationOptions): Promise<HaasSimulation> {
@@ -40,6 +40,7 @@ export async function simulateHaas({ clock, network, seed = 1, dialect = "ngc", 
     if (alarm !== undefined) control.alarm(alarm.active);
     control.set(signals);
     // Listening again on a port we held a moment ago; should another process have taken it, the server's error ends the simulation.
+    if (how === "by hand") return;
     if (cable === "pull") void port.pullCable(how);
     if (cable === "plug") void port.plugCable();
     if (serial !== null && cable !== undefined) serial.lines.troubles.hangs = cable === "pull";

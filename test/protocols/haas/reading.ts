@@ -10,7 +10,7 @@ import { HAAS_SHAPE, type HaasConfig } from "../../../protocols/haas/config.ts";
 import { haas } from "../../../protocols/haas/driver.ts";
 import { testPorts } from "../../support/ports.ts";
 
-export const IDLE = { execution: "READY", controller_mode: "AUTOMATIC", program: "O00123", part_count: "380", tool: "4" };
+const IDLE = { execution: "READY", controller_mode: "AUTOMATIC", program: "O00123", part_count: "380", tool: "4" };
 
 export function config(keys: Readonly<Record<string, unknown>>): HaasConfig {
   const decoded = decode(HAAS_SHAPE, keys);
@@ -60,6 +60,6 @@ export async function run(keys: Readonly<Record<string, unknown>>, { ports = tes
   return { batches, error, peer: session?.peer ?? "", readings, said: readings.map(said) };
 }
 
-export const said = ({ signal, value, quality }: Reading): string => `${signal} ${typeof value === "string" ? value : JSON.stringify(value)}${quality === "UNCERTAIN" ? " ?" : ""}`;
+const said = ({ signal, value, quality }: Reading): string => `${signal} ${typeof value === "string" ? value : JSON.stringify(value)}${quality === "UNCERTAIN" ? " ?" : ""}`;
 /** Values of one signal, in order. */
 export const of = ({ readings }: Run, signal: string): readonly unknown[] => readings.filter((one) => one.signal === signal).map(({ value }) => value);
