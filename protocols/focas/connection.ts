@@ -6,7 +6,7 @@ import type * as net from "node:net";
 import { LinkError } from "../../agent/contract/errors.ts";
 import type { Ports } from "../../agent/contract/ports.ts";
 import { malformed } from "../shared/bytes.ts";
-import { dial } from "../shared/dial.ts";
+import { dial, explainSocketError } from "../shared/dial.ts";
 import { Exchange, type Framer } from "../shared/exchange.ts";
 import { decodeBlocks, decodeRefusal, encodeBlocks, statusInWords, type Answer } from "./blocks.ts";
 import { encodeAsk, encodeClose, encodeOpen, FRAME_TYPES, FrameReader, isRefusal, type Frame } from "./frame.ts";
@@ -28,6 +28,7 @@ export class Connection {
   readonly #exchange: Exchange<Frame>;
   readonly #ports: Ports;
   readonly #closed = Promise.withResolvers<void>();
+  readonly #lost = new AbortController();
   #version = 1;
   #closing: Promise<void> | null = null;
 
@@ -37,8 +38,16 @@ export class Connection {
     this.#ports = ports;
     const framer = watched(new FrameReader(`an answer of ${where}`), () => { this.#closed.resolve(); });
     this.#exchange = new Exchange({ stream: socket, framer, where, network: ports.network, timeoutMs });
-    socket.once("close", () => { this.#closed.resolve(); });
+    let why: Error = new LinkError("lost", "backoff", `${where} ended the connection`);
+    socket.on("error", (cause) => { why = cause; });
+    socket.once("close", () => {
+      this.#closed.resolve();
+      if (this.#closing === null) this.#lost.abort(explainSocketError(why, where));
+    });
   }
+
+  /** Aborts, with a LinkError, when the connection goes without us: between two polls too nothing is known from then on. */
+  get lost(): AbortSignal { return this.#lost.signal; }
 
   /** Rejects with LinkError, or with the signal's reason; nothing is left open then. */
   static async open({ host, port, timeoutMs }: Reach, ports: Ports, signal: AbortSignal): Promise<Connection> {

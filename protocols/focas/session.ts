@@ -33,27 +33,38 @@ export class FocasSession implements Session {
   }
 
   async *read(_from: Cursor | null, signal: AbortSignal): AsyncGenerator<Batch> {
+    const { lost } = this.#parts.connection;
+    const link = new AbortController();
+    const stop = (): void => { link.abort(signal.aborted ? signal.reason : lost.reason); };
+    for (const one of [signal, lost]) one.addEventListener("abort", stop, { once: true });
+    try {
+      if (signal.aborted || lost.aborted) stop();
+      yield* this.#follow(link.signal);
+    } catch (cause) {
+      if (!signal.aborted) throw cause;
+    } finally {
+      for (const one of [signal, lost]) one.removeEventListener("abort", stop);
+    }
+  }
+
+  async *#follow(signal: AbortSignal): AsyncGenerator<Batch> {
     const { config, ports } = this.#parts;
     const changes = new Changes();
     const everySlow = Math.max(1, Math.round(config.slow_interval / config.interval));
     let slowAt = 0;
     let reconsiderAt = ports.network.now().monoMs + RECONSIDER_MS;
-    try {
-      for await (const { turn, missed } of polls(config.interval, ports.clock, signal)) {
-        const began = ports.network.now().monoMs;
-        if (began >= reconsiderAt) {
-          for (const path of this.#parts.paths) path.reconsider();
-          reconsiderAt = began + RECONSIDER_MS;
-        }
-        const isSlow = turn >= slowAt;
-        if (isSlow) slowAt = turn + everySlow;
-        const items = changes.of(await this.#poll(isSlow, signal), (missed + 1) * config.interval);
-        const tookMs = ports.network.now().monoMs - began;
-        yield { items, caughtUp: true };
-        if (tookMs * 2 > config.interval) await ports.network.sleep(tookMs, signal);
+    for await (const { turn, missed } of polls(config.interval, ports.clock, signal)) {
+      const began = ports.network.now().monoMs;
+      if (began >= reconsiderAt) {
+        for (const path of this.#parts.paths) path.reconsider();
+        reconsiderAt = began + RECONSIDER_MS;
       }
-    } catch (cause) {
-      if (!signal.aborted) throw cause;
+      const isSlow = turn >= slowAt;
+      if (isSlow) slowAt = turn + everySlow;
+      const items = changes.of(await this.#poll(isSlow, signal), (missed + 1) * config.interval);
+      const tookMs = ports.network.now().monoMs - began;
+      yield { items, caughtUp: true };
+      if (tookMs * 2 > config.interval) await ports.network.sleep(tookMs, signal);
     }
   }
 

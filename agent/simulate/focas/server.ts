@@ -97,9 +97,21 @@ export class FocasServer {
   drop(): void {
     for (const { socket } of this.#clients) socket.resetAndDestroy();
   }
+  /** Power off: connections are cut, and new ones refused until `powerOn`. */
+  async powerOff(): Promise<void> {
+    this.drop();
+    await this.#stopListening();
+  }
+  async powerOn(): Promise<void> {
+    await this.#listen(this.#port);
+  }
   async close(): Promise<void> {
     for (const { socket } of this.#clients) socket.destroy();
-    await new Promise<void>((resolve) => { this.#server.close(() => { resolve(); }); });
+    await this.#stopListening();
+  }
+
+  async #stopListening(): Promise<void> {
+    if (this.#server.listening) await new Promise<void>((resolve) => { this.#server.close(() => { resolve(); }); });
   }
 
   async #listen(port: number): Promise<void> {

@@ -81,11 +81,20 @@ export interface FocasPlayback {
   stop(): void;
 }
 
+export interface ShiftOptions {
+  readonly clock: Clock;
+  /** Default 1. */
+  readonly seed?: number;
+  /** Whether the script pulls the cable, or the caller does. Default script. */
+  readonly cable?: "script" | "by hand";
+}
+
 /** Plays the shift in `clock`'s time. */
-export function playShift(server: FocasServer, clock: Clock, seed = 1): FocasPlayback {
+export function playShift(server: FocasServer, { clock, seed = 1, cable = "script" }: ShiftOptions): FocasPlayback {
   const shift = scriptedShift(seed);
   const pacing = pace(shift.steps, clock, (step) => {
     show(server.control, step);
+    if (cable === "by hand") return;
     if (step.cable === "pull") server.pull();
     if (step.cable === "plug") server.plug();
   });

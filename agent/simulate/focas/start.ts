@@ -1,6 +1,6 @@
 /** The one call most callers want: a control that plays the shift. */
 import { FocasServer, type SimulatedControlOptions } from "./server.ts";
-import { playShift, type FocasPlayback } from "./shift.ts";
+import { playShift, type FocasPlayback, type ShiftOptions } from "./shift.ts";
 
 export interface FocasSimulation {
   readonly server: FocasServer;
@@ -8,9 +8,9 @@ export interface FocasSimulation {
   close(): Promise<void>;
 }
 
-export async function simulateFocas(options: SimulatedControlOptions & { readonly seed?: number }): Promise<FocasSimulation> {
+export async function simulateFocas(options: SimulatedControlOptions & ShiftOptions): Promise<FocasSimulation> {
   const server = await FocasServer.start(options);
-  const playback = playShift(server, options.clock, options.seed);
+  const playback = playShift(server, options);
   // Nobody asks between two steps without seeing the first.
   server.beforeAnswer = () => { playback.pump(); };
   return {
