@@ -160,6 +160,24 @@ describe("numbers of eight bytes", () => {
   });
 });
 
+it("bytes cut anywhere, and frames in one piece, give the same frames", () => {
+  const all = [SHEET.opened, SHEET.system0i, SHEET.status, SHEET.closed, SHEET.parts, SHEET.refused];
+  const bytes = Buffer.concat(all);
+  const read = (...sizes: readonly number[]): readonly string[] => {
+    const reader = new FrameReader(WHAT);
+    const frames: string[] = [];
+    for (let at = 0, turn = 0; at < bytes.length; turn++) {
+      const size = sizes[turn % sizes.length] ?? 1;
+      for (const { version, type, payload } of reader.push(bytes.subarray(at, at + size))) frames.push(`${version} ${type} ${Buffer.from(payload).toString("hex")}`);
+      at += size;
+    }
+    return frames;
+  };
+  const whole = read(bytes.length);
+  expect(whole).toHaveLength(all.length);
+  for (const sizes of [[1], [3], [9], [10], [11], [370], [371, 1], [5, 400, 2], [bytes.length - 1]]) expect(read(...sizes)).toEqual(whole);
+});
+
 describeWithCaptures("recordings of real controls", () => {
   it("16i-W: nine blocks, two of them refused, the others whole", () => {
     const [asked, answered] = listings("sample_with_error.md");

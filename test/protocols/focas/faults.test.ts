@@ -129,6 +129,23 @@ describe("every way out says goodbye", () => {
   });
 });
 
+it("a control that is switched off is missed at once, not with the next poll; it is found again when it is back", async () => {
+  await using server = await control();
+  const stop = new AbortController();
+  const driver = focas.create(config({ port: server.port, interval: "60s", slow_interval: "60s" }), testPorts());
+  const session = await driver.connect(stop.signal);
+  const batches = session.read(null, stop.signal)[Symbol.asyncIterator]();
+  await batches.next();
+  const next = batches.next();
+  await server.powerOff();
+  await expect(next).rejects.toMatchObject({ fault: "lost" });
+  await session.close();
+  await expect(driver.connect(stop.signal)).rejects.toMatchObject({ fault: "refused" });
+  await server.powerOn();
+  await (await driver.connect(stop.signal)).close();
+  expect(server.stats).toMatchObject({ opened: 2, forgotten: 1, closed: 1 });
+});
+
 it("a control that answers slowly gets a rest as long as its answers took", async () => {
   await using server = await control();
   // Busy for a while, as a control is.
