@@ -19,6 +19,9 @@ export function timingOf(observation: Observation | undefined): Timing {
   return EVENT_TIMING;
 }
 
+/** How much earlier something may have been so than it was seen: in a polled source at any time since the look before. */
+export const slackOf = ({ kind, uncertaintyMs }: Timing): number => (kind === "polled" ? uncertaintyMs : 0);
+
 interface Span {
   readonly status: Body<"state">["status"];
   readonly start: string;
