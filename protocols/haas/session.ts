@@ -39,16 +39,14 @@ export class HaasSession implements Session {
   readonly #state: ControlState;
   readonly #changes = new Changes();
   readonly #misses = new Map<string, number>();
+  /** In which turn each question was last answered. */
+  readonly #answered = new Map<string, number>();
   #turn = 0;
 
   constructor(parts: Parts) {
     this.#parts = parts;
     this.peer = parts.peer;
     this.#state = new ControlState(parts.config.words);
-  }
-
-  close(): Promise<void> {
-    return this.#parts.close();
   }
 
   /** A lost link is told at once, not with the next poll. */
@@ -60,10 +58,9 @@ export class HaasSession implements Session {
     link.whenEnded((error) => { ending.abort(error); });
     if (signal.aborted) onAbort();
     try {
-      for await (const { turn, missed } of polls(config.interval, ports.clock, ending.signal)) {
+      for await (const { turn } of polls(config.interval, ports.clock, ending.signal)) {
         this.#turn = turn;
-        const readings = await this.#poll(ending.signal);
-        yield { items: this.#changes.of(readings, (missed + 1) * config.interval), caughtUp: true };
+        yield { items: await this.#poll(ending.signal), caughtUp: true };
       }
     } catch (cause) {
       if (!signal.aborted) throw cause;
@@ -83,19 +80,25 @@ export class HaasSession implements Session {
       ...await this.#valued({ q: config.counter === "1" ? 402 : 403 }, signal, ({ fields }) => [reading("part_count", countOf(fields[0]))], ["part_count"]),
       ...await this.#valued({ q: 104 }, signal, (answer) => [this.#state.mode(answer)], ["controller_mode"]),
     ];
-    if (this.#state.needsMotion) await this.#valued({ q: 301 }, signal, (answer) => {
-      this.#state.motion(answer, ports.network.now().monoMs);
-      return [];
-    }, []);
+    const motion = this.#state.needsMotion ? await this.#ask({ q: 301 }, signal) : null;
+    if (motion !== null) this.#state.motion(motion, ports.network.now().monoMs);
     readings.push(...await this.#valued({ q: 500 }, signal, (answer) => this.#state.three(answer), ["execution", "program"]));
     return [...readings, ...this.#trusted(variables, link.macrosHeard - heard)];
   }
 
-  /** What the answer says; what `signals` say after too many misses; else nothing, so that the last values stand. */
+  /** What is new in the answer; what `signals` say after too many misses; else nothing, so that the last values stand. */
   async #valued(question: Question, signal: AbortSignal, read: (answer: Answer) => readonly Reading[], signals: readonly string[]): Promise<readonly Reading[]> {
     const answer = await this.#ask(question, signal);
-    if (answer !== null) return read(answer);
-    return this.#missesOf(question) >= MISSES ? signals.map((one) => reading(one, UNAVAILABLE)) : [];
+    if (answer !== null) return this.#changed(question, read(answer));
+    return this.#missesOf(question) >= MISSES ? this.#changed(question, signals.map((one) => reading(one, UNAVAILABLE))) : [];
+  }
+
+  /** It may have changed at any time since this question was last answered. */
+  #changed(question: Question, readings: readonly Reading[]): readonly Reading[] {
+    const name = nameOf(question);
+    const sinceTurns = this.#turn - (this.#answered.get(name) ?? this.#turn - 1);
+    this.#answered.set(name, this.#turn);
+    return this.#changes.of(readings, sinceTurns * this.#parts.config.interval);
   }
 
   async #ask(question: Question, signal: AbortSignal): Promise<Answer | null> {
@@ -135,10 +138,10 @@ export class HaasSession implements Session {
       const question: Question = { q: 600, variable: variable.variable };
       const item = nameOf(question);
       if (isOurs) this.#misses.delete(`${item} taken`);
-      if (isOurs && text !== null) return [{ ...pointReading(variable, item, numberOf(text)), path: 1 }];
+      if (isOurs && text !== null) return this.#changed(question, [{ ...pointReading(variable, item, numberOf(text)), path: 1 }]);
       if (text !== null) this.#misses.set(`${item} taken`, (this.#misses.get(`${item} taken`) ?? 0) + 1);
       const misses = Math.max(this.#missesOf(question), this.#misses.get(`${item} taken`) ?? 0);
-      return misses >= MISSES ? [{ ...pointReading(variable, item, null), path: 1 }] : [];
+      return misses >= MISSES ? this.#changed(question, [{ ...pointReading(variable, item, null), path: 1 }]) : [];
     });
   }
 }

@@ -10,7 +10,7 @@ export interface Seen {
 }
 
 /** Key → signal, for the keys we recognise; each signal once, all conditions. */
-function proposedMap(seen: readonly Seen[]): Readonly<Record<string, string>> {
+export function proposedMap(seen: readonly Seen[]): Readonly<Record<string, string>> {
   const byName = new Map(seen.map(({ key }) => [key.toLowerCase(), key]));
   const usual = KEY_ROWS.flatMap(({ signal, keys }) => {
     const key = keys.find((name) => byName.has(name));
