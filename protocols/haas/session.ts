@@ -49,6 +49,10 @@ export class HaasSession implements Session {
     this.#state = new ControlState(parts.config.words);
   }
 
+  close(): Promise<void> {
+    return this.#parts.close();
+  }
+
   /** A lost link is told at once, not with the next poll. */
   async *read(_: Cursor | null, signal: AbortSignal): AsyncGenerator<Batch> {
     const { config, ports, link } = this.#parts;
