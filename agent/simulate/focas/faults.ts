@@ -1,6 +1,5 @@
 /** How an answer may go wrong on its way (focas.md §10), one word each. */
 import type { Socket } from "node:net";
-import type { Clock } from "../../contract/time.ts";
 
 /**
  * `bytewise`: each byte in a segment of its own. `twice`: with a copy behind it, in one segment. `silent`: no answer, ever.
@@ -11,10 +10,10 @@ export type Fault = "bytewise" | "twice" | "silent" | "half" | "cut" | "reset" |
 
 const HEAD = 10;
 
-export function send(socket: Socket, bytes: Buffer, fault: Fault | null, clock: Clock): void {
+export function send(socket: Socket, bytes: Buffer, fault: Fault | null): void {
   switch (fault) {
     case null: socket.write(bytes); return;
-    case "bytewise": trickle(socket, bytes, clock); return;
+    case "bytewise": trickle(socket, bytes); return;
     case "twice": socket.write(Buffer.concat([bytes, bytes])); return;
     case "silent": return;
     case "half": socket.write(bytes.subarray(0, Math.trunc(bytes.length / 2))); return;
@@ -35,9 +34,9 @@ function with16(bytes: Buffer, at: number, value: number): Buffer {
   return changed;
 }
 
-function trickle(socket: Socket, bytes: Buffer, clock: Clock): void {
+function trickle(socket: Socket, bytes: Buffer): void {
   if (bytes.length === 0 || socket.destroyed) return;
-  socket.write(bytes.subarray(0, 1), () => { clock.after(0, () => { trickle(socket, bytes.subarray(1), clock); }); });
+  socket.write(bytes.subarray(0, 1), () => { trickle(socket, bytes.subarray(1)); });
 }
 
 /** The first block last. */

@@ -71,7 +71,7 @@ export class FocasServer {
     this.#options = options;
     this.profile = PROFILES[options.series ?? "31i-B"];
     this.control = new SimulatedControl(options.clock, options.paths);
-    this.#server = createServer((socket) => { this.#accept(socket); });
+    this.#server = createServer({ noDelay: true }, (socket) => { this.#accept(socket); });
   }
 
   static async start(options: SimulatedControlOptions): Promise<FocasServer> {
@@ -204,6 +204,6 @@ export class FocasServer {
   }
 
   #send({ socket }: Client, bytes: Buffer): void {
-    send(socket, bytes, this.fault, this.#options.clock);
+    send(socket, bytes, this.fault);
   }
 }
