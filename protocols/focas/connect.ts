@@ -17,7 +17,7 @@ export async function connect(config: FocasConfig, ports: Ports, signal: AbortSi
     const refused = [...new Set(paths.flatMap((path) => path.refused))];
     if (refused.length > 0) ports.log.info({ control: control.name, refused }, "the control does not tell these values");
     const which = config.path !== undefined ? `, path ${config.path}` : control.hasSeveral ? `, ${paths.length} paths` : "";
-    return new FocasSession({ connection, paths, config, ports, peer: `${control.name} at ${config.host}:${config.port}${which}` });
+    return new FocasSession({ connection, control, paths, config, ports, peer: `${control.name} at ${config.host}:${config.port}${which}` });
   } catch (cause) {
     await connection.close();
     throw cause;

@@ -18,6 +18,9 @@ export interface Reach {
   readonly timeoutMs: number;
 }
 
+/** Said by the control itself: another client must end first. */
+export class NoSlotError extends LinkError {}
+
 /** The farewell is answered within this time, or not waited for. */
 const FAREWELL_MS = 500;
 
@@ -91,7 +94,7 @@ export class Connection {
     this.#version = frame.version;
     if (!isRefusal(frame)) return;
     const { code } = decodeRefusal(frame.payload, `an answer of ${this.where}`);
-    throw new LinkError("refused", "backoff", `${this.where} refuses another connection, ${statusInWords(code)}: it has few slots (often two). Close other FOCAS clients, or wait until it forgets those that were not closed`);
+    throw new NoSlotError("refused", "backoff", `${this.where} refuses another connection, ${statusInWords(code)}: it has few slots (often two). Close other FOCAS clients, or wait until it forgets those that were not closed`);
   }
 
   async #send(bytes: Uint8Array, type: number, signal: AbortSignal): Promise<Frame> {

@@ -25,6 +25,13 @@ export interface Control {
   readonly hasSeveral: boolean;
 }
 
+/** For people. */
+export const factsOf = ({ system: { type, isI, model, machine, series, version }, paths }: Control): Readonly<Record<string, string>> => ({
+  model: `FANUC ${type}${isI ? "i" : ""}${model === "" ? "" : `-${model}`}`, machine: MACHINES[machine] ?? machine, software: `${series} ${version}`,
+  ...Object.fromEntries(paths.map(({ path, axes }) => [paths.length === 1 ? "axes" : `axes of path ${path}`, axes.join(" ")])),
+});
+const MACHINES: Readonly<Record<string, string>> = { M: "machining centre (M)", T: "lathe (T)", MM: "machining centre, several paths (MM)", TT: "lathe, several paths (TT)", MT: "lathe with milling (MT)", P: "punch press (P)", L: "laser (L)", W: "wire EDM (W)" };
+
 /** More than any control has. */
 const MOST_PATHS = 15;
 /** Nothing answers for this path, or the control does not look at the path asked for. */

@@ -10,6 +10,8 @@ export const focas: SourceKind<FocasConfig> = {
   kind: "focas",
   shape: FOCAS_SHAPE,
   summary: ({ host, port, path }) => `${host}:${port}${path === undefined ? "" : `, path ${path}`}`,
+  address: ({ host, port }) => ({ host, port }),
+  survey: { ports: [8193], load: async () => (await import("./survey.ts")).survey },
   create: (config, ports) => ({
     kind: "focas",
     async connect(signal) {

@@ -4,6 +4,7 @@
  */
 import type { ActiveAlarm, Reading } from "../../agent/contract/observation.ts";
 import { activeAlarms } from "./alarms.ts";
+import { statusInWords } from "./blocks.ts";
 import type { FocasConfig } from "./config.ts";
 import type { Connection } from "./connection.ts";
 import type { Control } from "./control.ts";
@@ -37,6 +38,7 @@ export class PathReader {
   #words: Concluded["words"] = [];
   #alarms: readonly ActiveAlarm[] | null = null;
   #alarmSign = "";
+  #cycleTime: number | null = null;
   #comment: { readonly program: number; readonly text: string | null } | null = null;
   /** Frames of the slow round that still wait; one goes with each poll. */
   #waiting: readonly (readonly Item<unknown>[])[] = [];
@@ -64,6 +66,11 @@ export class PathReader {
     return this.#all.filter(({ way }) => way === null).map(({ name }) => name);
   }
 
+  /** The same with the last status, for people. */
+  get refusals(): readonly { readonly what: string; readonly why: string }[] {
+    return this.#all.filter(({ way }) => way === null).map(({ name, status }) => ({ what: name, why: status === 0 ? "it says nothing of it" : `it ${statusInWords(status)}` }));
+  }
+
   /** Some controls refuse a function only in some modes: what was given up is tried again. */
   reconsider(): void {
     for (const item of this.#all) item.reconsider();
@@ -85,8 +92,9 @@ export class PathReader {
     const [frame, ...others] = this.#waiting;
     this.#waiting = others;
     if (frame !== undefined) await askFrame(connection, frame.filter(({ way }) => way !== null), signal);
+    if (isSlow) this.#cycleTime = this.#items.cycleTime.value;
     return readingsOf(this.#items, {
-      words: this.#words, alarms: this.#alarms, comment: this.#comment?.text ?? null, page: control.page, ...(control.hasSeveral && { path: this.#items.path }),
+      words: this.#words, cycleTime: this.#cycleTime, alarms: this.#alarms, comment: this.#comment?.text ?? null, page: control.page, ...(control.hasSeveral && { path: this.#items.path }),
     }, config);
   }
 

@@ -5,14 +5,17 @@
 import type { Batch, Cursor, Reading } from "../../agent/contract/observation.ts";
 import type { Ports } from "../../agent/contract/ports.ts";
 import type { Session } from "../../agent/contract/source.ts";
+import type { Described } from "../../agent/contract/survey.ts";
 import { Changes } from "../shared/changes.ts";
 import { polls } from "../shared/poll.ts";
 import type { FocasConfig } from "./config.ts";
 import type { Connection } from "./connection.ts";
+import { factsOf, type Control } from "./control.ts";
 import type { PathReader } from "./path-reader.ts";
 
 interface Parts {
   readonly connection: Connection;
+  readonly control: Control;
   readonly paths: readonly PathReader[];
   readonly config: FocasConfig;
   readonly ports: Ports;
@@ -30,6 +33,11 @@ export class FocasSession implements Session {
 
   get peer(): string {
     return this.#parts.peer;
+  }
+
+  describe(): Described {
+    const { control, paths } = this.#parts;
+    return { facts: factsOf(control), refused: paths.flatMap(({ refusals }) => refusals) };
   }
 
   async *read(_from: Cursor | null, signal: AbortSignal): AsyncGenerator<Batch> {

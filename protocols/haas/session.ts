@@ -7,6 +7,7 @@ import { LinkError } from "../../agent/contract/errors.ts";
 import type { Batch, Cursor, Reading } from "../../agent/contract/observation.ts";
 import type { Ports } from "../../agent/contract/ports.ts";
 import type { Session } from "../../agent/contract/source.ts";
+import type { Described } from "../../agent/contract/survey.ts";
 import { Changes } from "../shared/changes.ts";
 import { pointReading, UNAVAILABLE, type Valued } from "../shared/points.ts";
 import { polls } from "../shared/poll.ts";
@@ -22,6 +23,7 @@ export interface Parts {
   readonly config: HaasConfig;
   readonly ports: Ports;
   readonly peer: string;
+  readonly facts: Described["facts"];
   close(): Promise<void>;
 }
 
@@ -47,6 +49,12 @@ export class HaasSession implements Session {
     this.#parts = parts;
     this.peer = parts.peer;
     this.#state = new ControlState(parts.config.words);
+  }
+
+  /** A question without an answer so far says nothing of itself here: it may be the first. */
+  describe(): Described {
+    const refused = [...this.#misses].filter(([name, misses]) => misses >= MISSES && !name.endsWith(" taken")).map(([what]) => ({ what, why: "the control does not answer this question" }));
+    return { facts: this.#parts.facts, refused };
   }
 
   close(): Promise<void> {

@@ -9,6 +9,8 @@ export const modbus: SourceKind<ModbusConfig> = {
   kind: "modbus",
   shape: MODBUS_SHAPE,
   summary: summaryOf,
+  address: ({ address }) => (address.kind === "tcp" ? { host: address.host, port: address.port } : { serial: address.line.path }),
+  survey: { ports: [502], load: async () => (await import("./survey.ts")).survey },
   create: (config, ports) => ({
     kind: "modbus",
     connect: async (signal) => (await import("./connect.ts")).connect(config, ports, signal),

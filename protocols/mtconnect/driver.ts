@@ -6,7 +6,7 @@ import type { Ports } from "../../agent/contract/ports.ts";
 import type { Driver, Session, SourceKind } from "../../agent/contract/source.ts";
 import { Agent, readModel } from "./agent.ts";
 import { explainAgentErrors } from "./agent-error.ts";
-import { hostOf, MTCONNECT_SHAPE, type MTConnectConfig } from "./config.ts";
+import { addressOf, hostOf, MTCONNECT_SHAPE, type MTConnectConfig } from "./config.ts";
 import { openClient } from "./http.ts";
 import { selectItems } from "../shared/mtconnect/items.ts";
 import { dialectFor } from "./requests.ts";
@@ -16,6 +16,8 @@ export const mtconnect: SourceKind<MTConnectConfig> = {
   kind: "mtconnect",
   shape: MTCONNECT_SHAPE,
   summary: ({ url, device, path }) => `${url}${device === undefined ? "" : `, device ${device}`}${path === undefined ? "" : `, path ${path}`}`,
+  address: ({ url }) => addressOf(url),
+  survey: { ports: [5000, 8082], load: async () => (await import("./survey.ts")).survey },
   create: (config, ports) => ({ kind: "mtconnect", connect: (signal) => connect(config, ports, signal) } satisfies Driver),
 };
 
@@ -41,7 +43,11 @@ async function connect(config: MTConnectConfig, ports: Ports, signal: AbortSigna
       ...(agent.dialect.filter === null ? ["unfiltered: the agent takes no item filter"] : []),
       ...(config.streaming === "poll" ? ["polled"] : []),
     ].join(", ");
-    return new AgentSession({ agent, client, config, ports, peer }, asked.streams);
+    const describe = () => ({
+      facts: { agent: header.version || "of unknown version", "MTConnect version": model.schema ?? "not said", device: name, uuid: selection.device.uuid, "control paths": String(selection.device.paths), "data items": `${selection.items.length} read of ${selection.device.items.length}` },
+      refused: [],
+    });
+    return new AgentSession({ agent, client, config, ports, peer, describe }, asked.streams);
   } catch (cause) {
     client.close();
     throw cause;

@@ -89,10 +89,15 @@ function checkOne(point: PointConfig, { path, problems }: Told): void {
 }
 
 /** Where a checked point lies. */
-export function addressOf({ node, path = [] }: Pick<PointConfig, "node" | "path">): Address {
+export function pointAddress({ node, path = [] }: Pick<PointConfig, "node" | "path">): Address {
   const id = node === undefined ? null : decodeNodeId(node);
   return id === null ? { by: "path", steps: path.flatMap((text) => decodeStep(text) ?? []) } : { by: "id", node: id };
 }
 
 /** The server as people name it: the configured address, whatever the server calls itself. */
 export const hostOf = ({ url }: Pick<OpcuaConfig, "url">): string => url.replace(/^opc\.tcp:\/\//u, "").replace(/\/$/u, "");
+/** Where its port is; 4840 where the address has none. */
+export function addressOf(url: string): { readonly host: string; readonly port: number } {
+  const { hostname, port } = new URL(url);
+  return { host: hostname.replace(/^\[|\]$/gu, ""), port: port === "" ? 4_840 : Number(port) };
+}

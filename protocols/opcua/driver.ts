@@ -7,7 +7,7 @@ import type { Ports } from "../../agent/contract/ports.ts";
 import type { Driver, Place, Session, SourceKind } from "../../agent/contract/source.ts";
 import { inSession } from "./address.ts";
 import { eventPaths } from "./alarms.ts";
-import { hostOf, OPCUA_SHAPE, type OpcuaConfig } from "./config.ts";
+import { addressOf, hostOf, OPCUA_SHAPE, type OpcuaConfig } from "./config.ts";
 import { open, type Open } from "./connect.ts";
 import { explain } from "./explain.ts";
 import { Following } from "./following.ts";
@@ -24,6 +24,8 @@ export const opcua: SourceKind<OpcuaConfig> = {
   kind: "opcua",
   shape: OPCUA_SHAPE,
   summary: ({ url, profile, security }) => `${url}, ${profile === "none" ? "configured points" : profile}, security ${security}`,
+  address: ({ url }) => addressOf(url),
+  survey: { ports: [4840], load: async () => (await import("./survey.ts")).survey },
   create: (config, ports, place) => ({ kind: "opcua", connect: (signal) => connect(config, ports, place, signal) } satisfies Driver),
 };
 

@@ -57,4 +57,4 @@ export const SHDR_SHAPE: Shape<ShdrConfig> = {
 };
 
 /** The adapter as people name it. */
-export const whereOf = ({ host: name, port: number }: ShdrConfig): string => `${name.includes(":") ? `[${name}]` : name}:${number}`;
+export const whereOf = ({ host: name, port: number }: Pick<ShdrConfig, "host" | "port">): string => `${name.includes(":") ? `[${name}]` : name}:${number}`;

@@ -19,6 +19,8 @@ export const shdr: SourceKind<ShdrConfig> = {
   kind: "shdr",
   shape: SHDR_SHAPE,
   summary: (config) => `${whereOf(config)}${config.device === undefined ? "" : `, device ${config.device}`}${config.path === undefined ? "" : `, path ${config.path}`}`,
+  address: ({ host, port }) => ({ host, port }),
+  survey: { ports: [7878], load: async () => (await import("./survey.ts")).survey },
   create: (config, ports) => ({ kind: "shdr", connect: (signal) => connect(config, ports, signal) } satisfies Driver),
 };
 

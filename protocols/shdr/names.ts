@@ -38,7 +38,9 @@ export interface Said {
   readonly isConverted: boolean;
 }
 
-export function namesOf(config: ShdrConfig, model: DeviceModel | null): Names {
+type Naming = Pick<ShdrConfig, "map" | "devices" | "device" | "path">;
+
+export function namesOf(config: Naming, model: DeviceModel | null): Names {
   const mapped = Object.entries(config.map ?? {}).map(([key, entry]) => [key, itemOf(key, entry)] as const);
   const device = model === null ? null : chosenDevice(model, config);
   const tables = [false, true].map((isConverted) => tableOf(mapped, model, { config, device, isConverted }));
@@ -55,12 +57,12 @@ export function namesOf(config: ShdrConfig, model: DeviceModel | null): Names {
   };
 }
 
-const chosenDevice = (model: DeviceModel, config: ShdrConfig): Device => selectItems(model, wantedOf(config), config.devices ?? "").device;
+const chosenDevice = (model: DeviceModel, config: Naming): Device => selectItems(model, wantedOf(config), config.devices ?? "").device;
 
-const wantedOf = ({ device, path }: ShdrConfig) => ({ ...(device !== undefined && { device }), ...(path !== undefined && { path }) });
+const wantedOf = ({ device, path }: Naming) => ({ ...(device !== undefined && { device }), ...(path !== undefined && { path }) });
 
 interface Tabled {
-  readonly config: ShdrConfig;
+  readonly config: Naming;
   readonly device: Device | null;
   readonly isConverted: boolean;
 }

@@ -31,7 +31,7 @@ export class Reader {
     this.#clock = clock;
   }
 
-  get seen(): readonly Seen[] { return [...this.#seen.values()]; }
+  get seen(): readonly (Seen & { readonly isKnown: boolean })[] { return [...this.#seen.values()]; }
   get strangers(): number { return [...this.#seen.values()].filter(({ isKnown }) => !isKnown).length; }
 
   /** `opening`: true while the adapter is still greeting us. */

@@ -8,6 +8,7 @@ import { LinkError } from "../../agent/contract/errors.ts";
 import type { Batch, Cursor, Reading } from "../../agent/contract/observation.ts";
 import type { Ports } from "../../agent/contract/ports.ts";
 import type { Session } from "../../agent/contract/source.ts";
+import type { Described } from "../../agent/contract/survey.ts";
 import { unixMs } from "../../agent/contract/time.ts";
 import { malformed } from "../shared/bytes.ts";
 import { AdapterClock } from "./clock.ts";
@@ -85,6 +86,15 @@ export class AdapterSession implements Session {
       this.#heartbeatMs === null ? "no heartbeat" : `heartbeat ${this.#heartbeatMs} ms`,
       ...(this.#reader.strangers === 0 ? [] : [`${this.#reader.strangers} keys not mapped`]),
     ].join(", ");
+  }
+
+  describe(): Described {
+    const { names } = this.#parts;
+    const strangers = this.#reader.seen.filter(({ isKnown }) => !isKnown);
+    return {
+      facts: { "adapter version": this.#version ?? "not said", heartbeat: this.#heartbeatMs === null ? "none" : `${this.#heartbeatMs} ms`, ...(names.device !== null && { device: names.device }), keys: String(this.#reader.seen.length) },
+      refused: strangers.map(({ key }) => ({ what: key, why: "this key is in no map and in no Devices.xml" })),
+    };
   }
 
   async close(): Promise<void> {
