@@ -17,6 +17,8 @@ export interface Concluded {
   readonly words: readonly Execution[];
   readonly alarms: readonly ActiveAlarm[] | null;
   readonly comment: string | null;
+  /** ms. It is read at each poll, as evidence, and told now and then. */
+  readonly cycleTime: number | null;
   readonly page: CodePage;
   /** Of a control with several paths. */
   readonly path?: number;
@@ -56,7 +58,7 @@ function deciding(items: PathItems, { words, alarms, comment }: Concluded, readi
   ];
 }
 
-function accompanying(items: PathItems, { page }: Concluded, config: FocasConfig, reading: Make): readonly Reading[] {
+function accompanying(items: PathItems, { page, cycleTime }: Concluded, config: FocasConfig, reading: Make): readonly Reading[] {
   const point = (name: string, value: number | null, valued = good): Reading => reading(`point/${name}`, valued(value));
   const feed = items.feed.value === null ? null : (items.feed.value * (config.length_unit === "inch" ? MM_AN_INCH : 1)) / SECONDS_A_MINUTE;
   const tool = items.commanded.value?.tool ?? null;
@@ -72,7 +74,7 @@ function accompanying(items: PathItems, { page }: Concluded, config: FocasConfig
     ...(items.spindleOverride === null ? [] : [reading("spindle_override", good(items.spindleOverride.value))]),
     ...(items.rapidOverride === null ? [] : [reading("rapid_override", unsure(items.rapidOverride.value === null ? null : rapidOverrideOf(items.rapidOverride.value)))]),
     reading("message", good(messageOf(items, page))),
-    ...[...items.timers, { name: "cycle_time", item: items.cycleTime }].map(({ name, item }) => point(name, item.value === null ? null : item.value / 1_000)),
+    ...[...items.timers.map(({ name, item }) => ({ name, ms: item.value })), { name: "cycle_time", ms: cycleTime }].map(({ name, ms }) => point(name, ms === null ? null : ms / 1_000)),
     ...items.axisValues.flatMap(({ name, item }) => items.axes.map((axis, index) => point(`${name}_${wordOf(axis)}`, item.value?.[index] ?? null))),
   ];
 }
