@@ -32,6 +32,8 @@ interface Reader {
   blocks: readonly Planned[];
   /** Turn of the polls at which it is due. */
   dueTurn: number;
+  /** When its last read began, on the agent's clock; null before the first. */
+  readMs: number | null;
 }
 
 export class BusSession implements Session {
@@ -44,7 +46,7 @@ export class BusSession implements Session {
     this.#config = config;
     this.#ports = ports;
     this.#lent = lent;
-    this.#readers = config.devices.map((device) => ({ device, dueTurn: 0, blocks: planReads(device.points, device).map((block) => ({ block, notBeforeMs: 0 })) }));
+    this.#readers = config.devices.map((device) => ({ device, dueTurn: 0, readMs: null, blocks: planReads(device.points, device).map((block) => ({ block, notBeforeMs: 0 })) }));
   }
 
   get peer(): string {
@@ -80,10 +82,14 @@ export class BusSession implements Session {
       const readings: Reading[] = [];
       for (const reader of this.#readers.filter(({ dueTurn }) => turn >= dueTurn)) {
         reader.dueTurn = turn + Math.max(1, Math.round(reader.device.intervalMs / intervalMs));
-        readings.push(...(await this.#readDevice(reader, signal)));
+        const beganMs = this.#ports.clock.now().monoMs;
+        const read = await this.#readDevice(reader, signal);
+        // What changed may have done so since the read before began.
+        readings.push(...changes.of(read, reader.readMs === null ? undefined : Math.ceil(this.#ports.clock.now().monoMs - reader.readMs)));
+        reader.readMs = beganMs;
       }
       await this.#checkLink(signal);
-      yield { items: changes.of(readings), caughtUp: true };
+      yield { items: readings, caughtUp: true };
       await this.#askResting(signal);
     }
   }

@@ -242,4 +242,20 @@ describe("what a device needs", () => {
     expect(slow.reads).toBeGreaterThanOrEqual(3);
     expect(slow.reads).toBeLessThan(fast.reads);
   });
+
+  it("to be told how much earlier a change may have been: since the read before began", async () => {
+    const slow = device();
+    await using peer = await server({ 1: device(), 2: slow });
+    await using source = await open(at(peer.port, [{ unit: 1, points: words([1]) }, { unit: 2, points: words([2]), interval: "100ms" }]));
+    const [first] = (await source.next()).items;
+    expect(first).toMatchObject({ initial: true });
+    expect(first).not.toHaveProperty("uncertaintyMs");
+    slow.holdings.set(2, 77);
+    await source.until((values) => values.get("point/p2") === 77);
+    const [changed] = source.batches.at(-1)?.items ?? [];
+    expect(changed).toMatchObject({ signal: "point/p2", value: 77 });
+    const sinceMs = changed?.kind === "reading" ? changed.uncertaintyMs ?? 0 : 0;
+    expect(Number.isInteger(sinceMs)).toBe(true);
+    expect(sinceMs).toBeGreaterThanOrEqual(99);
+  });
 });
