@@ -5,6 +5,7 @@
 import { auditCommand } from "./cli/audit.ts";
 import { checkCommand } from "./cli/check.ts";
 import type { Command } from "./cli/cli.ts";
+import { opcuaCommands } from "./cli/opcua.ts";
 import { recordCommand } from "./cli/record.ts";
 import { replayCommand } from "./cli/replay.ts";
 import { schemaCommand } from "./cli/schema.ts";
@@ -23,6 +24,7 @@ import { bufferCommandsOf } from "./buffer-parts.ts";
 import { machineDetector } from "./detect/machine.ts";
 import { asyncApiDocument } from "../buffer/mqtt/asyncapi.ts";
 import { recordSchemas } from "../buffer/mqtt/schemas.ts";
+import { certificateCare } from "../protocols/opcua/care.ts";
 import { VERSION } from "./version.ts";
 
 /** `ports`: quiet ones, for commands whose results go to standard output. */
@@ -39,6 +41,7 @@ export const otherCommands = (kinds: Kinds, ports: () => Ports): readonly Comman
   simulateOpcuaCommand,
   simulateShdrCommand,
   ...bufferCommandsOf(kinds, ports, VERSION, process.argv[1]),
+  ...opcuaCommands({ kinds, ports, ...certificateCare(() => ports().log) }),
   schemaCommand({ kinds, records: recordSchemas, asyncapi: asyncApiDocument }),
   versionCommand({ version: VERSION, runtime: `${process.versions.node} ${process.platform} ${process.arch}` }),
 ];

@@ -11,6 +11,8 @@ export interface Bound {
 
 /** Rejects with LinkError("timeout"), or with the signal's reason. What the wait was for may still happen: nobody hears of it. */
 export async function bounded<T>(work: Promise<T>, { network, timeoutMs, what }: Bound, signal: AbortSignal): Promise<T> {
+  // However the wait ends, nobody may be left to hear of what the work ends with.
+  work.catch(() => undefined);
   signal.throwIfAborted();
   const deadline = network.deadline(timeoutMs, signal);
   const { promise: ended, reject } = Promise.withResolvers<never>();
@@ -23,7 +25,6 @@ export async function bounded<T>(work: Promise<T>, { network, timeoutMs, what }:
   } finally {
     deadline.signal.removeEventListener("abort", end);
     deadline.clear();
-    work.catch(() => undefined);
   }
 }
 

@@ -27,6 +27,8 @@ export interface Open {
   readonly session: ClientSession;
   /** The server's own words for itself. */
   readonly product: string;
+  /** Warns when our certificate ends soon. A link may last longer than that. */
+  remind(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -41,7 +43,7 @@ export async function open(dialling: Dialling, signal: AbortSignal): Promise<Ope
   const deadline = network.deadline(config.timeout * STEPS, signal);
   try {
     const chosen = await discover(dialling, deadline.signal);
-    if (config.security !== "none") await judgeServer({ ...dialling, certificate: chosen.certificate, where });
+    if (config.security !== "none") await pki.inTurn(() => judgeServer({ ...dialling, certificate: chosen.certificate, where }));
     const [own = "", before] = pki.own();
     try {
       return await enter(dialling, chosen, own, deadline.signal);
@@ -76,10 +78,8 @@ async function asked(client: OPCUAClient, url: string): Promise<readonly Endpoin
 }
 
 async function enter(dialling: Dialling, chosen: Chosen, certificateFile: string, signal: AbortSignal): Promise<Open> {
-  const { config, ports: { network, log } } = dialling;
-  const { until } = factsOf(await readFile(certificateFile));
-  if (config.security !== "none" && until - network.now().unixMs < WARN_BEFORE_MS)
-    log.warn({ until: new Date(until).toISOString().slice(0, 10) }, "our OPC UA certificate ends soon: renew it (cellgate opcua certificate renew), and accept the new one at every server");
+  const { config, ports: { network } } = dialling;
+  await remind(dialling, certificateFile);
   const identity = await identityFor(config, chosen, { secret: dialling.ports.secret, library: dialling.library.client });
   const client = clientOf(dialling, {
     certificateFile, securityMode: chosen.mode, securityPolicy: chosen.policy,
@@ -88,13 +88,19 @@ async function enter(dialling: Dialling, chosen: Chosen, certificateFile: string
   const opening = begin(client, config.url, identity);
   try {
     const opened = await bounded(opening, boundOf(dialling, "opening a session", STEPS), signal);
-    return { client, session: opened, product: chosen.product, close: once(() => ended(dialling, client, opened)) };
+    return { client, session: opened, product: chosen.product, remind: () => remind(dialling, certificateFile), close: once(() => ended(dialling, client, opened)) };
   } catch (cause) {
     // Called off in the middle, the server may still give the session: it would hold its slot until its timeout.
     const late = await bounded(opening, { network, timeoutMs: CLOSE_MS, what: "closing" }, new AbortController().signal).catch(() => null);
     await ended(dialling, client, late);
     throw cause;
   }
+}
+
+async function remind({ config, ports: { network, log } }: Dialling, certificateFile: string): Promise<void> {
+  if (config.security === "none") return;
+  const { until } = factsOf(await readFile(certificateFile));
+  if (until - network.now().unixMs < WARN_BEFORE_MS) log.warn({ until: new Date(until).toISOString().slice(0, 10) }, "our OPC UA certificate ends soon: renew it (cellgate opcua certificate renew), and accept the new one at every server");
 }
 
 async function begin(client: OPCUAClient, url: string, identity: UserIdentityInfo): Promise<ClientSession> {

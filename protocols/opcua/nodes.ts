@@ -3,7 +3,6 @@ import { LinkError } from "../../agent/contract/errors.ts";
 import { addressWords, inSession, type Address, type Step } from "./address.ts";
 import type { ReadOnly } from "./guard.ts";
 import { OBJECTS, type Explorer, type Reference, type Wanted } from "./profile.ts";
-import type { WireValue } from "./values.ts";
 
 export interface Located {
   readonly wanted: Wanted;
@@ -19,6 +18,8 @@ export interface Found {
   readonly missing: readonly Missing[];
 }
 
+/** Part 6 §5.1.2: ExtensionObject. */
+const STRUCTURE = 22;
 /** A node with such a status is not there for us: following it would bring nothing. Others may only wait for their first value. */
 const ABSENT: ReadonlySet<string> = new Set([
   "BadNodeIdUnknown", "BadNodeIdInvalid", "BadAttributeIdInvalid", "BadUserAccessDenied", "BadNotReadable", "BadRequestNotAllowed", "BadNotSupported", "BadInternalError", "BadNotFound", "BadIndexRangeInvalid", "BadIndexRangeNoData",
@@ -50,10 +51,12 @@ export async function locate(guard: ReadOnly, explorer: Explorer, wanted: readon
   }
   const values = await guard.read(located.map(({ nodeId }) => nodeId), signal);
   const present = located.filter(({ wanted: one }, index) => {
-    const status = values[index]?.statusCode.name ?? "no answer";
-    if (!isAbsent(status)) return true;
-    missing.push({ wanted: one, why: status });
-    return false;
+    const value = values[index];
+    const status = value?.statusCode.name ?? "no answer";
+    // Followed, the library would ask the server for the structure's parts at each message.
+    const why = value?.value?.dataType === STRUCTURE ? "a structure, which is not read: name one of its parts" : isAbsent(status) ? status : null;
+    if (why !== null) missing.push({ wanted: one, why });
+    return why === null;
   });
   return { present, missing };
 }
@@ -83,4 +86,3 @@ export function requireSomething({ present, missing }: Found, what: string, wher
 }
 
 export const inWords = ({ wanted, why }: Missing): string => `${addressWords(wanted.address)}: ${why}`;
-export const statusOf = (value: WireValue | undefined): string => value?.statusCode.name ?? "no answer";

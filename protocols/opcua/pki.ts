@@ -26,6 +26,8 @@ export interface Pki {
   /** PEM files, the one to try first first. */
   own(): readonly string[];
   readonly keyFile: string;
+  /** One after the other: several sources may meet one server, or the same folder, at once. */
+  inTurn<T>(work: () => Promise<T>): Promise<T>;
 }
 
 /** Servers refuse a certificate that begins in their future: some days back, for their clocks. */
@@ -67,10 +69,20 @@ async function open({ OPCUACertificateManager }: Certificates, place: Place, now
     // Ours: clients that end must not dispose of it.
     manager.referenceCounter += 1;
     if (!existsSync(ownFile(folder))) await makeCertificate(manager, { agentId: place.agentId, applicationUri, outputFile: ownFile(folder), now });
-    return { folder, manager, applicationUri, keyFile: keyFileOf(folder), own: () => [ownFile(folder), beforeFile(folder)].filter((file) => existsSync(file)) };
+    return { folder, manager, applicationUri, keyFile: keyFileOf(folder), own: () => [ownFile(folder), beforeFile(folder)].filter((file) => existsSync(file)), inTurn: turns() };
   } catch (cause) {
     throw new LinkError("internal", { afterMs: 60_000 }, `the folder for OPC UA certificates, ${folder}, cannot be used: ${cause instanceof Error ? cause.message : String(cause)}; this agent's user must be able to write there`, { cause });
   }
+}
+
+function turns(): Pki["inTurn"] {
+  let last: Promise<unknown> = Promise.resolve();
+  return async (work) => {
+    const turn = last.then(work);
+    // The next one does not mind how this one ended.
+    last = turn.catch(() => undefined);
+    return turn;
+  };
 }
 
 interface Making {

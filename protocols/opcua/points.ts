@@ -1,6 +1,6 @@
 /** Configured points: any node → any signal, alone (profile none) or beside a profile, whose readings of the same signal they replace. */
 import type { Reading } from "../../agent/contract/observation.ts";
-import { addressOf, type OpcuaConfig, type PointConfig } from "./config.ts";
+import { pointAddress, type OpcuaConfig, type PointConfig } from "./config.ts";
 import type { Change, Profile, Translator, Wanted } from "./profile.ts";
 import { readingOf } from "./translate.ts";
 
@@ -23,7 +23,7 @@ export function withPoints(profile: Profile | null, { points }: Pick<OpcuaConfig
 function wantedOf(point: PointConfig, index: number): Wanted {
   const { sampling, queue, deadband, element, signal } = point;
   return {
-    key: PREFIX + index, address: addressOf(point), pace: STATES.has(signal) ? "state" : "measure", optional: false,
+    key: PREFIX + index, address: pointAddress(point), pace: STATES.has(signal) ? "state" : "measure", optional: false,
     ...(sampling !== undefined && { samplingMs: sampling }), ...(queue !== undefined && { queue }), ...(deadband !== undefined && { deadband }), ...(element !== undefined && { element }),
   };
 }

@@ -10,7 +10,7 @@
 import { LinkError } from "../../agent/contract/errors.ts";
 import type { Batch, Cursor, Gap, Reading } from "../../agent/contract/observation.ts";
 import type { Session } from "../../agent/contract/source.ts";
-import { unixMs, type UnixMs } from "../../agent/contract/time.ts";
+import { unixMs, type MonoMs, type UnixMs } from "../../agent/contract/time.ts";
 import { AlarmSet } from "./alarms.ts";
 import type { Following } from "./following.ts";
 import type { Notice } from "./mailbox.ts";
@@ -21,6 +21,7 @@ import { sampleOf } from "./values.ts";
 
 const KEEPALIVES_MISSED = 3;
 const SLACK_MS = 2_000;
+const DAY_MS = 86_400_000;
 /** So long the first values may take. */
 const FIRST_VALUES_MS = 1_000;
 /** How far time may lag behind the server's clock because a change may not have been looked at yet. */
@@ -34,6 +35,7 @@ export class OpcuaSession implements Session {
   readonly #last = new Map<string, Change>();
   #translator: Translator;
   #heard: UnixMs | null = null;
+  #remindedAt: MonoMs | null = null;
 
   constructor(parts: SessionParts, following: Following) {
     this.#parts = parts;
@@ -49,6 +51,7 @@ export class OpcuaSession implements Session {
       for (;;) {
         const notice = await this.#next(signal);
         await this.#following.askAgain(signal);
+        await this.#remindDaily();
         yield await this.#batch(notice, signal);
       }
     } catch (cause) {
@@ -59,6 +62,15 @@ export class OpcuaSession implements Session {
 
   close(): Promise<void> {
     return this.#parts.open.close();
+  }
+
+  async #remindDaily(): Promise<void> {
+    const { open, ports: { network } } = this.#parts;
+    const now = network.now().monoMs;
+    this.#remindedAt ??= now;
+    if (now - this.#remindedAt < DAY_MS) return;
+    this.#remindedAt = now;
+    await open.remind();
   }
 
   async #next(signal: AbortSignal): Promise<Notice> {

@@ -45,6 +45,8 @@ export interface SimulatedServer {
   readonly space: AddressSpace;
   readonly counts: Counts;
   readonly sessions: number;
+  /** The client's certificate (DER) is accepted from now on, as in the server's menu; or no longer. */
+  trustClient(certificate: Buffer, trusted: boolean): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -82,6 +84,7 @@ export async function startServer(options: ServerOptions): Promise<SimulatedServ
     get sessions() {
       return server.engine.currentSessionCount;
     },
+    trustClient: (certificate, trusted) => (trusted ? certificates.trustCertificate(certificate) : certificates.rejectCertificate(certificate)),
     close: () => (closing ??= server.shutdown(0).then(() => Promise.all([certificates.dispose(), users.dispose()])).then(() => undefined)),
   };
 }
