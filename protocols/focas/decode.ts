@@ -98,15 +98,21 @@ export function decodeDiagnosisOlder(data: Uint8Array, number: number, axis = 0)
   }
 }
 
-/** §5.10, as ms. The order of its bytes differs between controls; what fits in neither is null. */
-export function decodeTimer(data: Uint8Array): number | null {
+/** §5.10, as ms, in one order of its bytes; null: it does not fit. */
+function timerIn(data: Uint8Array, little: boolean): number | null {
   if (data.length < 8) return null;
-  const read = (little: boolean): number | null => {
-    const [minutes, ms] = [view(data).getInt32(0, little), view(data).getInt32(4, little)];
-    return minutes >= 0 && ms >= 0 && ms < 60_000 ? minutes * 60_000 + ms : null;
+  const [minutes, ms] = [view(data).getInt32(0, little), view(data).getInt32(4, little)];
+  return minutes >= 0 && ms >= 0 && ms < 60_000 ? minutes * 60_000 + ms : null;
+}
+/** The order differs between controls. The first timer that fits in one order alone decides; until then the smaller time is taken. */
+export function timerDecoder(): (data: Uint8Array) => number | null {
+  let isLittle: boolean | null = null;
+  return (data) => {
+    const [big, little] = [timerIn(data, false), timerIn(data, true)];
+    if ((big === null) !== (little === null)) isLittle ??= big === null;
+    if (isLittle !== null) return isLittle ? little : big;
+    return big === null || little === null ? null : Math.min(big, little);
   };
-  const [big, little] = [read(false), read(true)];
-  return big === null ? little : little === null ? big : Math.min(big, little);
 }
 
 /** §5.9: what the program last commanded, by address letter; T the tool, M the M code. */

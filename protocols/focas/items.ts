@@ -5,7 +5,7 @@
 import type { FocasConfig } from "./config.ts";
 import {
   decodeAlarmBits, decodeAlarms, decodeAxes, decodeCommanded, decodeI32, decodeNumber, decodeOperatorMessage, decodeProgramName, decodeProgramNumbers,
-  decodeProgramPath, decodeStatus, decodeTimer, type AlarmRecord, type ProgramNumbers, type Status,
+  decodeProgramPath, decodeStatus, timerDecoder, type AlarmRecord, type ProgramNumbers, type Status,
 } from "./decode.ts";
 import { ask } from "./functions.ts";
 import { Item, type Way } from "./item.ts";
@@ -72,6 +72,7 @@ const MODAL = { first: 4113, last: 4120 } as const;
 const POSITIONS: Readonly<Record<FocasConfig["positions"][number], number>> = { absolute: 4, machine: 1, relative: 6, distance: 7 };
 
 export function itemsOf({ path, axes, isOlder, points }: PathFacts, config: FocasConfig): PathItems {
+  const timer = { path, isOlder, decode: timerDecoder() };
   const one = <T>(name: string, way: Way<T>): Item<T> => new Item(name, [way]);
   const counter = (name: string, number: number, macro: number | null): Item<number> =>
     new Item(name, [...parameterWays(number, path, isOlder), ...(macro === null ? [] : [{ block: ask("macro", path, macro, macro), bytes: 8, decode: decodeNumber }])]);
@@ -90,7 +91,7 @@ export function itemsOf({ path, axes, isOlder, points }: PathFacts, config: Foca
     sequence: one("sequence number", { block: ask("sequence", path), bytes: 4, decode: decodeI32 }),
     commanded: commandedItem(path),
     parts: counter("parts (parameter 6711)", 6711, 3901),
-    cycleTime: timerItem(path, isOlder, TIMERS[3]),
+    cycleTime: timerItem(timer, TIMERS[3]),
     feed: one("feed", { block: ask("feed", path), bytes: 8, decode: decodeNumber }),
     spindleSpeed: one("spindle speed", { block: ask("spindleSpeed", path), bytes: 8, decode: decodeNumber }),
     feedOverride: override("feed", "G12"),
@@ -106,7 +107,7 @@ export function itemsOf({ path, axes, isOlder, points }: PathFacts, config: Foca
     rapidOverride: override("rapid", null),
     target: counter("parts required (parameter 6713)", 6713, 3902),
     total: counter("parts in total (parameter 6712)", 6712, null),
-    timers: TIMERS.filter(({ type }) => type !== 3).map((timer) => ({ name: timer.point, item: timerItem(path, isOlder, timer) })),
+    timers: TIMERS.filter(({ type }) => type !== 3).map((row) => ({ name: row.point, item: timerItem(timer, row) })),
     messages: [0, 1, 2, 3, 4].map((type) => one(`operator message ${type}`, { block: ask("operatorMessage", path, type), bytes: 268, decode: decodeOperatorMessage })),
     axisValues: axisItems(path, axes, config),
   };
@@ -128,8 +129,8 @@ function commandedItem(path: number): Item<Commanded> {
 }
 
 /** ms. Minutes and the rest lie in two parameters where there is no timer call. */
-function timerItem(path: number, isOlder: boolean, { point, type, minutes, ms }: (typeof TIMERS)[number]): Item<number> {
-  const call: Way<number> = { block: ask("timer", path, type), bytes: 8, decode: decodeTimer };
+function timerItem({ path, isOlder, decode }: Pick<PathFacts, "path" | "isOlder"> & { readonly decode: Way<number>["decode"] }, { point, type, minutes, ms }: (typeof TIMERS)[number]): Item<number> {
+  const call: Way<number> = { block: ask("timer", path, type), bytes: 8, decode };
   const first = ms ?? minutes;
   const both = parameterWays(first, path, isOlder).map((way): Way<number> => {
     const { block } = way;

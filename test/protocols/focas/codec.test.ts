@@ -4,7 +4,7 @@ import { InvariantError } from "../../../agent/contract/errors.ts";
 import { decodeBlocks, decodeRefusal, encodeBlocks, type Answer } from "../../../protocols/focas/blocks.ts";
 import {
   decodeAlarmBits, decodeAlarms, decodeAxes, decodeAxisNames, decodeDiagnosisOlder, decodeI32, decodeNumber, decodeParameter, decodeParameterOlder,
-  decodeProgramNumbers, decodeStatus, decodeSystem, decodeTimer, decodeU16,
+  decodeProgramNumbers, decodeStatus, decodeSystem, decodeU16, timerDecoder,
 } from "../../../protocols/focas/decode.ts";
 import { encodeAsk, encodeClose, encodeOpen, FRAME_TYPES, FrameReader, isRefusal, type Frame } from "../../../protocols/focas/frame.ts";
 import { ask, READ_FUNCTIONS, type Block } from "../../../protocols/focas/functions.ts";
@@ -140,10 +140,13 @@ describe("read", () => {
   });
 
   it("a timer in either order of bytes, and none that fits in neither", () => {
-    expect(decodeTimer(hex("48010000 00000000"))).toBe(328 * 60_000);
-    expect(decodeTimer(hex("00000005 00000BB8"))).toBe(303_000);
-    expect(decodeTimer(hex("FFFFFFFF FFFFFFFF"))).toBeNull();
-    expect(decodeTimer(hex("00000005"))).toBeNull();
+    expect(timerDecoder()(hex("48010000 00000000"))).toBe(328 * 60_000);
+    expect(timerDecoder()(hex("00000005 00000BB8"))).toBe(303_000);
+    expect(timerDecoder()(hex("FFFFFFFF FFFFFFFF"))).toBeNull();
+    expect(timerDecoder()(hex("00000005"))).toBeNull();
+    // 65,536 minutes or 256: once the order is known, it is believed.
+    const decode = timerDecoder();
+    expect([hex("00000100 00000000"), hex("48010000 B80B0000"), hex("00000100 00000000")].map(decode)).toEqual([256 * 60_000, 328 * 60_000 + 3_000, 65_536 * 60_000]);
   });
 });
 

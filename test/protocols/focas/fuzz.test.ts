@@ -61,8 +61,8 @@ function checkNumbers(value: unknown): void {
 
 /** Every decoder over the same data: none may throw, whatever they are given. */
 function decodeAll(data: Uint8Array): number {
-  const { decodeSystem, decodeStatus, decodeU16, decodeI32, decodeAlarmBits, decodeNumber, decodeProgramNumbers, decodeTimer, decodeCommanded, decodeAxisNames, decodeProgramPath, decodeProgramName, decodeBlockText, decodeOperatorMessage } = decoders;
-  const plain = [decodeU16(data), decodeI32(data), decodeAlarmBits(data), decodeNumber(data), decodeTimer(data), decoders.decodeAxes(data, 32), ...(decodeCommanded(data)?.values() ?? []), decoders.decodeParameter(data, 6711), decoders.decodeParameter(data, 6711, 3), decoders.decodeParameterOlder(data, 6711), decoders.decodeDiagnosisOlder(data, 6711)];
+  const { decodeSystem, decodeStatus, decodeU16, decodeI32, decodeAlarmBits, decodeNumber, decodeProgramNumbers, timerDecoder, decodeCommanded, decodeAxisNames, decodeProgramPath, decodeProgramName, decodeBlockText, decodeOperatorMessage } = decoders;
+  const plain = [decodeU16(data), decodeI32(data), decodeAlarmBits(data), decodeNumber(data), timerDecoder()(data), decoders.decodeAxes(data, 32), ...(decodeCommanded(data)?.values() ?? []), decoders.decodeParameter(data, 6711), decoders.decodeParameter(data, 6711, 3), decoders.decodeParameterOlder(data, 6711), decoders.decodeDiagnosisOlder(data, 6711)];
   plain.forEach(checkNumbers);
   const texts = [decodeSystem(data)?.type, ...decodeAxisNames(data), decodeProgramPath(data), decodeProgramName(data), decodeBlockText(data)];
   const records = [...decoders.decodeAlarms(data, 64), ...decoders.decodeAlarms(data, 32)];
