@@ -8,6 +8,7 @@ import { recordId } from "./detect/record-id.ts";
 import { utcOffsetMin } from "./detect/zone.ts";
 import { DESTINATION_KINDS, SOURCE_KINDS } from "./registry.ts";
 import { contextOf, identityOf, type AgentParts } from "./runtime/agent.ts";
+import type { SourceLook } from "./runtime/health/held-sources.ts";
 import { systemClockProbe } from "./runtime/time/clock-probe.ts";
 import { createClockTrust } from "./runtime/time/clock-trust.ts";
 import { dayIn } from "./runtime/account/day-book.ts";
@@ -29,6 +30,7 @@ export function assemble(configuration: Configuration, ports: Ports, version: st
     clockTrust: createClockTrust({ waitMs: agent.clockWaitMs, notBefore: RELEASED, probe: systemClockProbe() }, ports),
     driver: (source, own) => driverOf(source, own, placeOf(configuration)),
     destination: ({ kind, config, name }, identity, own) => named(DESTINATION_KINDS, kind).create(config, identity, { ...own, keep: keepIn(agent.dataDir) }, name),
+    look: lookAt,
     pacing: ({ kind, config }) => named(DESTINATION_KINDS, kind).pacing?.(config) ?? AT_ONCE,
   };
 }
@@ -43,6 +45,15 @@ export function bufferOptions(configuration: Configuration, ports: Ports, progra
     budgetBytes: buffer.budgetBytes, keepFree: buffer.keepFree, historyMs: buffer.historyMs, healWindowMs: buffer.healWindowMs,
     ...(buffer.card && { card: buffer.card }), dayOf: dayIn(agent.timezone),
     ...(program !== undefined && { quickCheck: quickCheckBy(program, { clock: ports.network, log }) }),
+  };
+}
+
+/** What the agent tells of a source beside its driver; the code that asks for registers is loaded when somebody wants some. */
+function lookAt({ kind, config }: SourceSettings): SourceLook {
+  const known = named(SOURCE_KINDS, kind);
+  return {
+    summary: known.summary?.(config) ?? kind, address: known.address?.(config) ?? null,
+    registers: async (question, ports, signal) => (await known.survey?.load())?.registers?.(config, question, ports, signal) ?? null,
   };
 }
 
