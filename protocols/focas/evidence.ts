@@ -17,6 +17,8 @@ import type { Status } from "./decode.ts";
 /** What one poll saw. Null: not known. */
 export interface Seen {
   readonly status: Status;
+  /** Since the poll before; 0 at the first. */
+  readonly sinceMs: number;
   readonly main: number | null;
   readonly running: number | null;
   readonly sequence: number | null;
@@ -53,6 +55,9 @@ const ALARM = 1;
 const isEnd = (m: number | null): boolean => m === 2 || m === 30;
 /** What comes this many polls after the stop still explains it: the words of one poll are not of one instant. */
 const LATE_POLLS = 2;
+/** Of the control's clock against ours, and of an answer on its way. */
+const SLACK = 1.1;
+const SLACK_MS = 1_000;
 
 /** Words of this poll in their order, the last one now true; empty: unknown status. */
 export function executionOf(state: EvidenceState, now: Seen): { readonly state: EvidenceState; readonly words: readonly Execution[] } {
@@ -93,7 +98,8 @@ function running(state: EvidenceState, now: Seen): readonly Execution[] {
 /** Started from reset since it last ran, and no poll saw it: the time of the run began anew, or else the program did. */
 function isNewRun({ word, ran, last }: EvidenceState, now: Seen): boolean {
   if (ran === null || last === null || word === "READY" || word === "PROGRAM_COMPLETED" || word === "STOPPED") return false;
-  if (ran.cycleMs !== null && now.cycleMs !== null) return now.cycleMs < ran.cycleMs;
+  // It cannot have run longer than since the poll before: a time that fell by less is a slip of the control's clock.
+  if (ran.cycleMs !== null && now.cycleMs !== null) return now.cycleMs < ran.cycleMs && now.cycleMs <= now.sinceMs * SLACK + SLACK_MS;
   return word === "INTERRUPTED" && !ranAt(last) && inMain(last) && inMain(now) && (now.sequence ?? 0) < (last.sequence ?? 0);
 }
 const inMain = ({ running, main, sequence }: Seen): boolean => sequence !== null && running !== null && running === main;

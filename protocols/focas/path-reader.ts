@@ -80,12 +80,13 @@ export class PathReader {
     return [...everyPoll(this.#items), ...this.#items.points.map(({ item }) => item), ...nowAndThen(this.#items), this.#items.alarms];
   }
 
-  async poll(isSlow: boolean, signal: AbortSignal): Promise<readonly Reading[]> {
+  /** `sinceMs`: since the poll before; 0 at the first. */
+  async poll({ isSlow, sinceMs }: { readonly isSlow: boolean; readonly sinceMs: number }, signal: AbortSignal): Promise<readonly Reading[]> {
     const { connection, control, config } = this.#parts;
     await askFor(connection, [...everyPoll(this.#items), ...this.#points.alone, ...this.#points.ranges.flatMap(({ asks }) => asks)], signal);
     await askFor(connection, this.#points.ranges.filter((range) => range.spread()).flatMap(({ asks }) => asks), signal);
     await this.#askNames(signal);
-    await this.#conclude(signal);
+    await this.#conclude(sinceMs, signal);
     await this.#askAlarms(isSlow, signal);
     await this.#askComment(signal);
     if (isSlow && this.#waiting.length === 0) this.#waiting = framesOf(nowAndThen(this.#items), connection.version);
@@ -105,8 +106,8 @@ export class PathReader {
     await askFor(this.#parts.connection, due, signal);
   }
 
-  async #conclude(signal: AbortSignal): Promise<void> {
-    const seen = this.#seen();
+  async #conclude(sinceMs: number, signal: AbortSignal): Promise<void> {
+    const seen = this.#seen(sinceMs);
     if (seen === null) {
       [this.#evidence, this.#words] = [noEvidence, []];
       return;
@@ -116,12 +117,12 @@ export class PathReader {
     [this.#evidence, this.#words] = [next.state, next.words];
   }
 
-  #seen(): Seen | null {
+  #seen(sinceMs: number): Seen | null {
     const { status, programs, sequence, commanded, parts, cycleTime, alarmBits, feed, feedOverride, points } = this.#items;
     if (status.value === null) return null;
     const counter = points.find(({ point }) => point.signal === "part_count")?.item ?? parts;
     return {
-      status: status.value, main: programs.value?.main ?? null, running: programs.value?.running ?? null, sequence: sequence.value,
+      status: status.value, sinceMs, main: programs.value?.main ?? null, running: programs.value?.running ?? null, sequence: sequence.value,
       lastM: commanded.value?.m ?? null, parts: counter.value, cycleMs: cycleTime.value, alarmBits: alarmBits.value, feed: feed.value,
       feedOverride: feedOverrideOf(feedOverride?.value ?? null),
     };

@@ -60,6 +60,7 @@ export class FocasSession implements Session {
     const changes = new Changes();
     const everySlow = Math.max(1, Math.round(config.slow_interval / config.interval));
     let slowAt = 0;
+    let before: number | null = null;
     let reconsiderAt = ports.network.now().monoMs + RECONSIDER_MS;
     for await (const { turn, missed } of polls(config.interval, ports.clock, signal)) {
       const began = ports.network.now().monoMs;
@@ -69,7 +70,10 @@ export class FocasSession implements Session {
       }
       const isSlow = turn >= slowAt;
       if (isSlow) slowAt = turn + everySlow;
-      const items = changes.of(await this.#poll(isSlow, signal), (missed + 1) * config.interval);
+      const at = ports.clock.now().monoMs;
+      const sinceMs = before === null ? 0 : at - before;
+      before = at;
+      const items = changes.of(await this.#poll({ isSlow, sinceMs }, signal), (missed + 1) * config.interval);
       const tookMs = ports.network.now().monoMs - began;
       yield { items, caughtUp: true };
       if (tookMs * 2 > config.interval) await ports.network.sleep(tookMs, signal);
@@ -80,9 +84,9 @@ export class FocasSession implements Session {
     return this.#parts.connection.close();
   }
 
-  async #poll(isSlow: boolean, signal: AbortSignal): Promise<readonly Reading[]> {
+  async #poll(turn: { readonly isSlow: boolean; readonly sinceMs: number }, signal: AbortSignal): Promise<readonly Reading[]> {
     const readings: Reading[] = [{ kind: "reading", signal: "availability", quality: "GOOD", value: "AVAILABLE" }];
-    for (const path of this.#parts.paths) readings.push(...await path.poll(isSlow, signal));
+    for (const path of this.#parts.paths) readings.push(...await path.poll(turn, signal));
     return readings;
   }
 }

@@ -8,7 +8,7 @@ const MEM: Status = { mode: 1, run: 0, motion: 0, mstb: 0, emergency: 0, alarm: 
 const seen = (poll: Poll): Seen => {
   const { mode, run, motion, mstb, emergency, alarm, edit } = { ...MEM, ...poll };
   return {
-    main: 1234, running: 1234, sequence: null, lastM: null, parts: null, cycleMs: null, alarmBits: null, feed: null, feedOverride: null, ...poll,
+    main: 1234, running: 1234, sequence: null, lastM: null, parts: null, cycleMs: null, alarmBits: null, feed: null, feedOverride: null, sinceMs: 1_000, ...poll,
     status: { mode, run, motion, mstb, emergency, alarm, edit },
   };
 };
@@ -65,6 +65,8 @@ describe("a stop is told by what happened in its own run", () => {
 describe("a new run that no poll saw begin", () => {
   it.each<[string, readonly Poll[], readonly string[]]>([
     ["after a stop that nothing explained: the time of the run began anew", [{}, { run: START, cycleMs: 60_000 }, { run: STOP, cycleMs: 61_000 }, { run: START, cycleMs: 500 }], ["READY", "ACTIVE", "INTERRUPTED", "READY, ACTIVE"]],
+    ["a slip of the control's clock at a full minute is none", [{}, { run: START, cycleMs: 239_999 }, { run: START, cycleMs: 180_010 }, { run: START, cycleMs: 241_000 }], ["READY", "ACTIVE", "ACTIVE", "ACTIVE"]],
+    ["polls a minute apart, and a run that has been under way for most of it", [{}, { run: START, cycleMs: 90_000, sinceMs: 60_000 }, { run: START, cycleMs: 50_000, sinceMs: 60_000 }], ["READY", "ACTIVE", "READY, ACTIVE"]],
     ["the same run goes on", [{}, { run: START, cycleMs: 60_000 }, { run: STOP, cycleMs: 61_000 }, { run: START, cycleMs: 61_500 }], ["READY", "ACTIVE", "INTERRUPTED", "ACTIVE"]],
     ["by its sequence number, where there is no time", [{}, { run: START, sequence: 400 }, { run: STOP, sequence: 500 }, { run: START, sequence: 10 }], ["READY", "ACTIVE", "INTERRUPTED", "READY, ACTIVE"]],
     ["end and start between two polls", [{ cycleMs: 0 }, { run: START, cycleMs: 90_000 }, { run: START, cycleMs: 300 }], ["READY", "ACTIVE", "READY, ACTIVE"]],
