@@ -44,11 +44,13 @@ const builtinsOnDemand: Plugin = {
 };
 
 /**
- * What packages load beside what we use of them: xml2js its writer, with a library of 100 KB; mqtt its ways to connect (we
- * hand it a socket of ours), with a SOCKS client, and timers for browsers; and a copy of Node's own streams, in whose place
- * the package itself offers Node's (READABLE_STREAM=disable).
+ * What packages load beside what we use of them: xml2js its writer, with a library of 100 KB; modbus-serial its other ports,
+ * with all of serialport, and its servers; mqtt its ways to connect (we hand it a socket of ours), with a SOCKS client, and
+ * timers for browsers; and a copy of Node's own streams, in whose place the package itself offers Node's
+ * (READABLE_STREAM=disable).
  */
 const LEFT_OUT: readonly { readonly path: RegExp; readonly of: string; readonly instead: string }[] = [
+  { path: /^\.\/(?:ports\/(?:testport|rtubufferedport|tcprtubufferedport|telnetport|c701port)|servers\/\w+)$/, of: "/node_modules/modbus-serial/", instead: "module.exports = {};" },
   { path: /^\.\/builder$/, of: "/node_modules/xml2js/", instead: "module.exports = {};" },
   { path: /^\.\/lib\/connect$/, of: "/node_modules/mqtt/build/", instead: "module.exports = {};" },
   { path: /^worker-timers$/, of: "/node_modules/mqtt/build/", instead: "module.exports = {};" },
