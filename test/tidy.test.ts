@@ -67,6 +67,14 @@ describe("folders", () => {
     expect(DESTINATION_KINDS.length).toBeGreaterThan(0);
   });
 
+  it("every kind of source runs the list of what a driver must do", () => {
+    const runs = (kind: string): boolean => {
+      const path = `test/protocols/${kind}/conformance.test.ts`;
+      return existsSync(join(root, path)) && importsOf(path).includes(`protocols/${kind}/driver.ts`) && new RegExp(`\\bdriverConformance\\([^;]*\\b${kind}\\.create\\(|\\bdriverConformance\\([^;]*\\bdriver\\(`).test(text(path));
+    };
+    expect(SOURCE_KINDS.map(({ kind }) => kind).filter((kind) => !runs(kind))).toEqual([]);
+  });
+
   it("protocol tables say where each row is from", () => {
     expect([...SIGNAL_ROWS, ...SPINDLE_ROWS].filter(({ source }) => !source.startsWith("§")).map(({ signal, type }) => `${signal} ${type}`)).toEqual([]);
   });
