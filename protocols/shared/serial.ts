@@ -33,8 +33,8 @@ export interface SerialLine {
 /** Bits of one character on the wire: start, data, parity, stop. */
 export const characterBits = ({ dataBits, parity, stopBits }: SerialLine): number => 1 + dataBits + (parity === "none" ? 0 : 1) + stopBits;
 
-/** As serialport, and what builds on it, wants it said. */
-export const serialOptions = ({ baud, parity, stopBits, dataBits, rtscts = false, xon = false }: SerialLine) =>
+/** As serialport wants it said. */
+const serialOptions = ({ baud, parity, stopBits, dataBits, rtscts = false, xon = false }: SerialLine) =>
   ({ baudRate: baud, parity, stopBits, dataBits, rtscts, xon, xoff: xon });
 
 /** Resolves with the open port, a Duplex. An error that nobody waits for never ends the process. Rejects with LinkError. */
