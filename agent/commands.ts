@@ -6,6 +6,8 @@ import { auditCommand } from "./cli/audit.ts";
 import { checkCommand } from "./cli/check.ts";
 import type { Command } from "./cli/cli.ts";
 import { opcuaCommands } from "./cli/opcua.ts";
+import { discoverCommand } from "./cli/discover.ts";
+import { probeCommand } from "./cli/probe.ts";
 import { recordCommand } from "./cli/record.ts";
 import { replayCommand } from "./cli/replay.ts";
 import { schemaCommand } from "./cli/schema.ts";
@@ -21,6 +23,7 @@ import type { Kinds } from "./config/kinds.ts";
 import type { Ports } from "./contract/ports.ts";
 import { driverOf, followConfigured } from "./assemble.ts";
 import { bufferCommandsOf } from "./buffer-parts.ts";
+import { isDirectoryHeld } from "../buffer/ledger/connection.ts";
 import { machineDetector } from "./detect/machine.ts";
 import { asyncApiDocument } from "../buffer/mqtt/asyncapi.ts";
 import { recordSchemas } from "../buffer/mqtt/schemas.ts";
@@ -30,6 +33,8 @@ import { VERSION } from "./version.ts";
 /** `ports`: quiet ones, for commands whose results go to standard output. */
 export const otherCommands = (kinds: Kinds, ports: () => Ports): readonly Command[] => [
   checkCommand(kinds),
+  discoverCommand({ kinds, ports, isHeld: isDirectoryHeld }),
+  probeCommand({ kinds, ports, driver: driverOf, isHeld: isDirectoryHeld }),
   tailCommand({ kinds, ports, driver: driverOf, followRecords: followConfigured }),
   recordCommand({ kinds, ports, driver: driverOf }),
   replayCommand({ kinds, detector: machineDetector }),

@@ -66,9 +66,11 @@ export interface Survey<Config> {
    */
   identify(looking: Looking, ports: Ports, signal: AbortSignal): Promise<readonly Found[]>;
   /** Enough of a source to read the device by; null: it cannot be read without a configuration. */
-  keys?(at: Address): Keys;
+  readonly keys?: (at: Address) => Keys;
   /** For registers: `config` says the bus. */
   registers?(config: Config, question: RegisterQuestion, ports: Ports, signal: AbortSignal): Promise<RegisterReadings>;
+  /** A source for the device that a recording is of: what came over the wire, in a file. Null: it is no such recording. */
+  readonly fromCapture?: (bytes: Uint8Array) => Found | null;
   /** A source on a serial line at this path, with the usual settings. */
-  serialKeys?(path: string): Keys;
+  readonly serialKeys?: (path: string) => Keys;
 }

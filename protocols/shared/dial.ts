@@ -3,7 +3,7 @@
  * it sends at once (no Nagle), and the system asks an idle peer for signs of life, so that a pulled cable is noticed.
  */
 import * as net from "node:net";
-import { LinkError, type Fault } from "../../agent/contract/errors.ts";
+import { LinkError, NoConnectionError, type Fault } from "../../agent/contract/errors.ts";
 import type { Ports } from "../../agent/contract/ports.ts";
 
 export interface Dialled {
@@ -28,7 +28,7 @@ const EXPLAINED: Readonly<Record<string, readonly [Fault, string]>> = {
   ECONNABORTED: ["lost", "the connection was cut"],
 };
 
-/** Rejects with LinkError, or with the signal's reason. */
+/** Rejects with NoConnectionError, or with the signal's reason. */
 export async function dial({ what, host, port, timeoutMs }: Dialled, ports: Ports, signal: AbortSignal): Promise<net.Socket> {
   const where = `${what} at ${host}:${port}`;
   const deadline = ports.network.deadline(timeoutMs, signal);
@@ -48,8 +48,9 @@ export async function dial({ what, host, port, timeoutMs }: Dialled, ports: Port
   } catch (cause) {
     socket.on("error", () => undefined).destroy();
     if (signal.aborted) throw signal.reason;
-    if (deadline.signal.aborted) throw new LinkError("timeout", "backoff", `${where} does not answer within ${timeoutMs} ms: is it switched on, and its port open in the firewall?`, { cause });
-    throw explainSocketError(cause, where);
+    if (deadline.signal.aborted) throw new NoConnectionError("timeout", "backoff", `${where} does not answer within ${timeoutMs} ms: is it switched on, and its port open in the firewall?`, { cause });
+    const { fault, retry, message } = explainSocketError(cause, where);
+    throw new NoConnectionError(fault, retry, message, { cause });
   } finally {
     deadline.signal.removeEventListener("abort", stop);
     deadline.clear();

@@ -18,6 +18,8 @@ import { Sayings } from "./sayings.ts";
 const PAUSE_MS = 500;
 const LISTEN_MS = 2_000;
 const MOST_BYTES = 1024 * 1024;
+/** A recording does not say where its adapter is. */
+const UNKNOWN: TcpAddress = { host: "adapter.shop.example", port: 7_878 };
 const PING = "* PING\n";
 
 export const survey: Survey<ShdrConfig> = {
@@ -29,6 +31,13 @@ export const survey: Survey<ShdrConfig> = {
     } finally {
       socket.destroy();
     }
+  },
+  fromCapture(bytes) {
+    const splitter = new LineSplitter();
+    const decoder = new LineDecoder();
+    const sayings = new Sayings();
+    for (const text of [...splitter.push(bytes), ...splitter.push(Buffer.from("\n"))]) sayings.take(decoder.decode(text));
+    return sayings.isAdapter ? foundOf(sayings, UNKNOWN) : null;
   },
 };
 
