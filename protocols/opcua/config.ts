@@ -6,7 +6,7 @@ import { duration, flag, integer, list, number, object, oneOf, text } from "../.
 import { checkPoint, POINT_KEYS } from "../shared/points.ts";
 import { decodeNodeId, decodeStep, NODE_EXPECTED, type Address } from "./address.ts";
 
-export const PROFILES = ["sinumerik", "none"] as const;
+export const PROFILES = ["sinumerik", "machine_tool", "packml", "none"] as const;
 export const POLICIES = ["Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss"] as const;
 /** Part 4 §5.13.1.4: longer queues than servers give. */
 const QUEUE_LIMIT = 10_000;
@@ -50,6 +50,8 @@ const KEYS = object({
   alarms: withDefault(flag("read alarms (events), where the profile has them"), true),
   channels: withDefault(list(integer({ minimum: 1, maximum: 64 }), { description: "sinumerik: the channels of the machine", minItems: 1, maxItems: 16 }), [1], [1]),
   drive: optional(integer({ description: "sinumerik: which drive is the spindle's, for its load; found at commissioning", minimum: 1, maximum: 93 })),
+  machine: optional(text({ description: "machine_tool: name of the machine under Machines; not needed where there is one", maxLength: 256 })),
+  unit: optional(list(text({ description: "a step: NAME, or nsu=URI;NAME", maxLength: 1_024 }), { description: "packml: browse names from the Objects folder to the unit; not needed where there is one", minItems: 1, maxItems: 32 })),
 });
 export type OpcuaConfig = Of<typeof KEYS>;
 

@@ -2,23 +2,8 @@
  * OPC UA servers: controls (SINUMERIK, umati machine tools, PackML units) by their profile, and any other server by a list
  * of nodes. Read-only: guard.ts is the one way to the session. Limits: README.md beside this file. Facts: opcua.md.
  */
-import { InvariantError, LinkError } from "../../agent/contract/errors.ts";
-import type { Ports } from "../../agent/contract/ports.ts";
-import type { Driver, Place, Session, SourceKind } from "../../agent/contract/source.ts";
-import { inSession } from "./address.ts";
-import { eventPaths } from "./alarms.ts";
-import { addressOf, hostOf, OPCUA_SHAPE, type OpcuaConfig } from "./config.ts";
-import { open, type Open } from "./connect.ts";
-import { explain } from "./explain.ts";
-import { Following } from "./following.ts";
-import { ReadOnly } from "./guard.ts";
-import { loadLibrary, type Library } from "./library.ts";
-import { Mailbox } from "./mailbox.ts";
-import { explorerOf, locate, requireSomething } from "./nodes.ts";
-import { openPki } from "./pki.ts";
-import type { Profile } from "./profile.ts";
-import { profileOf } from "./profiles.ts";
-import { OpcuaSession } from "./session.ts";
+import type { Driver, SourceKind } from "../../agent/contract/source.ts";
+import { addressOf, OPCUA_SHAPE, type OpcuaConfig } from "./config.ts";
 
 export const opcua: SourceKind<OpcuaConfig> = {
   kind: "opcua",
@@ -26,62 +11,8 @@ export const opcua: SourceKind<OpcuaConfig> = {
   summary: ({ url, profile, security }) => `${url}, ${profile === "none" ? "configured points" : profile}, security ${security}`,
   address: ({ url }) => addressOf(url),
   survey: { ports: [4840], load: async () => (await import("./survey.ts")).survey },
-  create: (config, ports, place) => ({ kind: "opcua", connect: (signal) => connect(config, ports, place, signal) } satisfies Driver),
+  create: (config, ports, place) => ({
+    kind: "opcua",
+    connect: async (signal) => (await import("./begin.ts")).connect({ config, ports, place }, signal),
+  } satisfies Driver),
 };
-
-/** Enough for a control whose every alarm comes at once. */
-const EVENT_QUEUE = 1_000;
-
-async function connect(config: OpcuaConfig, ports: Ports, place: Place | undefined, signal: AbortSignal): Promise<Session> {
-  if (place === undefined) throw new InvariantError("an OPC UA source needs the agent's id and data folder for its certificates");
-  const library = await loadLibrary(ports.log);
-  const pki = await openPki(library.certificates, place, ports.network.now().unixMs);
-  const opened = await open({ config, ports, library, pki }, signal);
-  try {
-    return await begin({ config, ports, library, opened }, signal);
-  } catch (cause) {
-    await opened.close();
-    signal.throwIfAborted();
-    throw cause instanceof InvariantError ? cause : explain(cause, hostOf(config), config.security !== "none");
-  }
-}
-
-interface Beginning {
-  readonly config: OpcuaConfig;
-  readonly ports: Ports;
-  readonly library: Library;
-  readonly opened: Open;
-}
-
-/** Finds what there is to read, and begins to follow it: a session is only given when something of the machine can be seen. */
-async function begin({ config, ports, library, opened }: Beginning, signal: AbortSignal): Promise<Session> {
-  const where = hostOf(config);
-  const { client, session, product } = opened;
-  const guard = await ReadOnly.open({ library: library.client, client, session, network: ports.network, timeoutMs: config.timeout, where }, signal);
-  const profile = profileOf(config);
-  const explorer = explorerOf(guard, signal);
-  const found = await locate(guard, explorer, await profile.find(explorer), signal);
-  requireSomething(found, profile.name, where);
-  const mailbox = new Mailbox();
-  await guard.subscribe({ publishingMs: config.publishing, keepaliveMs: config.keepalive, sessionMs: config.session }, {
-    notice(notice) {
-      mailbox.put(notice);
-    },
-    lost(why) {
-      mailbox.end(new LinkError("lost", "backoff", `OPC UA server at ${where}: ${why}`));
-    },
-  }, signal);
-  const alarmsFollowed = config.alarms && await followAlarms({ guard, profile, ports, where }, signal);
-  const following = await Following.begin({ config, ports, guard, where }, found, signal);
-  if (alarmsFollowed) await guard.refreshConditions(signal);
-  return new OpcuaSession({ config, ports, open: opened, guard, profile, mailbox, alarmsFollowed, where, peer: `${product} (OPC UA, ${profile.name}) at ${where}` }, following);
-}
-
-/** False: the profile has none, or the server does not let us; the log says why. */
-async function followAlarms({ guard, profile, ports, where }: { readonly guard: ReadOnly; readonly profile: Profile; readonly ports: Ports; readonly where: string }, signal: AbortSignal): Promise<boolean> {
-  const nodeId = profile.alarms?.by === "id" ? inSession(profile.alarms.node, guard.namespaces) : null;
-  if (nodeId === null) return false;
-  const { handle, status } = await guard.followEvents(nodeId, eventPaths(guard.namespaces), EVENT_QUEUE, signal);
-  if (handle === null) ports.log.warn({ server: where, status }, "alarms cannot be followed: the user needs the right for it (SINUMERIK: AlarmRead), or the server has none");
-  return handle !== null;
-}

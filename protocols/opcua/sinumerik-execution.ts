@@ -34,7 +34,7 @@ const STEP_BEFORE_STOP_MS = 2_000;
 /** An M word of a block, outside comments and strings. Cutting both first leaves `MSG("M30")` and `; M0` without meaning. */
 const mWords = (block: string): readonly number[] => {
   const bare = block.replace(/;.*$/su, "").replaceAll(/"[^"]*"/gu, "").replaceAll(/\([^)]*\)/gu, "");
-  return [...bare.matchAll(/(?:^|[^A-Z0-9_$])M=?0*(\d{1,3})(?![0-9.A-Z_])/giu)].map(([, word]) => Number(word));
+  return [...bare.matchAll(/(?:^|[^A-Z_$=])M=?0*(\d{1,3})(?![0-9.A-Z_])/giu)].map(([, word]) => Number(word));
 };
 
 /** What the block says of why the program stopped. */

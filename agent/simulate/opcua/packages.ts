@@ -41,6 +41,6 @@ export function nodeset(name: keyof typeof NODESETS): string {
   return join(dirname(createRequire(beside.resolve(SERVER)).resolve("node-opcua-nodesets/package.json")), "nodesets", NODESETS[name]);
 }
 const NODESETS = {
-  standard: "Opc.Ua.NodeSet2.xml", di: "Opc.Ua.Di.NodeSet2.xml", machinery: "Opc.Ua.Machinery.NodeSet2.xml", ia: "Opc.Ua.IA.NodeSet2.xml",
+  standard: "Opc.Ua.NodeSet2.xml", di: "Opc.Ua.Di.NodeSet2.xml", machinery: "Opc.Ua.Machinery.NodeSet2.xml", jobs: "opc.ua.isa95-jobcontrol.nodeset2.xml", machineryJobs: "Opc.Ua.Machinery.Jobs.Nodeset2.xml", ia: "Opc.Ua.IA.NodeSet2.xml",
   machineTool: "Opc.Ua.MachineTool.NodeSet2.xml", packML: "Opc.Ua.PackML.NodeSet2.xml", cnc: "Opc.Ua.CNC.NodeSet.xml",
 } as const;
