@@ -45,7 +45,7 @@ export async function borrowBus(address: Address, ports: Ports, signal: AbortSig
   }
   const settings = JSON.stringify(address);
   const shared = open.get(key) ?? begin(key, address, ports);
-  if (shared.settings !== settings) throw new LinkError("refused", "backoff", `${busName(address)} is in use by another source with other serial settings: give both the same`);
+  if (shared.settings !== settings) throw new LinkError("refused", "backoff", `${busName(address)} is in use by another source with other settings of the line: give both the same`);
   shared.users++;
   let released: Promise<void> | null = null;
   const release = (): Promise<void> => (released ??= giveBack(key, shared));
@@ -91,12 +91,14 @@ async function during<T>(waited: Promise<T>, signal: AbortSignal): Promise<T> {
   }
 }
 
-async function openTcp({ host, port }: Extract<Address, { kind: "tcp" }>, ports: Ports, signal: AbortSignal): Promise<Bus> {
+async function openTcp({ host, port, framing }: Extract<Address, { kind: "tcp" }>, ports: Ports, signal: AbortSignal): Promise<Bus> {
   const where = `the Modbus device at ${host}:${port}`;
   const socket = await dial({ what: "the Modbus device", host, port, timeoutMs: CONNECT_TIMEOUT_MS }, ports, signal);
   const closed = new Promise<void>((resolve) => { socket.once("close", () => { resolve(); }); });
+  // Behind a device server lies a line, whose frames have no numbers; it keeps their distance itself.
+  const line = framing === "rtu" ? { port: new RtuPort(socket, ports.network), byteMs: 0, gapMs: 0 } : null;
   const bus = new Bus({
-    where, line: null, network: ports.network, wire: await wireOverSocket(socket),
+    where, line, network: ports.network, wire: await (line === null ? wireOverSocket(socket) : wireOverLine(line.port)),
     async shut() {
       socket.end();
       // A gateway that hangs never closes its side.

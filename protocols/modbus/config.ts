@@ -26,6 +26,7 @@ const DEVICE = object({
 const KEYS = object({
   host: optional(host("the device or gateway, by TCP")),
   port: optional(integer({ description: "its TCP port; default 502", minimum: 1, maximum: 65_535 })),
+  framing: optional(oneOf(["tcp", "rtu"], "rtu: a serial device server that passes the frames of a serial line on as they are; default tcp, which Modbus gateways speak")),
   serial: optional(object({ path: SERIAL_PATH, ...LINE_KEYS }, "an RS-485 or RS-232 line, instead of host")),
   interval: optional(duration({ description: "how often all is read; default 1s", minimumMs: 10, maximumMs: 3_600_000 })),
   timeout: optional(duration({ description: "longest wait for an answer to begin; default 1s, on a serial line 500ms", minimumMs: 20, maximumMs: 60_000 })),
@@ -36,7 +37,7 @@ type Written = Of<typeof KEYS>;
 
 /** Where the bus is. Sources with the same one share its connection. */
 export type Address =
-  | { readonly kind: "tcp"; readonly host: string; readonly port: number }
+  | { readonly kind: "tcp"; readonly host: string; readonly port: number; readonly framing?: "rtu" }
   | { readonly kind: "serial"; readonly line: SerialLine };
 export interface Device {
   readonly unit: number;
@@ -75,15 +76,16 @@ export const MODBUS_SHAPE: Shape<ModbusConfig> = {
 /** The bus as people name it. */
 export const busName = (address: Address): string => (address.kind === "tcp" ? `${address.host}:${address.port}` : address.line.path);
 
-function checkPlace({ host: name, port, serial }: Written, path: Path, problems: Problem[]): void {
+function checkPlace({ host: name, port, framing, serial }: Written, path: Path, problems: Problem[]): void {
   if (name === undefined && serial === undefined) fail(problems, { path, on: "key", found: "neither host nor serial", expected: "host: ADDRESS for Modbus TCP, or serial: {path: …} for a serial line" });
   if (name !== undefined && serial !== undefined) fail(problems, { path: [...path, "serial"], on: "key", found: "host together with serial", expected: "one of them: two buses are two sources" });
   if (port !== undefined && serial !== undefined) fail(problems, { path: [...path, "port"], on: "key", found: "a TCP port of a serial line", expected: "serial: {path: …} alone" });
+  if (framing !== undefined && serial !== undefined) fail(problems, { path: [...path, "framing"], on: "key", found: "framing of a serial line", expected: "serial: {path: …} alone: its frames are always rtu" });
 }
 
-function checkDevice({ unit, profile, only, name, points }: Written["devices"][number], { serial }: Written, path: Path, problems: Problem[]): void {
+function checkDevice({ unit, profile, only, name, points }: Written["devices"][number], { serial, framing }: Written, path: Path, problems: Problem[]): void {
   const known = profile === undefined ? undefined : PROFILES[profile];
-  if (serial !== undefined && (unit < 1 || unit > MOST_RTU_UNIT)) fail(problems, { path: [...path, "unit"], on: "value", found: `the unit ${unit} on a serial line`, expected: `1 to ${MOST_RTU_UNIT}: 0 calls all and is answered by none` });
+  if ((serial !== undefined || framing === "rtu") && (unit < 1 || unit > MOST_RTU_UNIT)) fail(problems, { path: [...path, "unit"], on: "value", found: `the unit ${unit} on a serial line`, expected: `1 to ${MOST_RTU_UNIT}: 0 calls all and is answered by none` });
   if (known === undefined && points.length === 0) fail(problems, { path, on: "key", found: "a device without values", expected: "a profile, or points" });
   for (const [key, given] of [["only", only], ["name", name]] as const) if (given !== undefined && known === undefined) fail(problems, { path: [...path, key], on: "key", found: `${key} without a profile`, expected: "profile: NAME beside it" });
   const names = known === undefined ? [] : valueNames(known);
@@ -107,8 +109,8 @@ function pointsOf({ profile, only, name, points, order = "ABCD" }: Written["devi
   return [...named, ...points.map((point) => ({ ...point, order: point.order ?? order }))];
 }
 
-function configOf({ host: name = "", port = TCP_PORT, serial, interval = INTERVAL_MS, timeout, pause, devices }: Written): ModbusConfig {
-  const address: Address = serial === undefined ? { kind: "tcp", host: name, port }
+function configOf({ host: name = "", port = TCP_PORT, framing, serial, interval = INTERVAL_MS, timeout, pause, devices }: Written): ModbusConfig {
+  const address: Address = serial === undefined ? { kind: "tcp", host: name, port, ...(framing === "rtu" && { framing }) }
     : { kind: "serial", line: { path: serial.path, baud: serial.baud, parity: serial.parity, stopBits: serial.stop_bits === "2" ? 2 : 1, dataBits: 8 } };
   const read = devices.map((device): Device => {
     const known = device.profile === undefined ? undefined : PROFILES[device.profile];

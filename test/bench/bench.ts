@@ -26,6 +26,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   "start-up": async () => (await import("./start-up.ts")).startUp(),
   "ten-million": async (options) => (await import("./ten-million.ts")).tenMillion(options),
   "outage-day": async (options) => (await import("./outage-day.ts")).outageDay(options),
+  modbus: async () => (await import("./modbus.ts")).modbus(),
   crash: async (options) => (await import("./crash.ts")).crash(options),
 };
 const ONLY_BY_NAME = new Set(["crash"]);

@@ -30,6 +30,8 @@ describe("keys", () => {
     ["no place", { devices: [{ points: [point] }] }, "neither host nor serial"],
     ["two places", { host: "a", serial: { path: "/dev/x" }, devices: [{ points: [point] }] }, "host together with serial"],
     ["a port of a line", { port: 502, serial: { path: "/dev/x" }, devices: [{ points: [point] }] }, "a TCP port of a serial line"],
+    ["frames of a line", { framing: "rtu", serial: { path: "/dev/x" }, devices: [{ points: [point] }] }, "framing of a serial line"],
+    ["the unit that all hear, behind a device server", { host: "a", framing: "rtu", devices: [{ unit: 0, points: [point] }] }, "the unit 0 on a serial line"],
     ["a port by a name that moves", { serial: { path: "ttyUSB0" }, devices: [{ points: [point] }] }, 'the text "ttyUSB0"'],
     ["the unit that all hear", { serial: { path: "/dev/x" }, devices: [{ unit: 0, points: [point] }] }, "the unit 0 on a serial line"],
     ["no values", { host: "a", devices: [{}] }, "a device without values"],

@@ -1,6 +1,8 @@
 /** What breaks other readers of Modbus on serial lines (modbus.md §4, §5), over real pseudo-terminals. */
-import { expect, it } from "vitest";
+import { once } from "node:events";
+import * as net from "node:net";
 import type { Duplex } from "node:stream";
+import { describe, expect, it } from "vitest";
 import { systemClock } from "../../../agent/runtime/time/clock.ts";
 import { SimulatedDevice } from "../../../agent/simulate/modbus/device.ts";
 import { serveLine, type Fate, type SimulatedBus } from "../../../agent/simulate/modbus/server.ts";
@@ -43,6 +45,29 @@ function seeded(seed: number): () => number {
     return state / 4_294_967_296;
   };
 }
+
+describe("a serial device server", () => {
+  it("passes the frames of a line on over TCP: a late answer is no other's there either", async () => {
+    const device = new SimulatedDevice();
+    for (let address = 0; address < 200; address++) device.holdings.set(address, address);
+    let asked = 0;
+    const devices = new Map([[1, device]]);
+    const server = net.createServer((socket) => {
+      socket.on("error", () => undefined);
+      serveLine({ devices, network: systemClock(), fate: () => ({ delayMs: ++asked === 2 ? 400 : 0 }) }, socket);
+    }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const source = await open({ host: "127.0.0.1", port: (server.address() as net.AddressInfo).port, framing: "rtu", interval: "10ms", timeout: "300ms", devices: [{ unit: 1, gap: 0, points: words([0, 50, 100]) }] });
+    for (let turn = 0; turn < 5; turn++) {
+      await source.next();
+      expect([...source.values]).toEqual([["point/p0", 0], ["point/p50", 50], ["point/p100", 100]]);
+    }
+    await source[Symbol.asyncDispose]();
+    server.close();
+    await once(server, "close");
+    expect([device.writes, device.reads > 15]).toEqual([0, true]);
+  });
+});
 
 describeNeeding(["socat"], "a serial line", () => {
   it("a late answer is never taken for the next one, although unit, function and length are the same", async () => {
@@ -99,7 +124,7 @@ describeNeeding(["socat"], "a serial line", () => {
     await using one = await line(() => ({ answer: null }));
     const chatter = setInterval(() => one.far.write(Buffer.from("0703020001f044", "hex")), 2);
     try {
-      await using source = await open(on(one.cable, [{ unit: 1, points: words([3]) }], { timeout: "20ms" }));
+      await using source = await open(on(one.cable, [{ unit: 1, points: words([3]) }], { timeout: "20ms" }), testPorts({ network: systemClock(10) }));
       await expect(source.next()).rejects.toMatchObject({ fault: "protocol", message: expect.stringContaining("does not fall silent: is there a second master") as string });
     } finally {
       clearInterval(chatter);
@@ -124,7 +149,7 @@ describeNeeding(["socat"], "a serial line", () => {
     await using second = await open(on(one.cable, [{ unit: 2, points: words([2]) }]));
     await Promise.all([first.next(), second.next()]);
     expect([first.values.get("point/p1"), second.values.get("point/p2")]).toEqual([1_001, 2_002]);
-    await expect(open(on(one.cable, [{ unit: 2, points: words([2]) }], { serial: { path: one.cable.near, baud: 9_600 } }))).rejects.toMatchObject({ fault: "refused", message: expect.stringContaining("other serial settings") as string });
+    await expect(open(on(one.cable, [{ unit: 2, points: words([2]) }], { serial: { path: one.cable.near, baud: 9_600 } }))).rejects.toMatchObject({ fault: "refused", message: expect.stringContaining("other settings of the line") as string });
   });
 
   it("an adapter that is pulled is a lost link, and is read again when it is back, at the same path", async () => {
