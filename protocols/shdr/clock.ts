@@ -43,10 +43,18 @@ export class AdapterClock {
     return this.#settled === null ? null : Math.trunc(this.#settled + monoMs);
   }
 
-  /** The newest stamp of what an adapter sends to everyone who connects: it may be as old as it likes. */
+  /**
+   * The newest stamp of what an adapter sends to everyone who connects. It may be as old as it likes: near our clock it
+   * shows that both are right; ahead of it, that the adapter's is wrong, but not by how much.
+   */
   greeted(stampMs: number, monoMs: number): void {
     const base = stampMs - monoMs;
-    if (base >= this.#ourBase - NEAR_MS) this.#settle(base);
+    if (Math.abs(base - this.#ourBase) <= NEAR_MS) this.#settle(base);
+  }
+
+  /** True when nobody can have been there: of a clock that is ahead, and by how much is not known yet. */
+  isAhead(stampMs: number, monoMs: number): boolean {
+    return this.#settled === null && stampMs - monoMs > this.#ourBase + NEAR_MS;
   }
 
   heard(stampMs: number, monoMs: number): void {

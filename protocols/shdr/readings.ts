@@ -34,8 +34,9 @@ export class Reader {
   get seen(): readonly (Seen & { readonly isKnown: boolean })[] { return [...this.#seen.values()]; }
   get strangers(): number { return [...this.#seen.values()].filter(({ isKnown }) => !isKnown).length; }
 
-  /** `opening`: true while the adapter is still greeting us. */
-  readings(fields: readonly string[], at: UnixMs | null, { said, opening }: { readonly said: Said; readonly opening: boolean }): readonly Reading[] {
+  /** `opening`: true while the adapter is still greeting us. A stamp that cannot be is left out: the reading is of now. */
+  readings(fields: readonly string[], at: UnixMs | null, { said, opening, monoMs }: { readonly said: Said; readonly opening: boolean; readonly monoMs: number }): readonly Reading[] {
+    const isDated = at !== null && !this.#clock.isAhead(at, monoMs);
     return this.#names.split(fields, said).flatMap(({ key, item, values, isKnown }): readonly Reading[] => {
       if (this.#seen.size < SEEN_LIMIT) this.#seen.set(key, { key, isCondition: values.length === 5, isKnown });
       if (item === null) return [];
@@ -45,7 +46,7 @@ export class Reader {
       const initial = (opening && isFirst) || (at !== null && this.#clock.isBefore(at));
       return [{
         kind: "reading", signal: item.signal, item: item.id, ...(item.path !== null && { path: item.path }),
-        ...(at !== null && { sourceTime: at }), ...(initial && { initial }), ...this.#valued(item, values),
+        ...(isDated && { sourceTime: at }), ...(initial && { initial }), ...this.#valued(item, values),
       }];
     });
   }

@@ -152,7 +152,7 @@ export class AdapterSession implements Session {
     const at = timeOf(line.stamp, this.#clock, { monoMs, isRelative: this.#isRelative });
     if (at !== null && this.#opening) this.#newest = Math.max(this.#newest ?? at, at);
     if (at !== null && !this.#opening) this.#clock.heard(at, monoMs);
-    this.#pending.push(...this.#reader.readings(line.fields, at, { said: this.#said, opening: this.#opening }));
+    this.#pending.push(...this.#reader.readings(line.fields, at, { said: this.#said, opening: this.#opening, monoMs }));
   }
 
   #stray(text: string): void {

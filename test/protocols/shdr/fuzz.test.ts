@@ -63,7 +63,7 @@ it(`${INPUTS} mutated texts, FUZZ_SEED=${SEED}`, async () => {
       const at = timeOf(line.stamp, clock, { monoMs: input, isRelative: random() < 0.1 });
       if (at !== null && !Number.isSafeInteger(at)) throw new Error(`a time of ${String(at)} (input ${input}: ${text})`);
       if (at !== null) clock.heard(at, input);
-      for (const reading of reader.readings(line.fields, at, { said: { device: null, isConverted: false }, opening: random() < 0.5 })) {
+      for (const reading of reader.readings(line.fields, at, { said: { device: null, isConverted: false }, opening: random() < 0.5, monoMs: input })) {
         readings++;
         if ((reading.value === null) !== (reading.quality === "UNAVAILABLE")) throw new Error(`${JSON.stringify(reading)} (input ${input})`);
         if (typeof reading.value === "number" && !Number.isFinite(reading.value)) throw new Error(`${JSON.stringify(reading)} (input ${input})`);
