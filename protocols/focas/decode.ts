@@ -115,14 +115,14 @@ export function timerDecoder(): (data: Uint8Array) => number | null {
   };
 }
 
-/** §5.9: what the program last commanded, by address letter; T the tool, M the M code. */
+/** §5.9: what the program last commanded, by address letter; T the tool, M the M code. Of several in one block the first: the others' places are not described. */
 export function decodeCommanded(data: Uint8Array): ReadonlyMap<string, number> | null {
   const SIZE = 12;
   const found = new Map<string, number>();
   for (let at = 0; at + SIZE <= data.length; at += SIZE) {
     const letter = String.fromCharCode(data[at] ?? 0);
     const decimals = view(data).getInt32(at + 8);
-    if (/^[A-Z]$/u.test(letter) && decimals >= 0 && decimals <= 9) found.set(letter, view(data).getInt32(at + 4) / 10 ** decimals);
+    if (/^[A-Z]$/u.test(letter) && !found.has(letter) && decimals >= 0 && decimals <= 9) found.set(letter, view(data).getInt32(at + 4) / 10 ** decimals);
   }
   return found.size === 0 ? null : found;
 }

@@ -39,6 +39,8 @@ export interface EvidenceState {
   readonly last: Seen | null;
   /** At the last poll that saw it run. */
   readonly ran: Seen | null;
+  /** The M code last known: a poll that could not read it is no change of it. */
+  readonly m: number | null;
   /** An M code was commanded since the run, or its last part, started. */
   readonly freshM: boolean;
   /** The override was seen above zero: the signal means something on this machine. */
@@ -46,7 +48,7 @@ export interface EvidenceState {
   /** Polls since it stopped running. */
   readonly polls: number;
 }
-export const noEvidence: EvidenceState = { word: null, last: null, ran: null, freshM: false, overrideLive: false, polls: 0 };
+export const noEvidence: EvidenceState = { word: null, last: null, ran: null, m: null, freshM: false, overrideLive: false, polls: 0 };
 
 const RUN = { reset: 0, stop: 1, hold: 2, start: 3, manualRetract: 4 } as const;
 const MDI = 0;
@@ -62,16 +64,21 @@ const SLACK_MS = 1_000;
 /** Words of this poll in their order, the last one now true; empty: unknown status. */
 export function executionOf(state: EvidenceState, now: Seen): { readonly state: EvidenceState; readonly words: readonly Execution[] } {
   const isRunning = now.status.run === RUN.start || now.status.run === RUN.manualRetract;
-  const mSince = state.last !== null && now.lastM !== null && now.lastM !== state.last.lastM;
   const started = isRunning && state.last !== null && !ranAt(state.last);
+  // Not known just before a start: it may be of the run before.
+  const m = started && state.last?.lastM === null ? null : state.m;
+  const mSince = m !== null && now.lastM !== null && now.lastM !== m;
   const base: EvidenceState = {
     ...state,
+    m: now.lastM ?? m,
     freshM: (state.freshM && !started) || mSince,
     overrideLive: state.overrideLive || (now.feedOverride ?? 0) > 0,
     polls: isRunning ? 0 : state.polls + 1,
   };
   const words = wordsOf(base, now);
-  return { words, state: { ...base, word: words.at(-1) ?? null, last: now, ran: isRunning ? now : base.ran } };
+  // A new run that no poll saw begin: what was commanded before it proves nothing of it.
+  const freshM = base.freshM && !(isRunning && words.length > 1);
+  return { words, state: { ...base, freshM, word: words.at(-1) ?? null, last: now, ran: isRunning ? now : base.ran } };
 }
 
 const ranAt = ({ status: { run } }: Seen): boolean => run === RUN.start || run === RUN.manualRetract;
@@ -92,7 +99,8 @@ function running(state: EvidenceState, now: Seen): readonly Execution[] {
   const held = state.overrideLive && now.feedOverride === 0 && now.feed === 0;
   const word = held ? "INTERRUPTED" : "ACTIVE";
   if (!isNewRun(state, now)) return [word];
-  return [state.last !== null && counted(state.last, now) ? "PROGRAM_COMPLETED" : "READY", word];
+  const completed = (state.freshM && isEnd(now.lastM)) || (state.last !== null && counted(state.last, now));
+  return [completed ? "PROGRAM_COMPLETED" : "READY", word];
 }
 
 /** Started from reset since it last ran, and no poll saw it: the time of the run began anew, or else the program did. */
@@ -115,7 +123,7 @@ function stopped(state: EvidenceState, now: Seen): Execution {
   if (state.freshM && now.lastM === 0) return "PROGRAM_STOPPED";
   if (state.freshM && now.lastM === 1) return "OPTIONAL_STOP";
   if (ran !== null && (ran.status.mode === MDI || rewound(ran, now))) return "READY";
-  return byBlock(now.block ?? null) ?? "INTERRUPTED";
+  return byBlock(now) ?? "INTERRUPTED";
 }
 
 /** Stopped when we came: an end or a stop by the program is believed of the last M code, though it may be older. */
@@ -141,10 +149,11 @@ function alarmed({ ran, polls }: EvidenceState, { status, alarmBits }: Seen): bo
 /** Back at the top of the main program. */
 const rewound = (ran: Seen, now: Seen): boolean => inMain(now) && ran.main === now.main && now.sequence === 0 && (ran.sequence ?? 0) > 0;
 
-function byBlock(block: string | null): Execution | null {
+/** The block shown may be the one that comes next: an M code in it counts only where the control does not say that it last commanded another. */
+function byBlock({ block, lastM }: Seen): Execution | null {
   const code = (block ?? "").replaceAll(/\([^)]*\)?/gu, "").trim();
   if (/^(?:%|[O:]\d{1,8}\b|<[^>]*>)/u.test(code)) return "READY";
-  const m = [...code.matchAll(/M0*(\d{1,3})(?!\d)/gu)].map(([, digits]) => Number(digits));
+  const m = [...code.matchAll(/M0*(\d{1,3})(?!\d)/gu)].map(([, digits]) => Number(digits)).filter((one) => lastM === null || one === lastM);
   if (m.some(isEnd)) return "PROGRAM_COMPLETED";
   return m.includes(0) ? "PROGRAM_STOPPED" : m.includes(1) ? "OPTIONAL_STOP" : null;
 }
