@@ -8,8 +8,8 @@ import type { Raw } from "../shared/points.ts";
 import type { Notice } from "./mailbox.ts";
 import { sampleOf } from "./values.ts";
 
+const CNC_NAMESPACE = "http://opcfoundation.org/UA/CNC";
 /** What is asked of each event, by browse path; the empty one is the condition's own id. A name that a server does not know comes back empty. */
-export const CNC_NAMESPACE = "http://opcfoundation.org/UA/CNC";
 const FIELDS = ["condition", "type", "time", "message", "severity", "retain", "active", "name", "source", "number", "number0"] as const;
 type Field = (typeof FIELDS)[number];
 const NUMBER = "AlarmIdentifier";

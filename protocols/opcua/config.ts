@@ -6,7 +6,7 @@ import { duration, flag, integer, list, number, object, oneOf, text } from "../.
 import { checkPoint, POINT_KEYS } from "../shared/points.ts";
 import { decodeNodeId, decodeStep, NODE_EXPECTED, type Address } from "./address.ts";
 
-export const PROFILES = ["sinumerik", "machine_tool", "packml", "none"] as const;
+const PROFILES = ["sinumerik", "machine_tool", "packml", "none"] as const;
 export const POLICIES = ["Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss"] as const;
 /** Part 4 §5.13.1.4: longer queues than servers give. */
 const QUEUE_LIMIT = 10_000;

@@ -8,7 +8,7 @@ import type { ClientSession, EndpointDescription, OPCUAClient, OPCUAClientOption
 import { LinkError } from "../../agent/contract/errors.ts";
 import type { Ports } from "../../agent/contract/ports.ts";
 import { bounded } from "./bounded.ts";
-import { factsOf } from "./certificate.ts";
+import { certificateWords, factsOf } from "./certificate.ts";
 import { hostOf, type OpcuaConfig } from "./config.ts";
 import { chooseEndpoint, identityFor, type Chosen } from "./endpoint.ts";
 import { explain, isAboutOurCertificate } from "./explain.ts";
@@ -27,6 +27,8 @@ export interface Open {
   readonly session: ClientSession;
   /** The server's own words for itself. */
   readonly product: string;
+  /** For people: security, certificate, user. */
+  readonly facts: Readonly<Record<string, string>>;
   /** Warns when our certificate ends soon. A link may last longer than that. */
   remind(): Promise<void>;
   close(): Promise<void>;
@@ -88,13 +90,20 @@ async function enter(dialling: Dialling, chosen: Chosen, certificateFile: string
   const opening = begin(client, config.url, identity);
   try {
     const opened = await bounded(opening, boundOf(dialling, "opening a session", STEPS), signal);
-    return { client, session: opened, product: chosen.product, remind: () => remind(dialling, certificateFile), close: once(() => ended(dialling, client, opened)) };
+    return { client, session: opened, product: chosen.product, facts: factsFor(config, chosen), remind: () => remind(dialling, certificateFile), close: once(() => ended(dialling, client, opened)) };
   } catch (cause) {
     // Called off in the middle, the server may still give the session: it would hold its slot until its timeout.
     const late = await bounded(opening, { network, timeoutMs: CLOSE_MS, what: "closing" }, new AbortController().signal).catch(() => null);
     await ended(dialling, client, late);
     throw cause;
   }
+}
+
+function factsFor({ security, username, user_certificate: certificate }: OpcuaConfig, { policy, certificate: server, product }: Chosen): Readonly<Record<string, string>> {
+  return {
+    server: product, security: security === "none" ? "none" : `${security} with ${policy.replace(/^.*#/u, "")}`, ...(server.length > 0 && { "server certificate": certificateWords(factsOf(server)) }),
+    user: username ?? (certificate === undefined ? "nobody (anonymous)" : "by certificate"),
+  };
 }
 
 async function remind({ config, ports: { network, log } }: Dialling, certificateFile: string): Promise<void> {

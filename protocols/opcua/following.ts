@@ -71,6 +71,13 @@ export class Following {
     return this.#first.delete(handle);
   }
 
+  get missing(): readonly Missing[] {
+    return this.#missing;
+  }
+  get followed(): number {
+    return this.#byHandle.size;
+  }
+
   /** What must be there and is not: known to be unavailable. */
   absent(): readonly Change[] {
     return this.#missing.filter(({ wanted }) => !wanted.optional).map(({ wanted }) => ({ key: wanted.key, sample: GONE, initial: true }));
@@ -96,11 +103,12 @@ export class Following {
 
   /** When it is time: are the missing nodes there now? Throws LinkError when the server's namespaces are other ones. */
   async askAgain(signal: AbortSignal): Promise<void> {
-    const { ports: { network }, guard } = this.#parts;
+    const { ports: { network }, guard, where } = this.#parts;
     const now = network.now().monoMs;
     if (this.#missing.length === 0 || now - this.#askedAt < AGAIN_MS) return;
     this.#askedAt = now;
     try {
+      if (!(await guard.isAsBefore(signal))) throw new LinkError("lost", "backoff", `OPC UA server at ${where}: it numbers its namespaces anew (another program was loaded?): all nodes are looked for again`);
       const found = await locate(guard, explorerOf(guard, signal), this.#missing.map(({ wanted }) => wanted), signal);
       this.#missing = found.missing;
       await this.#follow(found.present, signal);

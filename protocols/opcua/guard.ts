@@ -78,6 +78,12 @@ export class ReadOnly {
     return this.#opened.session.timeout;
   }
 
+  /** True while the server numbers its namespaces as it did when we opened. */
+  async isAsBefore(signal: AbortSignal): Promise<boolean> {
+    const now = await bounded(this.#opened.session.readNamespaceArray(), boundOf(this.#opened, "reading the namespaces"), signal);
+    return now.length === this.namespaces.length && now.every((uri, index) => uri === this.namespaces[index]);
+  }
+
   async read(nodeIds: readonly string[], signal: AbortSignal): Promise<readonly WireValue[]> {
     const values: WireValue[] = [];
     for (let at = 0; at < nodeIds.length; at += AT_ONCE) {

@@ -22,7 +22,7 @@ export const ITEM_STATES: readonly StateRow[] = [
   { number: 0, name: "NotAvailable", id: id(5005) }, { number: 1, name: "OutOfService", id: id(5004) }, { number: 2, name: "NotExecuting", id: id(5007) }, { number: 3, name: "Executing", id: id(5006) },
 ];
 /** §2.1 MachineryOperationMode. */
-export const OPERATION_MODES: readonly StateRow[] = [
+const OPERATION_MODES: readonly StateRow[] = [
   { number: 0, name: "None", id: id(5024) }, { number: 1, name: "Maintenance", id: id(5025) }, { number: 2, name: "Setup", id: id(5027) }, { number: 3, name: "Processing", id: id(5026) },
 ];
 const FUNCTIONAL: Readonly<Record<number, string>> = { 1: "MAINTENANCE", 2: "SETUP", 3: "PRODUCTION" };

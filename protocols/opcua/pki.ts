@@ -39,7 +39,7 @@ export const WARN_BEFORE_MS = 60 * 86_400_000;
 
 export const folderOf = ({ dataDir }: Pick<Place, "dataDir">): string => join(dataDir, "opcua");
 /** Of the agent, not of the host: a new host name, or an image copied to another Pi, must not change it. */
-export const applicationUriOf = ({ agentId }: Pick<Place, "agentId">): string => `urn:cellgate:${encodeURIComponent(agentId)}`;
+const applicationUriOf = ({ agentId }: Pick<Place, "agentId">): string => `urn:cellgate:${encodeURIComponent(agentId)}`;
 export const ownFile = (folder: string): string => join(folder, "own", "certs", "cellgate.pem");
 export const beforeFile = (folder: string): string => join(folder, "own", "certs", "cellgate-before.pem");
 const keyFileOf = (folder: string): string => join(folder, "own", "private", "private_key.pem");

@@ -10,7 +10,9 @@
 import { LinkError } from "../../agent/contract/errors.ts";
 import type { Batch, Cursor, Gap, Reading } from "../../agent/contract/observation.ts";
 import type { Session } from "../../agent/contract/source.ts";
+import type { Described } from "../../agent/contract/survey.ts";
 import { unixMs, type MonoMs, type UnixMs } from "../../agent/contract/time.ts";
+import { addressWords } from "./address.ts";
 import { AlarmSet } from "./alarms.ts";
 import type { Following } from "./following.ts";
 import type { Notice } from "./mailbox.ts";
@@ -58,6 +60,14 @@ export class OpcuaSession implements Session {
       if (signal.aborted) return;
       throw cause;
     }
+  }
+
+  describe(): Described {
+    const { open: { facts }, profile, alarmsFollowed, guard } = this.#parts;
+    return {
+      facts: { ...facts, profile: profile.name, nodes: `${this.#following.followed} followed`, alarms: alarmsFollowed ? "as events" : "not read", "session timeout": `${guard.sessionMs / 1_000} s` },
+      refused: this.#following.missing.map(({ wanted, why }) => ({ what: addressWords(wanted.address), why })),
+    };
   }
 
   close(): Promise<void> {

@@ -5,7 +5,7 @@
 import { nodeset, packages } from "./packages.ts";
 import { startServer, type AddressSpace, type ServerOptions, type SimulatedServer } from "./server.ts";
 
-export const MACHINERY = "http://opcfoundation.org/UA/Machinery/";
+const MACHINERY = "http://opcfoundation.org/UA/Machinery/";
 const MACHINE_TOOL = "http://opcfoundation.org/UA/MachineTool/";
 const PACKML = "http://opcfoundation.org/UA/PackML/";
 

@@ -104,6 +104,13 @@ describe("our certificate", () => {
     expect(statSync(join(dataDir, "opcua/own/private/private_key.pem")).mode & 0o077).toBe(0);
   });
 
+  it("in a folder that cannot be used: the folder is named, at once", async () => {
+    writeFileSync(at("occupied"), "a file");
+    const error = await failure(keys(), at("occupied"), ports());
+    expect(error.message).toContain(`${at("occupied")}/opcua`);
+    expect(error.message).toContain("must be able to write there");
+  });
+
   it("renewed, the one before is used at a server that does not take the new one yet; then the new one", async () => {
     const dataDir = await known("renewed");
     const care = certificateCare(() => ports().log);

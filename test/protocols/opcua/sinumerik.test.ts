@@ -132,7 +132,17 @@ describe("quality", () => {
     control.add("/Plc/DB2.DBD0:REAL", "Double", 6.25);
     aheadMs = 61_000;
     await running.until(() => running.last("point/pressure")?.value === 6.25, "the pressure");
+    // A program download: the node goes, and comes back as another one. Nothing else notices.
     control.remove("/Plc/DB2.DBD0:REAL");
+    await running.until(() => running.last("point/pressure")?.quality === "UNAVAILABLE", "the pressure is gone");
+    control.add("/Plc/DB2.DBD0:REAL", "Double", 5.5);
+    aheadMs = 122_000;
+    await running.until(() => running.last("point/pressure")?.value === 5.5, "the pressure is back");
+    control.remove("/Plc/DB2.DBD0:REAL");
+    const { facts, refused } = running.session.describe?.() ?? { facts: {}, refused: [] };
+    expect(facts).toMatchObject({ server: "SINUMERIK", security: "none", user: "nobody (anonymous)" });
+    expect(refused).toContainEqual({ what: "nsu=urn:not-there;i=1", why: "the server does not have the namespace" });
+    expect(running.batches.every(({ caughtUp }) => caughtUp)).toBe(true);
   });
 
   it("of a user without rights it says so, and what to do; nothing is reported healthy", async () => {

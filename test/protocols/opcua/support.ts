@@ -12,7 +12,7 @@ import { opcua } from "../../../protocols/opcua/driver.ts";
 import { testPorts } from "../../support/ports.ts";
 
 /** Quick, so that a test waits for little: messages each 50 ms, a look each 50 ms. */
-export const QUICK = { publishing: "50ms", sampling: "50ms", measure_sampling: "50ms", keepalive: "500ms" } as const;
+const QUICK = { publishing: "50ms", sampling: "50ms", measure_sampling: "50ms", keepalive: "500ms" } as const;
 
 export function config(keys: Readonly<Record<string, unknown>>): OpcuaConfig {
   const decoded = decode(OPCUA_SHAPE, { security: "none", ...QUICK, ...keys });
