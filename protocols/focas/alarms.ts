@@ -45,24 +45,28 @@ export interface AlarmSources {
   readonly bits: number | null;
   /** Null: the control does not list them. */
   readonly records: readonly AlarmRecord[] | null;
+  /** The list could not be read now: `records` are those of before. What the bits say by now is believed over them. */
+  readonly isOld?: boolean;
   readonly isOlder: boolean;
   readonly axes: readonly string[];
   readonly textOf: (bytes: Uint8Array) => string;
 }
 
 /** The whole set, ordered by key. */
-export function activeAlarms({ status, bits, records, isOlder, axes, textOf }: AlarmSources): readonly ActiveAlarm[] {
+export function activeAlarms({ status, bits, records, isOld = false, isOlder, axes, textOf }: AlarmSources): readonly ActiveAlarm[] {
   const types = isOlder ? OLDER_TYPES : TYPES;
+  const isSet = (type: number): boolean => ((bits ?? 0) >>> type) % 2 === 1;
+  const listed = (records ?? []).filter(({ type }) => !isOld || bits === null || isSet(type));
   const found = new Map<string, ActiveAlarm>();
-  for (const record of records ?? []) {
+  for (const record of listed) {
     const letters = types.find(({ type }) => type === record.type)?.letters ?? `T${record.type}`;
     const code = `${letters}${String(record.number).padStart(4, "0")}`;
     const axis = record.axis > 0 ? axes[record.axis - 1] || String(record.axis) : null;
     const key = record.axis > 0 ? `${code}/${record.axis}` : code;
     found.set(key, { key, code, severity: "FAULT", text: `${textOf(record.text)}${axis === null ? "" : ` (axis ${axis})`}`.trim(), nativeType: letters });
   }
-  if (records === null) for (const { type, letters, name } of types) {
-    if (((bits ?? 0) >>> type) % 2 === 1) found.set(`${letters}/${type}`, { key: `${letters}/${type}`, code: letters, severity: "FAULT", text: name, nativeType: letters });
+  if (records === null || isOld) for (const { type, letters, name } of types) {
+    if (isSet(type) && !listed.some((record) => record.type === type)) found.set(`${letters}/${type}`, { key: `${letters}/${type}`, code: letters, severity: "FAULT", text: name, nativeType: letters });
   }
   const state = STATES[status.alarm];
   if (state !== undefined && (status.alarm !== 1 || found.size === 0)) found.set(state.code, { key: state.code, ...state, nativeType: "STATUS" });

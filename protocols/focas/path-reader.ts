@@ -8,7 +8,7 @@ import { statusInWords } from "./blocks.ts";
 import type { FocasConfig } from "./config.ts";
 import type { Connection } from "./connection.ts";
 import type { Control } from "./control.ts";
-import { decodeBlockText, decodeDirectory } from "./decode.ts";
+import { decodeBlockText, decodeDirectory, type AlarmRecord } from "./decode.ts";
 import { executionOf, needsBlock, noEvidence, type EvidenceState, type Seen } from "./evidence.ts";
 import { ask } from "./functions.ts";
 import type { Item } from "./item.ts";
@@ -38,6 +38,8 @@ export class PathReader {
   #words: Concluded["words"] = [];
   #alarms: readonly ActiveAlarm[] | null = null;
   #alarmSign = "";
+  /** As last read: a list that cannot be read once is not an end of what was on it. */
+  #listed: readonly AlarmRecord[] | null = null;
   #cycleTime: number | null = null;
   #comment: { readonly program: number; readonly text: string | null } | null = null;
   /** Frames of the slow round that still wait; one goes with each poll. */
@@ -137,7 +139,7 @@ export class PathReader {
   async #askAlarms(isSlow: boolean, signal: AbortSignal): Promise<void> {
     const { status, alarmBits, alarms, axes } = this.#items;
     if (status.value === null) {
-      [this.#alarms, this.#alarmSign] = [null, ""];
+      [this.#alarms, this.#alarmSign, this.#listed] = [null, "", null];
       return;
     }
     const none = status.value.alarm === 0 && (alarmBits.value ?? 0) === 0;
@@ -147,8 +149,12 @@ export class PathReader {
     if (!none && isDue) await askFor(this.#parts.connection, [alarms], signal);
     if (!none && !isDue) return;
     const { control } = this.#parts;
+    const isOld = !none && alarms.value === null && alarms.way !== null && this.#listed !== null;
+    if (!isOld) this.#listed = none ? [] : alarms.value;
+    // Not read, or not yet on the list: asked for again with the next poll.
+    if (isOld || (status.value.alarm === 1 && this.#listed?.length === 0)) this.#alarmSign = "";
     this.#alarms = activeAlarms({
-      status: status.value, bits: alarmBits.value, records: none ? [] : alarms.value, isOlder: control.isOlder, axes,
+      status: status.value, bits: alarmBits.value, records: this.#listed, isOld, isOlder: control.isOlder, axes,
       textOf: (bytes) => decodeText(bytes, control.page),
     });
   }

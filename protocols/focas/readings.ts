@@ -36,20 +36,23 @@ export function readingsOf(items: PathItems, concluded: Concluded, config: Focas
   const replaced = new Set(items.points.map(({ point }) => point.signal).filter((signal) => signal !== "alarm"));
   return [
     ...builtIn.filter(({ signal }) => !replaced.has(signal)),
-    ...items.points.map(({ point, item }) => ({ ...pointReading(point, placeOf(point), item.value), ...own })),
+    ...items.points.map(({ point, item }) => ({ ...pointReading(point, itemOf(placeOf(point), concluded.path), item.value), ...own })),
   ];
 }
+
+/** A set of alarms is that of its item: two paths must not share one. */
+const itemOf = (name: string, path: number | undefined): string => (path === undefined ? name : `${name}, path ${path}`);
 
 type Make = (signal: string, valued: Valued) => Reading;
 
 /** Alarm and program stand before the execution that they explain, the count after it. */
-function deciding(items: PathItems, { words, alarms, comment }: Concluded, reading: Make): readonly Reading[] {
+function deciding(items: PathItems, { words, alarms, comment, path }: Concluded, reading: Make): readonly Reading[] {
   const status = items.status.value;
   const programs = items.programs.value;
   const main = programs === null ? null : programs.main > 0 ? programOf(programs.main) : nameOf(items.mainName);
   const running = programs === null ? null : programs.running > 0 ? programOf(programs.running) : nameOf(items.runningName);
   return [
-    { ...reading("alarm", good(alarms)), item: "alarms" },
+    { ...reading("alarm", good(alarms)), item: itemOf("alarms", path) },
     reading("emergency_stop", good(status && emergencyOf(status.emergency))),
     reading("controller_mode", good(status && modeOf(status.mode))),
     reading("program", good(main)), reading("subprogram", good(running)), reading("program_comment", good(comment)),

@@ -79,3 +79,28 @@ it("the list is asked for when the bits change, not with each poll", async () =>
   } });
   expect(server.asked.get(0x23)).toBe(2);
 });
+
+it("a list that cannot be read once is no end of its alarms: the bits say which types are left, and which came", async () => {
+  await using server = await control();
+  const { first } = server.control;
+  const [protect, servo] = [{ number: 75, type: 3, text: Buffer.from("PROTECT") }, { number: 401, type: 6, text: Buffer.from("V-READY OFF") }];
+  const told = await run(server.port, {}, { until: (_, { length }) => {
+    if (length === 1) first.alarms = [protect];
+    if (length === 3) server.refuse.set(0x23, -1);
+    if (length === 10) first.alarms = [protect, servo];
+    if (length === 12) first.alarms = [servo];
+    if (length === 14) server.refuse.delete(0x23);
+    return length === 16;
+  } });
+  const codes = told.readings.filter(({ signal }) => signal === "alarm").map(({ value }) => (Array.isArray(value) ? value.map(({ code }: ActiveAlarm) => code).join(" ") : value));
+  expect(codes).toEqual(["", "PS0075", "PS0075 SV", "SV", "SV0401"]);
+});
+
+it("each path has a set of alarms of its own", async () => {
+  await using server = await control({ paths: 2 });
+  for (const path of server.control.paths) path.alarms = [{ number: 1, type: 3, text: Buffer.from("A") }];
+  const told = await run(server.port, { points: [1, 2].map((path) => ({ signal: "alarm", macro: 500, path, alarm: { code: "OIL" } })) });
+  const items = told.readings.filter(({ signal }) => signal === "alarm").map(({ item }) => item);
+  expect(items).toHaveLength(4);
+  expect(new Set(items).size).toBe(4);
+});
