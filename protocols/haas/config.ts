@@ -29,7 +29,7 @@ const KEYS = object({
   interval: withDefault(duration({ description: "period of the polls", minimumMs: 100, maximumMs: 600_000 }), 1_000, "1s"),
   timeout: withDefault(duration({ description: "longest wait for one answer", minimumMs: 100, maximumMs: 60_000 }), 2_000, "2s"),
   pause: withDefault(duration({ description: "least pause between an answer and the next question", maximumMs: 10_000 }), 20, "20ms"),
-  counter: withDefault(oneOf(["1", "2"], "which M30 counter is the part counter"), "1"),
+  counter: withDefault(integer({ description: "which M30 counter is the part counter", minimum: 1, maximum: 2 }), 1),
   words: optional(mapOf(oneOf(EXECUTIONS), { description: "status word of this control → what it means, where ours does not know it", maxKeys: 100 })),
   variables: optional(list(VARIABLE, { description: "macro and system variables as signals", maxItems: 50 })),
 });
@@ -42,7 +42,12 @@ export const HAAS_SHAPE: Shape<HaasConfig> = {
     const config = KEYS.read(value, path, problems);
     if (config === INVALID) return INVALID;
     if ((config.host === undefined) === (config.serial === undefined)) return fail(problems, { path, on: "key", found: config.host === undefined ? "neither host nor serial" : "host and serial together", expected: "one of them: host: for a network port, serial: {path: …} for RS-232" });
-    for (const [index, variable] of (config.variables ?? []).entries()) if (checkPoint(variable, [...path, "variables", index], problems) !== null) return INVALID;
+    const variables = config.variables ?? [];
+    for (const [index, variable] of variables.entries()) {
+      if (checkPoint(variable, [...path, "variables", index], problems) !== null) return INVALID;
+      const isTaken = variable.signal !== "alarm" && variables.slice(0, index).some(({ signal }) => signal === variable.signal);
+      if (isTaken) return fail(problems, { path: [...path, "variables", index, "signal"], on: "value", found: `${variable.signal} a second time`, expected: "each signal from one variable" });
+    }
     return config;
   },
 };

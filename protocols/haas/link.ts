@@ -27,6 +27,9 @@ export interface Answer {
 }
 export type Asked = { readonly kind: "answer"; readonly answer: Answer } | { readonly kind: "rejected"; readonly text: string } | { readonly kind: "silence" };
 
+/** Until a control has noticed that a place is free: haas.md §3. */
+const AGAIN = { afterMs: 5_000 } as const;
+
 interface Waiting {
   readonly question: Question;
   readonly resolve: (asked: Asked) => void;
@@ -52,8 +55,8 @@ export class HaasLink {
     this.#decoder = new ReplyDecoder(where, { sevenBits });
     stream.on("data", (bytes: Buffer) => { this.#take(bytes); });
     stream.on("error", (cause) => { this.#end(explainSocketError(cause, where)); });
-    stream.on("end", () => { this.#end(new LinkError("lost", "backoff", `${where} ended the connection`)); });
-    stream.on("close", () => { this.#end(new LinkError("lost", "backoff", `the connection to ${where} is closed`)); });
+    stream.on("end", () => { this.#end(new LinkError("lost", AGAIN, `${where} ended the connection: it serves two at a time`)); });
+    stream.on("close", () => { this.#end(new LinkError("lost", AGAIN, `the connection to ${where} is closed`)); });
   }
 
   /** Replies to nobody's question of ours, so far: somebody else talks to this control. */

@@ -43,12 +43,14 @@ export class HaasSession implements Session {
   readonly #misses = new Map<string, number>();
   /** In which turn each question was last answered. */
   readonly #answered = new Map<string, number>();
+  readonly #replaced: ReadonlySet<string>;
   #turn = 0;
 
   constructor(parts: Parts) {
     this.#parts = parts;
     this.peer = parts.peer;
     this.#state = new ControlState(parts.config.words);
+    this.#replaced = new Set(parts.config.variables?.map(({ signal }) => signal));
   }
 
   /** A question without an answer so far says nothing of itself here: it may be the first. */
@@ -89,7 +91,7 @@ export class HaasSession implements Session {
     const round = ROUND_ROWS[this.#turn % ROUND_ROWS.length] ?? ROUND_ROWS[0];
     const readings = [
       ...await this.#valued({ q: round.q }, signal, ({ fields: [text] }) => [reading(round.signal, totalOf(round.value, text))], [round.signal]),
-      ...await this.#valued({ q: config.counter === "1" ? 402 : 403 }, signal, ({ fields }) => [reading("part_count", countOf(fields[0]))], ["part_count"]),
+      ...await this.#valued({ q: config.counter === 1 ? 402 : 403 }, signal, ({ fields }) => [reading("part_count", countOf(fields[0]))], ["part_count"]),
       ...await this.#valued({ q: 104 }, signal, (answer) => [this.#state.mode(answer)], ["controller_mode"]),
     ];
     const motion = this.#state.needsMotion ? await this.#ask({ q: 301 }, signal) : null;
@@ -100,9 +102,11 @@ export class HaasSession implements Session {
 
   /** What is new in the answer; what `signals` say after too many misses; else nothing, so that the last values stand. */
   async #valued(question: Question, signal: AbortSignal, read: (answer: Answer) => readonly Reading[], signals: readonly string[]): Promise<readonly Reading[]> {
+    // A variable takes the place of what the driver has by itself.
+    if (signals.every((one) => this.#replaced.has(one))) return [];
     const answer = await this.#ask(question, signal);
-    if (answer !== null) return this.#changed(question, read(answer));
-    return this.#missesOf(question) >= MISSES ? this.#changed(question, signals.map((one) => reading(one, UNAVAILABLE))) : [];
+    if (answer !== null) return this.#changed(question, read(answer).filter((one) => !this.#replaced.has(one.signal) || one.signal === "alarm"));
+    return this.#missesOf(question) >= MISSES ? this.#changed(question, signals.filter((one) => !this.#replaced.has(one)).map((one) => reading(one, UNAVAILABLE))) : [];
   }
 
   /** It may have changed at any time since this question was last answered. */

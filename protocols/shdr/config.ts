@@ -1,5 +1,5 @@
 /** The YAML keys of an SHDR source. Defaults and limits: mtconnect.md §11. */
-import { fail, INVALID, isRecord, optional, withDefault, type Of, type Shape } from "../../agent/contract/shape.ts";
+import { fail, INVALID, isRecord, optional, withDefault, type Invalid, type Of, type Path, type Problem, type Shape } from "../../agent/contract/shape.ts";
 import { duration, integer, mapOf, object, text } from "../../agent/contract/shapes.ts";
 import { host, port } from "../shared/host-shape.ts";
 import { UNIT_FACTORS } from "../shared/mtconnect/signals.ts";
@@ -52,9 +52,20 @@ export const SHDR_SHAPE: Shape<ShdrConfig> = {
     if (config === INVALID) return INVALID;
     for (const key of ["device", "path"] as const)
       if (config[key] !== undefined && config.devices === undefined) return fail(problems, { path: [...path, key], on: "value", found: `${key} without devices`, expected: "devices: FILE beside it; in a map each entry has its own path" });
-    return config;
+    return twice(config.map ?? {}, [...path, "map"], problems) ?? config;
   },
 };
+
+/** Two keys that feed one signal of one path would take turns in it. Conditions are sets of their own. */
+function twice(map: Readonly<Record<string, MapEntry>>, path: Path, problems: Problem[]): Invalid | null {
+  const taken = new Map<string, string>();
+  for (const [key, { signal, path: of = 1 }] of Object.entries(map)) {
+    const before = taken.get(`${signal}|${of}`);
+    if (signal !== "alarm" && before !== undefined) return fail(problems, { path: [...path, key], on: "value", found: `${signal}, which ${JSON.stringify(before)} is already`, expected: "each signal once for each path" });
+    taken.set(`${signal}|${of}`, key);
+  }
+  return null;
+}
 
 /** The adapter as people name it. */
 export const whereOf = ({ host: name, port: number }: Pick<ShdrConfig, "host" | "port">): string => `${name.includes(":") ? `[${name}]` : name}:${number}`;

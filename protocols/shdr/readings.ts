@@ -7,6 +7,7 @@ import type { Reading } from "../../agent/contract/observation.ts";
 import { unixMs, type UnixMs } from "../../agent/contract/time.ts";
 import { foldInto, type ConditionSets } from "../shared/mtconnect/conditions.ts";
 import type { ChosenItem } from "../shared/mtconnect/items.ts";
+import { detached } from "../shared/mtconnect/text.ts";
 import { decodeValue } from "../shared/mtconnect/values.ts";
 import type { Valued } from "../shared/points.ts";
 import type { AdapterClock } from "./clock.ts";
@@ -16,13 +17,15 @@ import type { Seen } from "./propose.ts";
 
 /** More keys than any adapter has. */
 const SEEN_LIMIT = 2_000;
+const KEY_LIMIT = 256;
 /** `0:DAY`: the value, and what reset it. */
 const RESET = /:[A-Z_]+$/u;
 
 export class Reader {
   readonly #names: Names;
   readonly #clock: AdapterClock;
-  readonly #sets: Record<string, ConditionSets[string]> = {};
+  /** Without a prototype: keys are the adapter's. */
+  readonly #sets = Object.create(null) as Record<string, ConditionSets[string]>;
   readonly #seen = new Map<string, Seen & { readonly isKnown: boolean }>();
   readonly #reported = new Set<string>();
 
@@ -38,9 +41,9 @@ export class Reader {
   readings(fields: readonly string[], at: UnixMs | null, { said, opening, monoMs }: { readonly said: Said; readonly opening: boolean; readonly monoMs: number }): readonly Reading[] {
     const isDated = at !== null && !this.#clock.isAhead(at, monoMs);
     return this.#names.split(fields, said).flatMap(({ key, item, values, isKnown }): readonly Reading[] => {
-      if (this.#seen.size < SEEN_LIMIT) this.#seen.set(key, { key, isCondition: values.length === 5, isKnown });
+      this.#note(key, { isCondition: values.length === 5, isKnown });
       if (item === null) return [];
-      const identity = item.value === "condition" ? `${item.id}|${values[1] ?? ""}` : item.id;
+      const identity = item.value === "condition" ? `${item.id}|${detached((values[1] ?? "").slice(0, KEY_LIMIT))}` : item.id;
       const isFirst = !this.#reported.has(identity);
       if (isFirst && this.#reported.size < SEEN_LIMIT) this.#reported.add(identity);
       const initial = (opening && isFirst) || (at !== null && this.#clock.isBefore(at));
@@ -49,6 +52,12 @@ export class Reader {
         ...(isDated && { sourceTime: at }), ...(initial && { initial }), ...this.#valued(item, values),
       }];
     });
+  }
+
+  #note(key: string, told: { readonly isCondition: boolean; readonly isKnown: boolean }): void {
+    if (this.#seen.has(key) || this.#seen.size >= SEEN_LIMIT || key.length > KEY_LIMIT) return;
+    const own = detached(key);
+    this.#seen.set(own, { key: own, ...told });
   }
 
   #valued(item: ChosenItem, values: readonly string[]): Valued {

@@ -30,6 +30,7 @@ const TOGETHER_MS = 25;
 const WAITS = 4;
 const BUSY_BYTES = 16 * 1024;
 const READINGS_PER_BATCH = 1_000;
+const READINGS_OF_GREETING = 10_000;
 /** Without PONG nobody can tell a silent machine from a dead one, but the system asks the peer about as often. */
 const TICK_MS = 5_000;
 const FIRST_WORD_MS = 60_000;
@@ -109,7 +110,11 @@ export class AdapterSession implements Session {
         if (chunk !== "quiet") this.#take(chunk);
         // After a long chunk more is there for certain, and it will not be of one moment.
         if (!this.#opening && this.#pending.length > 0 && chunk.length < BUSY_BYTES) await this.#gather(signal);
-        yield* this.#due(chunk === "quiet");
+        for (const batch of this.#due(chunk === "quiet")) {
+          yield batch;
+          // While the batch was being taken nobody listened: that is no silence of the adapter.
+          if (this.#heard !== null) this.#heard = this.#now;
+        }
       }
     } catch (cause) {
       if (!signal.aborted) throw cause;
@@ -179,7 +184,7 @@ export class AdapterSession implements Session {
     this.#beat(now);
     if (!this.#opening) {
       if (this.#pending.length > 0 || this.#lives || (this.#owes && isQuiet)) yield this.#batch();
-    } else if (this.#greetedSince !== null && (now - (this.#heard ?? now) >= PAUSE_MS || now - this.#greetedSince >= GREETING_MS)) yield this.#batch();
+    } else if (this.#greetedSince !== null && (now - (this.#heard ?? now) >= PAUSE_MS || now - this.#greetedSince >= GREETING_MS || this.#pending.length >= READINGS_OF_GREETING)) yield this.#batch();
   }
 
   #batch(): Batch {

@@ -93,6 +93,14 @@ describe("what is read", () => {
     }
   });
 
+  it("a variable for a signal that the driver has by itself takes its place", async () => {
+    const control = idleControl();
+    control.setVariable(3901, "77");
+    await using port = await startHaasPort(control, { clock });
+    const result = await run({ ...at(port.port), variables: [{ variable: 3901, signal: "part_count" }] }, { until: (_, all) => all.length === 3 });
+    expect(of(result, "part_count")).toEqual([77]);
+  });
+
   it("variables: in turn, with scale and words; unset ones are unavailable", async () => {
     const control = idleControl();
     control.setVariable(3027, "7500");
@@ -234,7 +242,7 @@ describe("what goes wrong", () => {
     const control = idleControl();
     control.set({ program: "PART 7, OP 2" });
     await using port = await startHaasPort(control, { clock });
-    const result = await run({ ...at(port.port), counter: "2" }, {
+    const result = await run({ ...at(port.port), counter: 2 }, {
       until(_, all) {
         if (all.length === 1) control.set({ part_count: "0" });
         return all.length === 2;
