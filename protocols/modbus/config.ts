@@ -16,6 +16,7 @@ const DEVICE = object({
   profile: optional(oneOf(PROFILE_NAMES, "a known device: its values become point/NAME")),
   only: optional(list(text({ description: "a value of the profile", maxLength: 64 }), { description: "of the profile, these values alone", minItems: 1, maxItems: 100 })),
   name: optional(text({ description: "put before the names of the profile's values, where a machine has several such devices", pattern: /^[A-Za-z0-9.-]{1,32}$/u, expected: "letters, digits, dots and dashes, at most 32" })),
+  group: optional(text({ description: "the profile's values are shown together as point/GROUP, in one message", pattern: /^[A-Za-z0-9._-]{1,64}$/u, expected: "letters, digits, dots, dashes and underscores, at most 64" })),
   points: withDefault(list(MODBUS_POINT, { description: "values by register", maxItems: 2_000 }), []),
   order: optional(oneOf(ORDERS, "order of the bytes of several registers, for points that do not say theirs; default ABCD")),
   interval: optional(duration({ description: "how often this device is read; default: the source's", minimumMs: 10, maximumMs: 3_600_000 })),
@@ -83,11 +84,11 @@ function checkPlace({ host: name, port, framing, serial }: Written, path: Path, 
   if (framing !== undefined && serial !== undefined) fail(problems, { path: [...path, "framing"], on: "key", found: "framing of a serial line", expected: "serial: {path: …} alone: its frames are always rtu" });
 }
 
-function checkDevice({ unit, profile, only, name, points }: Written["devices"][number], { serial, framing }: Written, path: Path, problems: Problem[]): void {
+function checkDevice({ unit, profile, only, name, group, points }: Written["devices"][number], { serial, framing }: Written, path: Path, problems: Problem[]): void {
   const known = profile === undefined ? undefined : PROFILES[profile];
   if ((serial !== undefined || framing === "rtu") && (unit < 1 || unit > MOST_RTU_UNIT)) fail(problems, { path: [...path, "unit"], on: "value", found: `the unit ${unit} on a serial line`, expected: `1 to ${MOST_RTU_UNIT}: 0 calls all and is answered by none` });
   if (known === undefined && points.length === 0) fail(problems, { path, on: "key", found: "a device without values", expected: "a profile, or points" });
-  for (const [key, given] of [["only", only], ["name", name]] as const) if (given !== undefined && known === undefined) fail(problems, { path: [...path, key], on: "key", found: `${key} without a profile`, expected: "profile: NAME beside it" });
+  for (const [key, given] of [["only", only], ["name", name], ["group", group]] as const) if (given !== undefined && known === undefined) fail(problems, { path: [...path, key], on: "key", found: `${key} without a profile`, expected: "profile: NAME beside it" });
   const names = known === undefined ? [] : valueNames(known);
   for (const [index, word] of (known === undefined ? [] : only ?? []).entries()) if (!names.includes(word)) fail(problems, { path: [...path, "only", index], on: "value", found: `the value ${JSON.stringify(word)}`, expected: `one of ${names.join(", ")}` });
 }
@@ -103,9 +104,9 @@ function checkSignals(written: Written, path: Path, problems: Problem[]): void {
   }
 }
 
-function pointsOf({ profile, only, name, points, order = "ABCD" }: Written["devices"][number]): readonly ModbusPoint[] {
+function pointsOf({ profile, only, name, group, points, order = "ABCD" }: Written["devices"][number]): readonly ModbusPoint[] {
   const known = profile === undefined ? undefined : PROFILES[profile];
-  const named = known === undefined ? [] : profilePoints(known, { ...(name !== undefined && { prefix: name }), ...(only !== undefined && { only }) });
+  const named = known === undefined ? [] : profilePoints(known, { prefix: `${group === undefined ? "" : `${group}:`}${name === undefined ? "" : `${name}_`}`, ...(only !== undefined && { only }) });
   return [...named, ...points.map((point) => ({ ...point, order: point.order ?? order }))];
 }
 

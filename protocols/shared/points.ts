@@ -16,7 +16,7 @@ export type Valued =
 export const UNAVAILABLE: Valued = { quality: "UNAVAILABLE", value: null };
 
 const SIGNALS: readonly string[] = [...DECIDING_SIGNALS, ...ACCOMPANYING_SIGNALS];
-const SIGNAL = new RegExp(`^(?:${SIGNALS.join("|")}|point/[A-Za-z0-9_.-]{1,64})$`, "u");
+const SIGNAL = new RegExp(`^(?:${SIGNALS.join("|")}|point/[A-Za-z0-9_.-]{1,64}(?::[A-Za-z0-9_.-]{1,64})?)$`, "u");
 /** Longer texts are cut: a signal is shown and compared, not archived. */
 const TEXT_LIMIT = 1_024;
 
@@ -33,7 +33,7 @@ const WORDS: Readonly<Record<string, readonly string[]>> = {
 const WHOLE: ReadonlySet<string> = new Set(["part_count", "part_count_good", "part_count_bad", "part_count_target"]);
 const NUMBERS: ReadonlySet<string> = new Set(["spindle_speed", "spindle_load", "feedrate", "feed_override", "rapid_override", "spindle_override"]);
 
-export const SIGNAL_NAME = text({ description: "our signal, or point/NAME for any other value", pattern: SIGNAL, expected: `one of ${SIGNALS.join(", ")}, or point/NAME` });
+export const SIGNAL_NAME = text({ description: "our signal, or point/NAME for any other value; point/GROUP:NAME for values that are shown together, in one message", pattern: SIGNAL, expected: `one of ${SIGNALS.join(", ")}, point/NAME or point/GROUP:NAME` });
 
 /** For `object({...POINT_KEYS, …})`. */
 export const POINT_KEYS = {

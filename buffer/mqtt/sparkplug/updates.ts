@@ -20,10 +20,12 @@ const LONGEST_TEXT = 4_096;
 const MOST_ALARMS = 100;
 const INT32 = 2 ** 31;
 
-export function liveUpdates({ name, payload }: Extract<Retained, { scope: "live" }>): readonly Update[] {
-  const { value, at } = payload as { readonly value?: unknown; readonly at?: unknown };
+export function liveUpdates({ machine, name, payload }: Extract<Retained, { scope: "live" }>): readonly Update[] {
+  const { value, values, at } = payload as { readonly value?: unknown; readonly values?: unknown; readonly at?: unknown };
   const stamp = instant(at);
   if (stamp === null) return [];
+  // A group of points: each is a metric of its own, of the group's instant.
+  if (isRecord(values)) return Object.entries(values).flatMap(([member, one]) => liveUpdates({ scope: "live", machine, name: `${name}/${member}`, payload: { value: one, at } }));
   switch (name) {
     case "alarms": return alarmUpdates(value, stamp);
     // That nothing is known is known: the word stands, and its quality says what it is worth.

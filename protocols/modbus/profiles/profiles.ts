@@ -18,12 +18,12 @@ export const PROFILE_NAMES: readonly string[] = Object.keys(PROFILES);
 /** Names of a profile's values, for `only:`. */
 export const valueNames = ({ rows }: Profile): readonly string[] => rows.map(({ quantity, part }) => pointName(quantity, part));
 
-/** `prefix` tells several meters of one machine apart: `point/spindle_power_total`. */
+/** `prefix` tells several meters of one machine apart, or puts values together: `spindle_`, `meter:`. */
 export function profilePoints({ table, order, rows }: Profile, { prefix = "", only }: { readonly prefix?: string; readonly only?: readonly string[] }): readonly ModbusPoint[] {
   return rows.filter(({ quantity, part }) => only?.includes(pointName(quantity, part)) ?? true).map(({ quantity, part, address, type, scale, offset, bit }) => {
     const { unit } = QUANTITIES[quantity];
     return {
-      signal: `point/${prefix === "" ? "" : `${prefix}_`}${pointName(quantity, part)}`, table, order, address, type,
+      signal: `point/${prefix}${pointName(quantity, part)}`, table, order, address, type,
       ...(unit !== "" && { unit }), ...(scale !== undefined && { scale }), ...(offset !== undefined && { offset }), ...(bit !== undefined && { bit }),
     };
   });
