@@ -1,7 +1,7 @@
 /**
  * What adapters usually call what we read, as a table: only for the proposal of a map (propose.ts). SHDR has no device
  * model and every builder names items differently, so that nothing is read by this table: a technician looks it over.
- * What the types of a Devices.xml mean is protocols/shared/mtconnect/signals.ts. Sources: recordings, by file.
+ * A feed rate is not proposed: its unit cannot be seen. What the types of a Devices.xml mean is protocols/shared/mtconnect/signals.ts. Sources: recordings, by file.
  */
 import type { Signal } from "../../agent/contract/observation.ts";
 
@@ -27,7 +27,6 @@ export const KEY_ROWS: readonly Row[] = [
   { signal: "tool", keys: ["tool_id", "toolid", "tool_number", "tid", "p1currenttool", "current_tool"], source: "§7, adapter-simple-scenario, Mazak01, Okuma, Hurco01" },
   { signal: "spindle_speed", keys: ["spindle_speed", "srpm", "s1speed"], source: "§7, Hurco01, Mazak01, Okuma" },
   { signal: "spindle_load", keys: ["spindle_load", "sload", "s1load"], source: "§7, Mazak01, Okuma" },
-  { signal: "feedrate", keys: ["path_feedrate", "feed_rate", "fact", "p1fact"], source: "§7, Hurco01, Mazak01, Okuma" },
   { signal: "feed_override", keys: ["fovr", "feed_override", "pfovr"], source: "§7, Mazak01, Hurco01" },
   { signal: "rapid_override", keys: ["frapidovr", "rapid_override", "rovr"], source: "§7, Mazak01, Hurco01" },
   { signal: "spindle_override", keys: ["sovr", "spindle_override"], source: "§7, Mazak01, Hurco01" },
