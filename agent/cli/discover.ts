@@ -51,8 +51,9 @@ export const discoverCommand = (parts: DiscoverParts): Command => ({
     const ports = parts.ports();
     const held = await heldSources(parts, placeIn(settings).dataDir, signal) ?? [];
     const search = new Search({ io, ports, holders: new Holders(held), total: targets.reduce((sum, { hosts }) => sum + countOf(hosts), 0) });
+    const hosts = await search.hosts(targets, attempts);
     try {
-      await scan({ hosts: await search.hosts(targets, attempts), perSecond: rate, timeoutMs, ports, ...search.listeners() }, signal);
+      await scan({ hosts, perSecond: rate, timeoutMs, ports, ...search.listeners() }, signal);
     } finally {
       const serial = await serialAdapters(parts.serialFolder ?? SERIAL_FOLDER, parts.kinds);
       await search.end();

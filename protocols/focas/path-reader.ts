@@ -49,7 +49,7 @@ export class PathReader {
     const { control, config } = parts;
     const first = control.paths[0]?.path;
     this.#parts = parts;
-    this.#items = itemsOf({ path, axes, isOlder: control.isOlder, points: config.points.filter((point) => (point.path ?? first) === path) }, config);
+    this.#items = itemsOf({ path, axes, isOlder: control.isOlder, isStatusKnown: control.isStatusKnown, points: config.points.filter((point) => (point.path ?? first) === path) }, config);
     this.#points = rangesOf(this.#items.points.map(({ item }) => item));
   }
 
@@ -70,7 +70,7 @@ export class PathReader {
 
   /** The same with the last status, for people. */
   get refusals(): readonly { readonly what: string; readonly why: string }[] {
-    return this.#all.filter(({ way }) => way === null).map(({ name, status }) => ({ what: name, why: status === 0 ? "it says nothing of it" : `it ${statusInWords(status)}` }));
+    return this.#all.filter(({ way }) => way === null).map(({ name, status }) => ({ what: name, why: status === 0 ? "it says nothing of it" : statusInWords(status) }));
   }
 
   /** Some controls refuse a function only in some modes: what was given up is tried again. */

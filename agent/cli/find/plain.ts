@@ -4,7 +4,7 @@ const LIMIT = 400;
 
 /** One line, without control characters (colours, cursor, line ends) and without marks that turn the reading direction. */
 export const plain = (text: string): string =>
-  text.slice(0, LIMIT * 4).replaceAll(/[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]+/gu, " ").replaceAll(/ {2,}/gu, " ").trim().slice(0, LIMIT);
+  text.slice(0, LIMIT * 4).replaceAll(/[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069\ufeff]+/gu, " ").replaceAll(/ {2,}/gu, " ").trim().slice(0, LIMIT);
 
 /** Two columns. */
 export function rows(pairs: readonly (readonly [string, string])[], indent = "  "): string {

@@ -53,9 +53,10 @@ export function targetOf(text: string): Target {
 
 /** "10.0.7.31:8193", "[fd00::1]:4840", "fd00::1", "name:502". Throws UsageError. */
 export function splitPort(place: string, text: string): { readonly host: string; readonly port?: number } {
+  // An IPv6 address without brackets has no port.
+  if (!place.startsWith("[") && place.split(":").length > 2) return { host: place };
   const [, bracketed, inBrackets, plain, rest] = /^(?:(\[([^\]]+)\])|([^:]+))(?::(.*))?$/su.exec(place) ?? [];
   const host = bracketed === undefined ? plain : inBrackets;
-  // An IPv6 address without brackets has no port.
   if (host === undefined) return { host: place };
   if (bracketed !== undefined && !isIPv6(host)) throw wrong(text, "brackets are for IPv6 addresses");
   if (rest === undefined) return { host };

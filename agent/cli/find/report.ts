@@ -1,5 +1,4 @@
 /** What `probe` has learned of one source, for people and as JSON: the same whoever was asked. */
-import { stringify } from "yaml";
 import type { Reading } from "../../contract/observation.ts";
 import { isRecord } from "../../contract/shape.ts";
 import type { Described, Found, Keys, RegisterReadings } from "../../contract/survey.ts";
@@ -7,6 +6,7 @@ import { rfc3339 } from "../../contract/time.ts";
 import type { HeldSource } from "../../runtime/health/held-sources.ts";
 import { plain, rows } from "./plain.ts";
 import { unsaid, type Read } from "./read-once.ts";
+import { yamlOf } from "./yaml.ts";
 
 export interface Report {
   /** "the control itself", or "the running agent". */
@@ -74,7 +74,7 @@ export function inWords(report: Report): string {
     section("It sends", said.map(({ name, value, signal }) => [name, `${value}${signal === undefined ? "" : `   → ${signal}`}`] as const)),
     section("It does not give", described.refused.map(({ what, why }) => [what, why] as const)),
     report.unsaid.length === 0 || peer === null ? "" : `Never spoken of: ${report.unsaid.join(", ")}\n`,
-    source === undefined ? "" : `A source for it:\n${stringify([source], { lineWidth: 0 }).replaceAll(/^/gmu, "  ").trimEnd()}\n`,
+    source === undefined ? "" : `A source for it:\n${yamlOf([source]).replaceAll(/^/gmu, "  ").trimEnd()}\n`,
     ...notes.map((note) => `Note: ${plain(note)}\n`),
   ].join("");
 }

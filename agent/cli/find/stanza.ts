@@ -1,7 +1,7 @@
 /** What was found, as the machine of a configuration file: YAML to paste under `machines:`. */
-import { stringify } from "yaml";
 import type { Keys } from "../../contract/survey.ts";
 import { plain } from "./plain.ts";
+import { yamlOf } from "./yaml.ts";
 
 export interface Stanza {
   readonly kind: string;
@@ -18,7 +18,7 @@ export interface Stanza {
 export function stanzas(all: readonly Stanza[]): string {
   const taken = new Set<string>();
   const parts = all.map((one) => {
-    const text = stringify([{ id: freshId(one, taken), sources: [{ type: one.kind, ...one.keys }] }], { lineWidth: 0 });
+    const text = yamlOf([{ id: freshId(one, taken), sources: [{ type: one.kind, ...one.keys }] }]);
     const lines = text.trimEnd().split("\n").map((line) => `  ${one.isSure ? "" : "# "}${line}`);
     return [...one.comments.map((comment) => `  # ${plain(comment)}`), ...lines].join("\n");
   });
