@@ -1,7 +1,8 @@
 /**
  * What adapters usually call what we read, as a table: only for the proposal of a map (propose.ts). SHDR has no device
  * model and every builder names items differently, so that nothing is read by this table: a technician looks it over.
- * A feed rate is not proposed: its unit cannot be seen. What the types of a Devices.xml mean is protocols/shared/mtconnect/signals.ts. Sources: recordings, by file.
+ * A feed rate is not proposed: its unit cannot be seen. What the types of a Devices.xml mean is
+ * protocols/shared/mtconnect/signals.ts. Sources: recordings, by file.
  */
 import type { Signal } from "../../agent/contract/observation.ts";
 

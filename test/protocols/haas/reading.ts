@@ -10,7 +10,7 @@ import { HAAS_SHAPE, type HaasConfig } from "../../../protocols/haas/config.ts";
 import { haas } from "../../../protocols/haas/driver.ts";
 import { testPorts } from "../../support/ports.ts";
 
-const IDLE = { execution: "READY", controller_mode: "AUTOMATIC", program: "O00123", part_count: "380", tool: "4" };
+export const IDLE = { execution: "READY", controller_mode: "AUTOMATIC", program: "O00123", part_count: "380", tool: "4" };
 
 export function config(keys: Readonly<Record<string, unknown>>): HaasConfig {
   const decoded = decode(HAAS_SHAPE, keys);

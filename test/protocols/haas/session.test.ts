@@ -5,7 +5,7 @@ import { systemClock } from "../../../agent/runtime/time/clock.ts";
 import { Control } from "../../../agent/simulate/haas/control.ts";
 import { startHaasPort } from "../../../agent/simulate/haas/port.ts";
 import { testPorts } from "../../support/ports.ts";
-import { idleControl, of, run } from "./reading.ts";
+import { IDLE, idleControl, of, run } from "./reading.ts";
 
 const clock = systemClock();
 const at = (port: number) => ({ host: "127.0.0.1", port });
@@ -13,6 +13,22 @@ const at = (port: number) => ({ host: "127.0.0.1", port });
 const onlyAsked = (control: Control): void => {
   expect([control.writes, control.questions > 0]).toEqual([0, true]);
 };
+
+/** Before it answers, `disturb` is called: with true where the question is the wanted one. */
+class Disturbed extends Control {
+  readonly #disturb: (isWanted: boolean) => void;
+  readonly #wanted: string;
+  constructor(disturb: (isWanted: boolean) => void, wanted: string) {
+    super({ dialect: "ngc", clock });
+    this.#disturb = disturb;
+    this.#wanted = wanted;
+  }
+  override answer(line: string): string | null {
+    const isWanted = line.includes(this.#wanted);
+    this.#disturb(isWanted);
+    return super.answer(line);
+  }
+}
 
 describe("what is read", () => {
   it("of an NGC: states first, then what changes", async () => {
@@ -161,39 +177,31 @@ describe("others on the line", () => {
   });
 
   it("an answer that looks like ours before ours: the variable is not believed, three times over it is unavailable", async () => {
-    const control = idleControl();
+    const control = new Disturbed((isWanted) => { if (isWanted) port.lines.say("MACRO, 1.0"); }, "Q600");
+    control.set(IDLE);
     control.setVariable(3027, "7500");
     await using port = await startHaasPort(control, { clock });
-    port.lines.troubles.delayMs = 10;
-    let asked = control.questions;
-    // With each question of ours another client's reply comes first.
-    const timer = setInterval(() => {
-      if (control.questions !== asked) port.lines.say("MACRO, 1.0");
-      asked = control.questions;
-    }, 1);
-    try {
-      const result = await run({ ...at(port.port), variables: [{ variable: 3027, signal: "spindle_speed" }] }, { until: (_, all) => all.length === 5 });
-      expect(of(result, "spindle_speed")).toEqual([null]);
-    } finally {
-      clearInterval(timer);
-    }
+    const result = await run({ ...at(port.port), variables: [{ variable: 3027, signal: "spindle_speed" }] }, { until: (_, all) => all.length === 5 });
+    expect(of(result, "spindle_speed")).toEqual([null]);
   });
 });
 
 describe("what goes wrong", () => {
   it("an answer that comes too late is never taken for the next one", async () => {
-    const control = idleControl();
+    let late = 0;
+    const control = new Disturbed((isWanted) => { port.lines.troubles.delayMs = isWanted && late-- > 0 ? 400 : 0; }, "Q402");
+    control.set(IDLE);
     await using port = await startHaasPort(control, { clock });
-    const result = await run({ ...at(port.port), timeout: "100ms" }, {
+    const result = await run({ ...at(port.port), timeout: "300ms" }, {
       until(_, all) {
-        port.lines.troubles.delayMs = all.length === 2 ? 130 : 0;
-        if (all.length === 2) control.set({ part_count: "381" });
-        if (all.length === 4) control.set({ part_count: "382" });
+        if (all.length === 2) late = 1;
+        if (all.length === 3) control.set({ part_count: "381" });
+        if (all.length === 5) control.set({ part_count: "382" });
         return all.length === 8;
       },
     });
     expect(result.error).toBeNull();
-    expect(of(result, "part_count")).toEqual([380, 381, 382]);
+    expect([of(result, "part_count"), of(result, "execution"), of(result, "controller_mode")]).toEqual([[380, 381, 382], ["READY"], ["AUTOMATIC"]]);
   });
 
   it("a question that is refused or never answered makes its value unavailable after three polls, and no other", async () => {

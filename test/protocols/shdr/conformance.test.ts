@@ -7,7 +7,7 @@ import { tcpWay } from "../../conformance/tcp-peer.ts";
 import { freePort } from "../../support/free-port.ts";
 import { config, MAP } from "./reading.ts";
 
-const keys = (port: number) => config({ host: "127.0.0.1", port, map: MAP, timeout: "5s", patience: "1s" });
+const keys = (port: number) => config({ host: "127.0.0.1", port, map: MAP, timeout: "5s", patience: "10s" });
 
 async function peer(): Promise<DriverPeer> {
   const adapter = await startShdrAdapter({ heartbeatMs: 1_000 });
