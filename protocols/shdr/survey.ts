@@ -27,7 +27,9 @@ export const survey: Survey<ShdrConfig> = {
     const socket = await dial({ what: "the adapter", ...at, timeoutMs }, ports, signal);
     try {
       const said = await listen(socket, at, { network: ports.network, timeoutMs, signal });
-      return said.isAdapter ? [foundOf(said, at)] : [];
+      if (said.isAdapter) return [foundOf(said, at)];
+      throw said.isStrange ? new LinkError("protocol", "backoff", `what ${whereOf(at)} sends is no SHDR`)
+        : new LinkError("timeout", "backoff", `${whereOf(at)} takes the connection and says nothing that an adapter says: is its control connected?`);
     } finally {
       socket.destroy();
     }

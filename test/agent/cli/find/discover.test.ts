@@ -12,6 +12,8 @@ interface Told {
 }
 const asFile = (stanzas: string): string => `agent: {site: lyon}\ndestinations:\n  - {name: bridge, url: "mqtt://127.0.0.1:1883"}\n${stanzas}`;
 
+const kindsOf = (file: string): ReadonlySet<string> => new Set(loadedFrom(file).machines.flatMap(({ sources }) => sources.map(({ kind }) => kind)));
+
 describe("a shop with a control of each kind", () => {
   it("finds all by their answers, writes nothing, leaves nothing open, and each stanza is a source that the configuration takes", async () => {
     using own = folder();
@@ -21,14 +23,13 @@ describe("a shop with a control of each kind", () => {
       const list = [...Object.entries(all.targets).map(([kind, at]) => `${kind}@${at}`), `opcua@127.0.0.1:${new URL(sinumerik.url).port}`].join(",");
       const ran = await cellgate(["discover", list, "--config", own.configuration(), "--rate", "1000"]);
       expect(ran.code).toBe(0);
-      const kinds = loadedFrom(asFile(ran.out)).machines.map(({ sources: [source] }) => source?.kind).toSorted();
-      expect(kinds).toEqual(["focas", "haas", "modbus", "mtconnect", "opcua", "shdr"]);
+      expect(kindsOf(asFile(ran.out))).toEqual(new Set(["focas", "haas", "modbus", "mtconnect", "opcua", "shdr"]));
       expect(ran.out).toContain("FANUC 31i-B M");
       expect(ran.out).toContain("Haas VF-2SS, serial number");
       expect(ran.out).toMatch(/profile: sinumerik/);
       expect(ran.err).toMatch(/6 of 6 addresses looked at, 6 found/);
       expect([all.focas.stats.writes, all.shdr.writes, sinumerik.counts.writes, sinumerik.counts.calls]).toEqual([0, 0, 0, 0]);
-      expect(all.focas.stats).toMatchObject({ opened: 1, closed: 1, forgotten: 0 });
+      await expect.poll(() => all.focas.stats).toMatchObject({ opened: 1, closed: 1, forgotten: 0 });
       await expect.poll(() => [all.shdr.clients, all.modbus.bus.connections, all.haas.port.clients, sinumerik.sessions]).toEqual([0, 0, 0, 0]);
     } finally {
       await sinumerik.close();
@@ -63,9 +64,7 @@ describe("a shop with a control of each kind", () => {
 });
 
 describe("what is none", () => {
-  const KINDS = ["mtconnect", "modbus", "focas", "opcua", "shdr", "haas"] as const;
-
-  it.each(KINDS)("%s: garbage, silence and a closed port are told apart, and nobody is left waiting", async (kind) => {
+  it.each(["mtconnect", "modbus", "focas", "opcua", "shdr", "haas"])("%s: garbage, silence and a closed port are told apart, and nobody is left waiting", async (kind) => {
     using own = folder();
     await using babbling = await stranger((socket) => void socket.write(Buffer.from("\u0007GARBAGE \u001b[2J\u0000\u00ff\r\n".repeat(40), "latin1")));
     await using silent = await stranger();
@@ -75,8 +74,7 @@ describe("what is none", () => {
     expect(ran.code).toBe(0);
     const { found, others } = JSON.parse(ran.out) as Told;
     expect(found).toEqual([]);
-    expect(others.map(({ port }) => port)).not.toContain(closed);
-    if (kind !== "shdr") expect(others.map(({ port }) => port).toSorted((one, other) => one - other)).toEqual([babbling.port, silent.port].toSorted((one, other) => one - other));
+    expect(new Set(others.map(({ port }) => port))).toEqual(new Set([babbling.port, silent.port]));
     await expect.poll(() => [babbling.open, silent.open]).toEqual([0, 0]);
     expect([babbling.connections, silent.connections]).toEqual([1, 1]);
   });
@@ -87,8 +85,8 @@ describe("what is none", () => {
     const model = `<MTConnectDevices><Header version="1.3" instanceId="1"/><Devices>${device("X&#10;  - id: evil &#9;\u202e")}${device("{a: b}# &quot;")}</Devices></MTConnectDevices>`;
     await using hostile = await stranger((socket) => socket.once("data", () => void socket.end(`HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: ${Buffer.byteLength(model)}\r\n\r\n${model}`)));
     const ran = await cellgate(["discover", `mtconnect@127.0.0.1:${hostile.port}`, "--config", own.configuration(), "--rate", "1000"]);
-    expect(ran.err + ran.out).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u202e]/u);
-    expect(loadedFrom(asFile(ran.out)).machines.map(({ id, sources: [source] }) => [id, (source?.config as { readonly device: string }).device])).toEqual([["mtconnect-127-0-0-1", "X\n  - id: evil \t\u202e"], ["mtconnect-127-0-0-1-2", '{a: b}# "']]);
+    expect(ran.err + ran.out.replaceAll("\n", "")).not.toMatch(/[^\n\P{Cc}]|\u202e/u);
+    expect(loadedFrom(asFile(ran.out)).machines.map(({ id, sources }) => [id, ...sources.map(({ config }) => (config as { readonly device: string }).device)])).toEqual([["mtconnect-127-0-0-1", "X\n  - id: evil \t\u202e"], ["mtconnect-127-0-0-1-2", '{a: b}# "']]);
   });
 });
 
@@ -133,6 +131,6 @@ describe("manners", () => {
     expect(ran.out).toContain(`path: ${byId}/usb-FTDI_USB-RS485_FT1A2B3C-if00-port0`);
     expect(ran.out.split("\n").slice(1).filter((line) => line !== "" && !line.startsWith("  # "))).toEqual([]);
     const taken = ran.out.replaceAll(/^ {2}# (?=(?:- id| {2,}))/gmu, "  ");
-    expect(loadedFrom(asFile(taken)).machines.map(({ sources: [source] }) => source?.kind).toSorted()).toEqual(["haas", "modbus"]);
+    expect(kindsOf(asFile(taken))).toEqual(new Set(["haas", "modbus"]));
   });
 });

@@ -19,7 +19,7 @@ describe("a control by kind and address", () => {
     expect(ran.out).toMatch(/It does not give\n(?: {2}.+\n)* {2}operator message 0 +option not fitted \(6\)/);
     expect(ran.out).toMatch(/Never spoken of: .*power_state/);
     expect(ran.out).toMatch(/message +UNAVAILABLE/);
-    expect(server.stats).toMatchObject({ opened: 1, closed: 1, forgotten: 0, writes: 0 });
+    await expect.poll(() => server.stats).toMatchObject({ opened: 1, closed: 1, forgotten: 0, writes: 0 });
   });
 
   it("each kind, and the same as JSON", async () => {
