@@ -8,7 +8,7 @@ import type { Ports } from "../../agent/contract/ports.ts";
 import { malformed } from "../shared/bytes.ts";
 import { dial, explainSocketError } from "../shared/dial.ts";
 import { Exchange, type Framer } from "../shared/exchange.ts";
-import { decodeBlocks, decodeRefusal, encodeBlocks, statusInWords, type Answer } from "./blocks.ts";
+import { decodeBlocks, decodeRefusal, encodeBlocks, type Answer } from "./blocks.ts";
 import { encodeAsk, encodeClose, encodeOpen, FRAME_TYPES, FrameReader, isRefusal, type Frame } from "./frame.ts";
 import type { Block } from "./functions.ts";
 
@@ -21,6 +21,8 @@ export interface Reach {
 /** Said by the control itself: another client must end first. */
 export class NoSlotError extends LinkError {}
 
+/** A slot that is taken is not free again at once, and whoever tries keeps the control busy (§9). */
+const SLOT_WAIT = { afterMs: 5_000 } as const;
 /** The farewell is answered within this time, or not waited for. */
 const FAREWELL_MS = 500;
 
@@ -94,7 +96,7 @@ export class Connection {
     this.#version = frame.version;
     if (!isRefusal(frame)) return;
     const { code } = decodeRefusal(frame.payload, `an answer of ${this.where}`);
-    throw new NoSlotError("refused", "backoff", `${this.where} refuses another connection, ${statusInWords(code)}: it has few slots (often two). Close other FOCAS clients, or wait until it forgets those that were not closed`);
+    throw new NoSlotError("refused", SLOT_WAIT, `${this.where} refuses another connection (${code}): it has few slots (often two). Close other FOCAS clients, or wait until it forgets those that were not closed`);
   }
 
   async #send(bytes: Uint8Array, type: number, signal: AbortSignal): Promise<Frame> {

@@ -19,6 +19,8 @@ export interface Control {
   /** "FANUC 31i-B M (G31Z 10.0)". */
   readonly name: string;
   readonly isOlder: boolean;
+  /** Its status has the words of the table. Series 15 has others, and of a wire EDM of the 16i class the sources disagree (§7.2, §7.3). */
+  readonly isStatusKnown: boolean;
   readonly page: CodePage;
   readonly paths: readonly { readonly path: number; readonly axes: readonly string[] }[];
   /** The control has further paths than the one read. */
@@ -51,15 +53,26 @@ export async function identify(connection: Connection, config: FocasConfig, sign
   const paths = [];
   for (const path of numbers) paths.push({ path, axes: await axesOf(connection, path, system, signal) });
   return {
-    system, isOlder, paths, hasSeveral: numbers.length > 1,
+    system, isOlder, isStatusKnown: system.type !== "15" && !(isOlder && system.machine === "W"), paths, hasSeveral: numbers.length > 1,
     name: `FANUC ${system.type}${system.isI ? "i" : ""}${system.model === "" ? "" : `-${system.model}`} ${system.machine} (${system.series} ${system.version})`.replaceAll(/ +/gu, " "),
     page: config.text === "auto" ? await languageOf(connection, { path: numbers[0] ?? 1, isOlder }, signal) : config.text,
   };
 }
 
-/** A path that answers for itself counts; where any number is answered, the control does not look at it and has one. */
+/**
+ * A path that answers for itself counts; where any number is answered, or another path answers, the control does not look
+ * at the number and has one. No bytes of a second path are published: who cuts the connection over it is told the way out.
+ */
 async function pathsOf(connection: Connection, signal: AbortSignal): Promise<readonly number[]> {
-  const exists = async (path: number): Promise<boolean> => (await connection.ask([ask("system", path)], signal))[0]?.status === 0;
+  const exists = async (path: number): Promise<boolean> => {
+    try {
+      return (await connection.ask([ask("system", path)], signal))[0]?.status === 0;
+    } catch (cause) {
+      if (!(cause instanceof LinkError)) throw cause;
+      if (cause.fault === "protocol") return false;
+      throw new LinkError(cause.fault, cause.retry, `${cause.message}. It was asked for a path ${path}: if it has one path, say path: 1`, { cause });
+    }
+  };
   const found = [1];
   while (found.length < MOST_PATHS && await exists(found.length + 1)) {
     if (found.length === 1 && await exists(NO_PATH)) return found;

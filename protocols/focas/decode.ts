@@ -63,8 +63,18 @@ export interface ProgramNumbers {
   readonly running: number;
   readonly main: number;
 }
-export const decodeProgramNumbers = (data: Uint8Array): ProgramNumbers | null =>
-  data.length < 8 ? null : { running: view(data).getInt32(0), main: view(data).getInt32(4) };
+/** O numbers have up to eight digits (§5.3). */
+const isProgram = (number: number): boolean => number >= 0 && number <= 99_999_999;
+export function decodeProgramNumbers(data: Uint8Array): ProgramNumbers | null {
+  if (data.length < 8) return null;
+  const [running, main] = [view(data).getInt32(0), view(data).getInt32(4)];
+  return isProgram(running) && isProgram(main) ? { running, main } : null;
+}
+/** §5.3: number of the last N word. */
+export function decodeSequence(data: Uint8Array): number | null {
+  const number = decodeI32(data);
+  return number === null || number < 0 ? null : number;
+}
 
 const PARAMETER_HEAD = 8;
 /** §5.4, 30i class: one parameter or diagnosis number; with `axis` (from 1) the value of that axis. */

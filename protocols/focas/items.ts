@@ -4,8 +4,8 @@
  */
 import type { FocasConfig } from "./config.ts";
 import {
-  decodeAlarmBits, decodeAlarms, decodeAxes, decodeCommanded, decodeI32, decodeNumber, decodeOperatorMessage, decodeProgramName, decodeProgramNumbers,
-  decodeProgramPath, decodeStatus, timerDecoder, type AlarmRecord, type ProgramNumbers, type Status,
+  decodeAlarmBits, decodeAlarms, decodeAxes, decodeCommanded, decodeNumber, decodeOperatorMessage, decodeProgramName, decodeProgramNumbers,
+  decodeProgramPath, decodeSequence, decodeStatus, timerDecoder, type AlarmRecord, type ProgramNumbers, type Status,
 } from "./decode.ts";
 import { ask } from "./functions.ts";
 import { Item, type Way } from "./item.ts";
@@ -60,6 +60,7 @@ export interface PathFacts {
   readonly axes: readonly string[];
   /** 16i class: other functions come first. */
   readonly isOlder: boolean;
+  readonly isStatusKnown: boolean;
   /** This path's points. */
   readonly points: readonly FocasPoint[];
 }
@@ -71,7 +72,7 @@ const ALARM_TEXT = 64;
 const MODAL = { first: 4113, last: 4120 } as const;
 const POSITIONS: Readonly<Record<FocasConfig["positions"][number], number>> = { absolute: 4, machine: 1, relative: 6, distance: 7 };
 
-export function itemsOf({ path, axes, isOlder, points }: PathFacts, config: FocasConfig): PathItems {
+export function itemsOf({ path, axes, isOlder, isStatusKnown, points }: PathFacts, config: FocasConfig): PathItems {
   const timer = { path, isOlder, decode: timerDecoder() };
   const one = <T>(name: string, way: Way<T>): Item<T> => new Item(name, [way]);
   const counter = (name: string, number: number, macro: number | null): Item<number> =>
@@ -85,10 +86,10 @@ export function itemsOf({ path, axes, isOlder, points }: PathFacts, config: Foca
   };
   return {
     path, axes,
-    status: one("status", { block: ask("status", path), bytes: 14, decode: decodeStatus }),
+    status: new Item("status", isStatusKnown ? [{ block: ask("status", path), bytes: 14, decode: decodeStatus }] : []),
     alarmBits: one("alarm bits", { block: ask("alarmBits", path), bytes: 4, decode: decodeAlarmBits }),
     programs: one("program numbers", { block: ask("programNumbers", path), bytes: 8, decode: decodeProgramNumbers }),
-    sequence: one("sequence number", { block: ask("sequence", path), bytes: 4, decode: decodeI32 }),
+    sequence: one("sequence number", { block: ask("sequence", path), bytes: 4, decode: decodeSequence }),
     commanded: commandedItem(path),
     parts: counter("parts (parameter 6711)", 6711, 3901),
     cycleTime: timerItem(timer, TIMERS[3]),

@@ -82,7 +82,8 @@ function accompanying(items: PathItems, { page, cycleTime }: Concluded, config: 
   ];
 }
 
-const whole = (value: number | null): number | null => (value !== null && Number.isSafeInteger(value) ? value : null);
+/** Of parts: none are below zero. */
+const whole = (value: number | null): number | null => (value !== null && Number.isSafeInteger(value) && value >= 0 ? value : null);
 const wordOf = (axis: string): string => axis.replaceAll(/[^A-Za-z0-9_.-]/gu, "_");
 /** Of a program without a number. Blank: the control says that there is none. */
 const nameOf = ({ value, status, way }: Item<string>): string | null => value ?? (status === 0 && way !== null ? "" : null);

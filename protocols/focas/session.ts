@@ -62,7 +62,7 @@ export class FocasSession implements Session {
     let slowAt = 0;
     let before: number | null = null;
     let reconsiderAt = ports.network.now().monoMs + RECONSIDER_MS;
-    for await (const { turn, missed } of polls(config.interval, ports.clock, signal)) {
+    for await (const { turn } of polls(config.interval, ports.clock, signal)) {
       const began = ports.network.now().monoMs;
       if (began >= reconsiderAt) {
         for (const path of this.#parts.paths) path.reconsider();
@@ -73,7 +73,9 @@ export class FocasSession implements Session {
       const at = ports.clock.now().monoMs;
       const sinceMs = before === null ? 0 : at - before;
       before = at;
-      const items = changes.of(await this.#poll({ isSlow, sinceMs }, signal), (missed + 1) * config.interval);
+      const readings = await this.#poll({ isSlow, sinceMs }, signal);
+      // What changed may have done so since the poll before began: at a slow control that is more than the interval.
+      const items = changes.of(readings, Math.ceil(sinceMs + ports.clock.now().monoMs - at));
       const tookMs = ports.network.now().monoMs - began;
       yield { items, caughtUp: true };
       if (tookMs * 2 > config.interval) await ports.network.sleep(tookMs, signal);

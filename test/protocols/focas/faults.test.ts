@@ -61,7 +61,7 @@ describe("opening", () => {
     const [one, two] = [await driver.connect(stop.signal), await driver.connect(stop.signal)];
     const third = await driver.connect(stop.signal).catch((cause: unknown) => cause);
     expect(third).toBeInstanceOf(LinkError);
-    expect(third).toMatchObject({ fault: "refused", retry: "backoff" });
+    expect(third).toMatchObject({ fault: "refused", retry: { afterMs: 5_000 } });
     expect(String(third)).toContain("few slots");
     expect(server.stats).toMatchObject({ opened: 2, refused: 1 });
     await one.close();
