@@ -1,5 +1,5 @@
 /** The YAML keys of a Haas source: a network port, or a serial one. Defaults and limits: haas.md §1, §3. */
-import { EXECUTIONS } from "../../agent/contract/observation.ts";
+import { CONTROLLER_MODES, EXECUTIONS } from "../../agent/contract/observation.ts";
 import { fail, INVALID, optional, withDefault, type Of, type Shape } from "../../agent/contract/shape.ts";
 import { duration, flag, integer, list, mapOf, object, oneOf } from "../../agent/contract/shapes.ts";
 import { host, port } from "../shared/host-shape.ts";
@@ -31,6 +31,7 @@ const KEYS = object({
   pause: withDefault(duration({ description: "least pause between an answer and the next question", maximumMs: 10_000 }), 20, "20ms"),
   counter: withDefault(integer({ description: "which M30 counter is the part counter", minimum: 1, maximum: 2 }), 1),
   words: optional(mapOf(oneOf(EXECUTIONS), { description: "status word of this control → what it means, where ours does not know it", maxKeys: 100 })),
+  modes: optional(mapOf(oneOf(CONTROLLER_MODES), { description: "mode word of this control → what it means, where ours does not know it", maxKeys: 100 })),
   variables: optional(list(VARIABLE, { description: "macro and system variables as signals", maxItems: 50 })),
 });
 

@@ -49,7 +49,7 @@ export class HaasSession implements Session {
   constructor(parts: Parts) {
     this.#parts = parts;
     this.peer = parts.peer;
-    this.#state = new ControlState(parts.config.words);
+    this.#state = new ControlState(parts.config);
     this.#replaced = new Set(parts.config.variables?.map(({ signal }) => signal));
   }
 

@@ -18,15 +18,21 @@ export const countOf = (text: string | undefined): Valued => {
 };
 export const reading = (signal: string, valued: Valued): Reading => ({ kind: "reading", signal, path: 1, ...valued });
 
+/** Without a prototype: the words come from a control. */
+const inCapitals = <T>(table: Readonly<Record<string, T>> | undefined): Readonly<Record<string, T>> =>
+  Object.assign(Object.create(null) as Record<string, T>, Object.fromEntries(Object.entries(table ?? {}).map(([word, meant]) => [word.toUpperCase(), meant])));
+
 export class ControlState {
   readonly #words: NonNullable<HaasConfig["words"]>;
+  readonly #modes: NonNullable<HaasConfig["modes"]>;
   #isProgramKnown = false;
   #motion: { readonly seconds: number; readonly monoMs: number } | null = null;
   #moves: boolean | null = null;
   #isWordKnown = true;
 
-  constructor(words: HaasConfig["words"]) {
-    this.#words = Object.fromEntries(Object.entries(words ?? {}).map(([word, meant]) => [word.toUpperCase(), meant]));
+  constructor({ words, modes }: Pick<HaasConfig, "words" | "modes">) {
+    this.#words = inCapitals(words);
+    this.#modes = inCapitals(modes);
   }
 
   /** True while the control's word for what it does is none that we know: then the motion timer must tell. */
@@ -45,8 +51,9 @@ export class ControlState {
   /** Q104. */
   mode({ fields }: Answer): Reading {
     const word = (fields[0] ?? "").replaceAll(/[()]/gu, "").trim();
-    const row = MODE_ROWS.find(({ words }) => words.includes(word.toUpperCase()));
-    return reading("controller_mode", row === undefined ? uncertain(word.slice(0, TEXT_LIMIT)) : good(row.mode));
+    const upper = word.toUpperCase();
+    const mode = this.#modes[upper] ?? MODE_ROWS.find(({ words }) => words.includes(upper))?.mode;
+    return reading("controller_mode", mode === undefined ? uncertain(word.slice(0, TEXT_LIMIT)) : good(mode));
   }
 
   /** Q500: `PROGRAM, NAME, WORD, PARTS, N`, or `STATUS, BUSY`. */

@@ -7,7 +7,7 @@ import { ControlState, countOf } from "../../../protocols/haas/state.ts";
 const SEED = Number(process.env["FUZZ_SEED"] ?? 20_260_105);
 const INPUTS = Number(process.env["FUZZ_INPUTS"] ?? 50_000);
 const TEXTS = [
-  ">SERIAL NUMBER, 1234567\r\n>", "\x02S/N, 12345678\x17\r\n>", ">PROGRAM, O00123, FEED HOLD, PARTS, 380\r\n>", "\x02STATUS, BUSY\x17\r\n>", ">MODE, (ZERO RET)\r\n>",
+  ">SERIAL NUMBER, 1234567\r\n>", "\x02S/N, 12345678\x17\r\n>", ">PROGRAM, O00123, FEED HOLD, PARTS, 380\r\n>", "\x02STATUS, BUSY\x17\r\n>", ">MODE, (ZERO RET)\r\n>", ">MODE, __proto__\r\n>",
   ">P.O. TIME, 06282:17:13\r\n>", ">MACRO, 3027, 0.000000\r\n>", ">?, ?Q600 99999\r\n>", "UNKNOWN\r\n", ">M30 #1, 380\r\n>",
 ];
 const PIECES = [",", "\r\n", "\n", ">", "?", "\x02", "\x17", "\0", "\xff", "PARTS", "PROGRAM, ", "STATUS", "NaN", "9".repeat(400), ",".repeat(900), "x".repeat(2_000), "\u{1F600}"];
@@ -41,7 +41,7 @@ it(`${INPUTS} mutated replies, FUZZ_SEED=${SEED}`, () => {
   let [values, refused] = [0, 0];
   for (let input = 0; input < INPUTS; input++) {
     const decoder = new ReplyDecoder("the control", { sevenBits: random() < 0.3 });
-    const state = new ControlState({ WAITING: "WAIT" });
+    const state = new ControlState({ words: { WAITING: "WAIT" }, modes: { STARTUP_MODE: "MANUAL" } });
     const bytes = mutated();
     const cut = below(bytes.length + 1);
     const replies: Reply[] = [];

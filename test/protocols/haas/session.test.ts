@@ -117,6 +117,19 @@ describe("what is read", () => {
     expect(of(result, "part_count")).toEqual([77]);
   });
 
+  it("a mode that nobody knows is kept, as uncertain, or is what the YAML says", async () => {
+    class Starting extends Control {
+      override answer(line: string): string | null {
+        return line.includes("Q104") ? "MODE, STARTUP_MODE" : super.answer(line);
+      }
+    }
+    const starting = new Starting({ dialect: "ngc", clock });
+    starting.set(IDLE);
+    await using port = await startHaasPort(starting, { clock });
+    expect((await run(at(port.port), { until: () => true })).said).toContain("controller_mode STARTUP_MODE ?");
+    expect((await run({ ...at(port.port), modes: { startup_mode: "MANUAL" } }, { until: () => true })).said).toContain("controller_mode MANUAL");
+  });
+
   it("variables: in turn, with scale and words; unset ones are unavailable", async () => {
     const control = idleControl();
     control.setVariable(3027, "7500");
