@@ -31,7 +31,7 @@ const LAYERS: readonly (readonly [string, RegExp, readonly RegExp[]])[] = [
   ["the audit", /^agent\/audit\//, [/^agent\/audit\//, /^agent\/contract\/record\.ts$/, /^node:crypto$/]],
   ["the simulated OPC UA server", /^agent\/simulate\/opcua\//, [/^agent\/(contract|simulate)\//, /^node:/, /^node-opcua-(server|client|certificate-manager)$/]],
   ["simulators", /^agent\/simulate\/(?!opcua\/)/, [/^agent\/(contract|simulate)\//, /^node:/]],
-  ["drivers", /^protocols\//, [/^agent\/contract\//, /^protocols\//, /^node:/, /^(xml2js|serialport|modbus-serial|node-opcua-client|node-opcua-certificate-manager)$/]],
+  ["drivers", /^protocols\//, [/^agent\/contract\//, /^protocols\//, /^node:/, /^(xml2js|serialport|modbus-serial|node-opcua-client|node-opcua-certificate-manager|node-opcua-transport)$/]],
   ["the buffer", /^buffer\//, [/^agent\/contract\//, /^buffer\//, /^node:/, /^(better-sqlite3|mqtt|ws|@bufbuild\/protobuf\/wire)$/]],
   ["configuration, runtime and commands", /^agent\/(config|runtime|cli)\//, [/^agent\/(contract|detect|config|runtime|cli|simulate|audit)\//, /^agent\/version\.ts$/, /^node:/, /^(yaml|pino)$/]],
 ];

@@ -76,9 +76,14 @@ async function begin({ config, ports, library, opened }: Beginning, signal: Abor
 
 /** False: the profile has none, or the server does not let us; the log says why. */
 async function followAlarms({ guard, profile, ports, where }: { readonly guard: ReadOnly; readonly profile: Profile; readonly ports: Ports; readonly where: string }, signal: AbortSignal): Promise<boolean> {
-  const nodeId = profile.alarms?.by === "id" ? inSession(profile.alarms.node, guard.namespaces) : null;
-  if (nodeId === null) return false;
-  const { handle, status } = await guard.followEvents(nodeId, eventPaths(guard.namespaces), EVENT_QUEUE, signal);
-  if (handle === null) ports.log.warn({ server: where, status }, "alarms cannot be followed: the user needs the right for it (SINUMERIK: AlarmRead), or the server has none");
-  return handle !== null;
+  const refusals: string[] = [];
+  for (const address of profile.alarms) {
+    const nodeId = address.by === "id" ? inSession(address.node, guard.namespaces) : null;
+    if (nodeId === null) continue;
+    const { handle, status } = await guard.followEvents(nodeId, eventPaths(guard.namespaces), EVENT_QUEUE, signal);
+    if (handle !== null) return true;
+    refusals.push(status);
+  }
+  if (refusals.length > 0) ports.log.warn({ server: where, status: refusals.join(", ") }, "alarms cannot be followed: the user needs the right for it (SINUMERIK: AlarmRead), or the server has none");
+  return false;
 }

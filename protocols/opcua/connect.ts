@@ -14,6 +14,7 @@ import { chooseEndpoint, identityFor, type Chosen } from "./endpoint.ts";
 import { explain, isAboutOurCertificate } from "./explain.ts";
 import type { Library } from "./library.ts";
 import { WARN_BEFORE_MS, type Pki } from "./pki.ts";
+import { mendedTransport } from "./transport.ts";
 import { judgeServer } from "./trust.ts";
 
 export interface Dialling {
@@ -121,7 +122,7 @@ async function begin(client: OPCUAClient, url: string, identity: UserIdentityInf
 function clientOf({ config, pki, library }: Dialling, more: OPCUAClientOptions): OPCUAClient {
   return library.client.OPCUAClient.create({
     applicationName: "Cellgate", applicationUri: pki.applicationUri, clientName: "Cellgate", clientCertificateManager: pki.manager, privateKeyFile: pki.keyFile,
-    endpointMustExist: false, requestedSessionTimeout: config.session, keepSessionAlive: true, keepAliveInterval: config.keepalive,
+    endpointMustExist: false, transportFactory: mendedTransport(library.transport), requestedSessionTimeout: config.session, keepSessionAlive: true, keepAliveInterval: config.keepalive,
     defaultTransactionTimeout: Math.max(5_000, config.timeout), transportTimeout: config.timeout,
     // The library mends a connection within its session, so that what the server queued is not lost; the session's watch bounds it.
     connectionStrategy: { maxRetry: 1, initialDelay: 1_000, maxDelay: 5_000 },

@@ -206,6 +206,10 @@ function listen(client: OPCUAClient, subscription: ClientSubscription, listener:
     listener.lost("our subscription has ended");
   });
   subscription.on("internal_error", () => undefined);
+  // Without a listener it would end the process.
+  subscription.on("error", (cause: Error) => {
+    listener.lost(`the subscription failed: ${cause.message}`);
+  });
   client.on("abort", () => {
     listener.lost("the connection was given up");
   });

@@ -11,15 +11,16 @@ export type Certificates = typeof packages.certificates;
 export interface Library {
   readonly client: Client;
   readonly certificates: Certificates;
+  readonly transport: typeof packages.transport;
 }
 
 /** Lines of the library are cut: some hold whole certificates. */
 const LINE_LIMIT = 400;
 
 export async function loadLibrary(log: Log): Promise<Library> {
-  const { client, certificates } = await import("./node-opcua.ts");
+  const { client, certificates, transport } = await import("./node-opcua.ts");
   routeInto(client, log.child({ part: "node-opcua" }));
-  return { client, certificates };
+  return { client, certificates, transport };
 }
 
 /** One log for all sources: which of them the library speaks of, it does not say. Its errors mend themselves or end the link, which tells of it. */
@@ -32,6 +33,11 @@ function routeInto({ setErrorLogger, setWarningLogger, setDebugLogger }: Client,
     log.debug({ said: line(said) }, "the OPC UA library says");
   });
   setDebugLogger(() => undefined);
+  // Some of its parts print past their own log. We never print by the console: whatever comes there is a library's.
+  for (const method of ["log", "info", "warn", "error", "debug", "trace"] as const)
+    globalThis.console[method] = (...said: readonly unknown[]) => {
+      log.debug({ said: line(["", ...said]) }, "the OPC UA library says");
+    };
 }
 
 /** Without the colours of a terminal. */

@@ -22,7 +22,7 @@ export function machineTool(config: Settings): Profile {
   let channels: readonly FoundChannel[] = [];
   return {
     name: "machine tool (umati)",
-    alarms: null,
+    alarms: [],
     async find(explorer) {
       namespaces = explorer.namespaces;
       const machine = await chooseMachine(explorer, config);

@@ -42,7 +42,7 @@ export function packml(config: Pick<OpcuaConfig, "unit" | "url">): Profile {
   let namespaces: readonly string[] = [];
   return {
     name: "PackML",
-    alarms: null,
+    alarms: [],
     async find(explorer) {
       namespaces = explorer.namespaces;
       const unit = config.unit === undefined ? await search(explorer) : await walk(explorer, OBJECTS, config.unit.flatMap((text) => decodeStep(text) ?? []));

@@ -14,7 +14,7 @@ export function withPoints(profile: Profile | null, { points }: Pick<OpcuaConfig
   const replaced = new Set(points.filter(({ signal }) => signal !== "alarm").map(({ signal, channel }) => `${signal}|${channel ?? 1}`));
   return {
     name: profile?.name ?? "configured points",
-    alarms: profile?.alarms ?? null,
+    alarms: profile?.alarms ?? [],
     find: async (explorer) => [...(await profile?.find(explorer) ?? []), ...wanted],
     translator: () => both(profile?.translator() ?? null, points, replaced),
   };

@@ -55,8 +55,8 @@ export interface Profile {
   /** Throws LinkError when the server is not of this kind. */
   find(explorer: Explorer): Promise<readonly Wanted[]>;
   translator(): Translator;
-  /** The object whose events are its alarms; null: it has none. */
-  readonly alarms: Address | null;
+  /** Objects whose events are its alarms: the first that the server has counts; none: it has no alarms. */
+  readonly alarms: readonly Address[];
 }
 
 export const OBJECTS = "ns=0;i=85";

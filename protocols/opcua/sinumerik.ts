@@ -25,7 +25,8 @@ export function sinumerik(config: Settings): Profile {
   const rows = [...SINUMERIK_ROWS, ...(config.drive === undefined ? [] : [driveLoad(config.drive)])];
   return {
     name: "SINUMERIK",
-    alarms: node("Sinumerik"),
+    // Its number on some versions (§1.3).
+    alarms: [node("Sinumerik"), { by: "id", node: { namespace: SINUMERIK_NAMESPACE, id: "i=1" } }],
     find: () => Promise.resolve(config.channels.flatMap((channel) => wantedOf(rows, channel))),
     translator: () => new SinumerikTranslator(rows, config.channels),
   };

@@ -170,8 +170,11 @@ describe("security and users", () => {
   });
 
   it("what the server does not offer is said with what it does", async () => {
-    const plain = await startSinumerik({ port: await freePort(), folder: at("plain-server") });
+    const plain = await startSinumerik({ port: await freePort(), folder: at("plain-server"), more: { hostname: "cnc-4711.invalid", host: "127.0.0.1" } });
     try {
+      // What it calls itself nobody can reach: the configured address is used.
+      await using running = await reading(config({ url: plain.url, profile: "sinumerik" }), at("plain"), ports());
+      expect(running.session.peer).toContain("127.0.0.1");
       const error = await failure(config({ url: plain.url, profile: "sinumerik", security: "encrypt" }), at("plain"), ports());
       expect(error).toMatchObject({ fault: "unsupported" });
       expect(error.message).toMatch(/does not offer security: encrypt; it offers none/u);

@@ -1,4 +1,6 @@
 /** The pure parts: addresses, values with their status, what a stop means, states, alarms, and what waits between push and pull. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { LinkError } from "../../../agent/contract/errors.ts";
 import type { UnixMs } from "../../../agent/contract/time.ts";
@@ -175,6 +177,16 @@ describe("the mailbox", () => {
     const at = (ms: number): { readonly sourceTime: UnixMs } => ({ sourceTime: unixMs(ms) });
     expect(inTime([at(3), {}, at(1), at(2)])).toEqual([at(1), at(2), at(3), {}]);
   });
+});
+
+it("can only read: one file holds the library's session, and no file has a word for anything else", () => {
+  const folder = join(import.meta.dirname, "../../../protocols/opcua");
+  const files = readdirSync(folder).filter((name) => name.endsWith(".ts")).map((name) => ({ name, text: readFileSync(join(folder, name), "utf8") }));
+  const having = (pattern: RegExp): readonly string[] => files.filter(({ text }) => pattern.test(text)).map(({ name }) => name);
+  expect(having(/\.(?:write|writeSingleNode|writeValue|historyUpdate|addNodes|addReferences|deleteNodes|deleteReferences|registerNodes|unregisterNodes|setTriggering|performMessageTransaction|transferSubscriptions)\(/u)).toEqual([]);
+  expect(having(/session\.call\(/u)).toEqual(["guard.ts"]);
+  expect(having(/\bClientSession\b/u).toSorted()).toEqual(["connect.ts", "guard.ts"]);
+  expect(having(/from "node-opcua-client/u).toSorted()).toEqual(["connect.ts", "endpoint.ts", "guard.ts", "node-opcua.ts"]);
 });
 
 describe("the configuration", () => {
