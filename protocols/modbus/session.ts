@@ -7,6 +7,7 @@ import { LinkError } from "../../agent/contract/errors.ts";
 import type { Batch, Cursor, Reading } from "../../agent/contract/observation.ts";
 import type { Ports } from "../../agent/contract/ports.ts";
 import type { Session } from "../../agent/contract/source.ts";
+import type { Described } from "../../agent/contract/survey.ts";
 import { Changes } from "../shared/changes.ts";
 import { pointReading, type Raw } from "../shared/points.ts";
 import { polls } from "../shared/poll.ts";
@@ -26,6 +27,8 @@ interface Planned {
   readonly block: Block;
   /** Not asked before, on the network's clock. */
   readonly notBeforeMs: number;
+  /** Refused when it was asked last. */
+  readonly why?: string;
 }
 interface Reader {
   readonly device: Device;
@@ -52,6 +55,13 @@ export class BusSession implements Session {
   get peer(): string {
     const units = [...new Set(this.#config.devices.map(({ unit }) => unit))];
     return `${this.#lent.bus.where}, unit${units.length === 1 ? "" : "s"} ${units.join(", ")}`;
+  }
+
+  describe(): Described {
+    const { bus } = this.#lent;
+    const refused = this.#readers.flatMap(({ device: { unit }, blocks }) => blocks.flatMap(({ block: { points }, why = bus.units.resting(unit) }) =>
+      (why === null ? [] : points.map((point) => ({ what: `${point.signal} (${itemOf(unit, point)})`, why })))));
+    return { facts: { bus: bus.where, units: [...new Set(this.#config.devices.map(({ unit }) => unit))].join(", "), values: String(this.#config.devices.reduce((sum, { points }) => sum + points.length, 0)) }, refused };
   }
 
   close(): Promise<void> {
@@ -109,7 +119,7 @@ export class BusSession implements Session {
         left.unshift(...split.map((one) => ({ block: one, notBeforeMs: 0 })));
         continue;
       }
-      next.push(answer?.kind === "refused" ? this.#refused(reader.device, block, answer.exception) : planned);
+      next.push(answer?.kind === "refused" ? this.#refused(reader.device, block, answer.exception) : answer === null ? planned : { block, notBeforeMs: 0 });
       readings.push(...readingsOf(reader.device, block, answer));
     }
     reader.blocks = next;
@@ -134,7 +144,7 @@ export class BusSession implements Session {
     const { kind, words } = exceptionOf(exception);
     if (kind !== "configuration") return { block, notBeforeMs: 0 };
     this.#ports.log.warn({ bus: this.#lent.bus.where, unit, table: block.table, address: block.address, count: block.count, exception, reason: words }, "the device refuses a value: it stays unknown");
-    return { block, notBeforeMs: this.#nowMs() + REFUSED_REST_MS };
+    return { block, notBeforeMs: this.#nowMs() + REFUSED_REST_MS, why: words };
   }
 
   /** Units whose rest is over are asked once, after the others were read; what they say is used from the next poll on. */

@@ -19,9 +19,9 @@ export interface Target {
 }
 
 /** A /22. */
-export const MOST_UNASKED = 1_024;
+const MOST_UNASKED = 1_024;
 /** Hours of looking. */
-export const MOST_HOSTS = 65_536;
+const MOST_HOSTS = 65_536;
 
 const V4_RANGES = [["10.0.0.0", 8], ["172.16.0.0", 12], ["192.168.0.0", 16], ["127.0.0.0", 8], ["169.254.0.0", 16]] as const;
 const V6_RANGES = [["fc00::", 7], ["fe80::", 10], ["::1", 128]] as const;

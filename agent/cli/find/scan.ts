@@ -80,7 +80,7 @@ async function lookAt({ host, attempts }: Host, { timeoutMs, ports, onFound, onO
 }
 
 /** Turns at even distances: a pause is not made up for by a burst. */
-export class Pacer {
+class Pacer {
   readonly #everyMs: number;
   readonly #clock: Clock;
   #nextMs = Number.NEGATIVE_INFINITY;

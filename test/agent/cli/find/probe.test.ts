@@ -76,6 +76,21 @@ describe("a control by kind and address", () => {
   });
 });
 
+describe("a machine of the configuration", () => {
+  it("without an agent is read by its driver, and what the device refuses is said with why", async () => {
+    using own = folder();
+    await using all = await shop();
+    const [, port] = (all.targets["modbus"] ?? "").split(":");
+    const file = own.configuration(`  - id: METER-3\n    sources: [{type: modbus, host: 127.0.0.1, port: ${port}, interval: 50ms, devices: [{unit: 1, points: [{address: 2, type: u32, signal: part_count}, {address: 9999, signal: point/nothing}]}]}]`);
+    const ran = await cellgate(["probe", "METER-3", "--config", file, "--seconds", "0.3"]);
+    expect(ran).toMatchObject({ code: 0, err: "" });
+    expect(ran.out).toMatch(/^machine METER-3, modbus at 127\.0\.0\.1:\d+, unit 1: 2 values/);
+    expect(ran.out).toMatch(/part_count +412\n/);
+    expect(ran.out).toMatch(/point\/nothing \(1\/holding\/9999\) +it does not have this address/);
+    await expect.poll(() => all.modbus.bus.connections).toBe(0);
+  });
+});
+
 describe("what cannot be", () => {
   it.each([
     [["probe"], 2, /name a machine of the configuration, or a kind and an address/],
