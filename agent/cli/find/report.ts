@@ -50,12 +50,17 @@ export function ofHeld(held: HeldSource): Report {
     peer: link["state"] === "up" ? String(link["peer"]) : null,
     ...(link["state"] !== "up" && { trouble: typeof link["message"] === "string" ? link["message"] : `the link is ${String(link["state"])}` }),
     described: held.described ?? { facts: {}, refused: [] },
-    signals: Object.entries(held.values).map(([signal, payload]) => {
-      const { value, at } = isRecord(payload) ? payload : {};
-      return { signal, value: typeof value === "string" ? value : value === null || value === undefined ? "" : JSON.stringify(value), quality: value === null ? "UNAVAILABLE" : "GOOD", ...(typeof at === "string" && { at }) };
-    }).toSorted((one, other) => (one.signal < other.signal ? -1 : 1)),
+    signals: Object.entries(held.values).flatMap(([signal, payload]) => liveOf(signal, payload)).toSorted((one, other) => (one.signal < other.signal ? -1 : 1)),
     unsaid: unsaid(names),
   };
+}
+
+/** A live value, or several shown together. */
+function liveOf(signal: string, payload: unknown): Report["signals"] {
+  const { value, values, at } = isRecord(payload) ? payload : {};
+  const since = typeof at === "string" ? { at } : {};
+  const one = (name: string, told: unknown) => ({ signal: name, value: typeof told === "string" ? told : told === null || told === undefined ? "" : JSON.stringify(told), quality: told === null ? "UNAVAILABLE" : "GOOD", ...since });
+  return isRecord(values) ? Object.entries(values).map(([name, told]) => one(`${signal}:${name}`, told)) : [one(signal, value)];
 }
 
 export const ofFound = (kind: string, where: string, found: Found): Report => ({

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { startSinumerik } from "../../../../agent/simulate/opcua/sinumerik.ts";
 import { freePort } from "../../../support/free-port.ts";
 import { loadedFrom } from "../../../support/loaded.ts";
-import { cellgate, folder, shop, stranger } from "./shop.ts";
+import { cellgate, cellgateFolder, shop, stranger } from "./shop.ts";
 
 interface Told {
   readonly found: readonly { readonly kind: string; readonly port: number; readonly words: string; readonly facts: Record<string, string>; readonly source: Record<string, unknown> }[];
@@ -16,7 +16,7 @@ const kindsOf = (file: string): ReadonlySet<string> => new Set(loadedFrom(file).
 
 describe("a shop with a control of each kind", () => {
   it("finds all by their answers, writes nothing, leaves nothing open, and each stanza is a source that the configuration takes", async () => {
-    using own = folder();
+    using own = cellgateFolder();
     await using all = await shop();
     const sinumerik = await startSinumerik({ port: await freePort(), folder: own.path });
     try {
@@ -37,7 +37,7 @@ describe("a shop with a control of each kind", () => {
   });
 
   it("says it as JSON, with what each says of itself", async () => {
-    using own = folder();
+    using own = cellgateFolder();
     await using all = await shop();
     const { focas = "", shdr = "" } = all.targets;
     const ran = await cellgate(["discover", `focas@${focas},shdr@${shdr}`, "--config", own.configuration(), "--json", "--rate", "1000"]);
@@ -48,7 +48,7 @@ describe("a shop with a control of each kind", () => {
   });
 
   it("a FOCAS control whose connections are all taken is found all the same", async () => {
-    using own = folder();
+    using own = cellgateFolder();
     await using all = await shop();
     const { focas = "" } = all.targets;
     const holding = new AbortController();
@@ -65,7 +65,7 @@ describe("a shop with a control of each kind", () => {
 
 describe("what is none", () => {
   it.each(["mtconnect", "modbus", "focas", "opcua", "shdr", "haas"])("%s: garbage, silence and a closed port are told apart, and nobody is left waiting", async (kind) => {
-    using own = folder();
+    using own = cellgateFolder();
     await using babbling = await stranger((socket) => void socket.write(Buffer.from("\u0007GARBAGE \u001b[2J\u0000\u00ff\r\n".repeat(40), "latin1")));
     await using silent = await stranger();
     const closed = await freePort();
@@ -80,7 +80,7 @@ describe("what is none", () => {
   });
 
   it("what a stranger says reaches no terminal as it is, and no YAML either", async () => {
-    using own = folder();
+    using own = cellgateFolder();
     const device = (name: string): string => `<Device id="${name.length}" name="${name}" uuid="u${name.length}"><DataItems><DataItem id="a${name.length}" type="AVAILABILITY" category="EVENT"/></DataItems></Device>`;
     const model = `<MTConnectDevices><Header version="1.3" instanceId="1"/><Devices>${device("X&#10;  - id: evil &#9;\u202e")}${device("{a: b}# &quot;")}</Devices></MTConnectDevices>`;
     await using hostile = await stranger((socket) => socket.once("data", () => void socket.end(`HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: ${Buffer.byteLength(model)}\r\n\r\n${model}`)));
@@ -92,7 +92,7 @@ describe("what is none", () => {
 
 describe("manners", () => {
   it("Ctrl-C ends it: what was found is printed, and every connection is closed", async () => {
-    using own = folder();
+    using own = cellgateFolder();
     await using all = await shop();
     await using silent = await stranger();
     const { focas = "" } = all.targets;
@@ -106,7 +106,7 @@ describe("manners", () => {
   });
 
   it("a port that may be anything is sent nothing until somebody says what it is", async () => {
-    using own = folder();
+    using own = cellgateFolder();
     await using line = await stranger();
     const ran = await cellgate(["discover", `127.0.0.1:${line.port}`, "--config", own.configuration()]);
     expect(ran).toMatchObject({ code: 2, err: expect.stringMatching(/no kind of source has this port usually: say which it may be, mtconnect@127/) as string });
@@ -117,12 +117,12 @@ describe("manners", () => {
     [["0.0.0.0/0"], /loopback and private addresses only/], [["10.0.0.0/21"], /add --yes/], [["fokas@10.0.0.1:9"], /did you mean focas/], [["10.0.0.1", "--kind", "focus"], /did you mean focas/],
     [["10.0.0.1", "--rate", "0"], /--rate needs a number above 0/], [["nobody.invalid"], /the name is not known/],
   ] as const)("%j", async (words, why) => {
-    using own = folder();
+    using own = cellgateFolder();
     expect(await cellgate(["discover", ...words, "--config", own.configuration()])).toMatchObject({ code: 2, out: "", err: expect.stringMatching(why) as string });
   });
 
   it("serial adapters are named by their stable paths, never opened, and their stanzas are comments that hold when they are taken out", async () => {
-    using own = folder();
+    using own = cellgateFolder();
     const byId = join(own.path, "by-id");
     mkdirSync(byId);
     writeFileSync(join(byId, "usb-FTDI_USB-RS485_FT1A2B3C-if00-port0"), "never read");

@@ -8,7 +8,7 @@ import { bufferOptions } from "../../../../agent/assemble.ts";
 import { loadedFrom } from "../../../support/loaded.ts";
 import { testPorts } from "../../../support/ports.ts";
 import { startAgent } from "../../../support/running-agent.ts";
-import { cellgate, folder, shop, type Folder, type Shop } from "./shop.ts";
+import { cellgate, cellgateFolder, shop, type Folder, type Shop } from "./shop.ts";
 
 const machinesOf = ({ targets }: Shop): string => {
   const portOf = (kind: string): string => (targets[kind] ?? "").split(":")[1] ?? "";
@@ -21,7 +21,7 @@ const machinesOf = ({ targets }: Shop): string => {
 
 /** While the agent runs and has values of all three. */
 async function whileRunning(work: (own: Folder, all: Shop, file: string) => Promise<void>): Promise<void> {
-  using own = folder();
+  using own = cellgateFolder();
   await using all = await shop();
   const file = own.configuration(machinesOf(all));
   const agent = await startAgent(`destinations:\n  - {name: bridge, url: "mqtt://127.0.0.1:1"}\nmachines:\n${machinesOf(all)}\n`, {}, own.path);
@@ -70,7 +70,7 @@ describe("while the agent runs", () => {
 
 describe("an agent that cannot be asked", () => {
   it("one without a socket, one that is too old: nothing is opened", async () => {
-    using own = folder();
+    using own = cellgateFolder();
     await using all = await shop();
     const file = own.configuration(machinesOf(all));
     const settings = loadedFrom(`agent: {data_dir: ${own.path}}\ndestinations:\n  - {name: bridge, url: "mqtt://127.0.0.1:1"}\nmachines:\n${machinesOf(all)}\n`);

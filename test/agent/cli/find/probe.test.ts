@@ -4,11 +4,11 @@ import { describe, expect, it } from "vitest";
 import { startSinumerik } from "../../../../agent/simulate/opcua/sinumerik.ts";
 import { control } from "../../../protocols/focas/reading.ts";
 import { freePort } from "../../../support/free-port.ts";
-import { cellgate, folder, shop, stranger } from "./shop.ts";
+import { cellgate, cellgateFolder, shop, stranger } from "./shop.ts";
 
 describe("a control by kind and address", () => {
   it("FOCAS: what it is, what it says, and what an older one refuses, with why", async () => {
-    using own = folder();
+    using own = cellgateFolder();
     await using server = await control({ series: "16i" });
     server.refuse.set(0x34, 6);
     const ran = await cellgate(["probe", "focas", `127.0.0.1:${server.port}`, "--config", own.configuration(), "--seconds", "1.5"]);
@@ -23,7 +23,7 @@ describe("a control by kind and address", () => {
   });
 
   it("each kind, and the same as JSON", async () => {
-    using own = folder();
+    using own = cellgateFolder();
     await using all = await shop();
     for (const kind of ["haas", "mtconnect", "focas"]) {
       const ran = await cellgate(["probe", kind, all.targets[kind] ?? "", "--config", own.configuration(), "--seconds", "0.5", "--json"]);
@@ -32,7 +32,7 @@ describe("a control by kind and address", () => {
   });
 
   it("OPC UA: what it offers, without a session, and the source to begin with", async () => {
-    using own = folder();
+    using own = cellgateFolder();
     const sinumerik = await startSinumerik({ port: await freePort(), folder: own.path, secured: true, users: { reader: "x" } });
     try {
       const ran = await cellgate(["probe", "opcua", sinumerik.url, "--config", own.configuration()]);
@@ -47,7 +47,7 @@ describe("a control by kind and address", () => {
   });
 
   it("SHDR: its keys with their values, and a map that they lead to; from a recording as well", async () => {
-    using own = folder();
+    using own = cellgateFolder();
     await using all = await shop();
     const seen = await cellgate(["probe", "shdr", all.targets["shdr"] ?? "", "--config", own.configuration()]);
     expect(seen.out).toMatch(/pexecution +READY +→ execution/);
@@ -62,7 +62,7 @@ describe("a control by kind and address", () => {
   });
 
   it("Modbus: a register and its neighbours in every order, and what the device refuses", async () => {
-    using own = folder();
+    using own = cellgateFolder();
     await using all = await shop();
     const ran = await cellgate(["probe", "modbus", all.targets["modbus"] ?? "", "--register", "2", "--config", own.configuration()]);
     expect(ran.out).toMatch(/> +2 {2}hex 0x0000 +u16 0/);
@@ -78,7 +78,7 @@ describe("a control by kind and address", () => {
 
 describe("a machine of the configuration", () => {
   it("without an agent is read by its driver, and what the device refuses is said with why", async () => {
-    using own = folder();
+    using own = cellgateFolder();
     await using all = await shop();
     const [, port] = (all.targets["modbus"] ?? "").split(":");
     const file = own.configuration(`  - id: METER-3\n    sources: [{type: modbus, host: 127.0.0.1, port: ${port}, interval: 50ms, devices: [{unit: 1, points: [{address: 2, type: u32, signal: part_count}, {address: 9999, signal: point/nothing}]}]}]`);
@@ -108,12 +108,12 @@ describe("what cannot be", () => {
     [["probe", "haas", "/dev/serial/by-id/none"], 1, /the port is not there/],
     [["probe", "modbus", "/dev/serial/by-id/none"], 2, /name a register/],
   ] as const)("%j", async (words, code, why) => {
-    using own = folder();
+    using own = cellgateFolder();
     expect(await cellgate([...words, "--config", own.configuration()])).toMatchObject({ code, out: "", err: expect.stringMatching(why) as string });
   });
 
   it.each(["focas", "opcua", "haas", "mtconnect", "shdr", "modbus"])("%s: a host that says nothing is let go on Ctrl-C", async (kind) => {
-    using own = folder();
+    using own = cellgateFolder();
     await using silent = await stranger();
     const stopping = new AbortController();
     const running = cellgate(["probe", kind, `127.0.0.1:${silent.port}`, "--config", own.configuration(), "--timeout", "60000"], { signal: stopping.signal });

@@ -27,7 +27,7 @@ export interface Folder extends Disposable {
   /** A configuration whose data folder this is; machines as YAML. */
   configuration(machines?: string): string;
 }
-export function folder(): Folder {
+export function cellgateFolder(): Folder {
   const path = mkdtempSync(join(tmpdir(), "cellgate-find-"));
   return {
     path,
