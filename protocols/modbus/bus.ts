@@ -27,6 +27,8 @@ export interface Line {
 export interface BusOptions {
   readonly where: string;
   readonly wire: Wire;
+  /** What carries it: told when nobody waits for an answer any more. */
+  readonly port: { forget(): void };
   readonly line: Line | null;
   readonly network: Clock;
   /** Closes socket or port. */
@@ -131,7 +133,7 @@ export class Bus {
 
   /** A text says what was wrong. */
   async #once(question: Question, { timeoutMs, pauseMs }: Manners, signal: AbortSignal): Promise<Answer | string> {
-    const { wire, line, network } = this.#options;
+    const { wire, port, line, network } = this.#options;
     const expected = isBits(question.table) ? Math.ceil(question.count / 8) : question.count * 2;
     const waitMs = timeoutMs + (line === null ? 0 : Math.ceil((REQUEST_BYTES + 5 + expected) * line.byteMs));
     const deadline = network.deadline(waitMs, signal);
@@ -151,7 +153,7 @@ export class Bus {
       if (signal.aborted) throw signal.reason;
       return deadline.signal.aborted ? silence(line, waitMs) : cause instanceof Error ? cause.message : String(cause);
     } finally {
-      line?.port.forget();
+      port.forget();
       this.#losing.delete(reject);
       deadline.signal.removeEventListener("abort", late);
       deadline.clear();

@@ -9,7 +9,8 @@ import { dial, explainSocketError } from "../shared/dial.ts";
 import { characterBits, closeSerial, explainSerialError, openSerial } from "../shared/serial.ts";
 import { Bus } from "./bus.ts";
 import { busName, type Address } from "./config.ts";
-import { wireOverLine, wireOverSocket } from "./guard.ts";
+import { wireOver } from "./guard.ts";
+import { MbapPort } from "./mbap-port.ts";
 import { RtuPort } from "./rtu-port.ts";
 
 interface Shared {
@@ -97,8 +98,10 @@ async function openTcp({ host, port, framing }: Extract<Address, { kind: "tcp" }
   const closed = new Promise<void>((resolve) => { socket.once("close", () => { resolve(); }); });
   // Behind a device server lies a line, whose frames have no numbers; it keeps their distance itself.
   const line = framing === "rtu" ? { port: new RtuPort(socket, ports.network), byteMs: 0, gapMs: 0 } : null;
+  const rubbish = Promise.withResolvers<LinkError>();
+  const carrier = line?.port ?? new MbapPort(socket, where, rubbish.resolve);
   const bus = new Bus({
-    where, line, network: ports.network, wire: await (line === null ? wireOverSocket(socket) : wireOverLine(line.port)),
+    where, line, port: carrier, network: ports.network, wire: await wireOver(carrier),
     async shut() {
       socket.end();
       // A gateway that hangs never closes its side.
@@ -106,6 +109,7 @@ async function openTcp({ host, port, framing }: Extract<Address, { kind: "tcp" }
       socket.destroy();
     },
   });
+  void rubbish.promise.then((error) => { bus.lose(error); });
   socket.on("error", (cause) => { bus.lose(explainSocketError(cause, where)); });
   socket.on("close", () => { bus.lose(new LinkError("lost", "backoff", `${where} ended the connection: does it take one client only?`)); });
   if (socket.destroyed) bus.lose(new LinkError("lost", "backoff", `${where} ended the connection at once: does it take one client only?`));
@@ -117,7 +121,7 @@ async function openLine({ line }: Extract<Address, { kind: "serial" }>, ports: P
   const port = new RtuPort(stream, ports.network);
   const byteMs = (characterBits(line) * 1_000) / line.baud;
   const bus = new Bus({
-    where: line.path, network: ports.network, wire: await wireOverLine(port),
+    where: line.path, port, network: ports.network, wire: await wireOver(port),
     line: { port, byteMs, gapMs: Math.max(LEAST_GAP_MS, GAP_CHARACTERS * byteMs) },
     shut: () => Promise.race([closeSerial(stream), pause(ports, CLOSE_TIMEOUT_MS)]),
   });

@@ -3,13 +3,13 @@
  * from anywhere (lint forbids the import elsewhere), so that no code of ours can express a write. It is loaded when the
  * first source connects.
  */
-import type { Socket } from "node:net";
 import type ModbusSerial from "modbus-serial";
+import type { MbapPort } from "./mbap-port.ts";
 import type { RtuPort } from "./rtu-port.ts";
 import type { Table } from "./tables.ts";
 
 /** Of the library's client, these alone. */
-type Client = Pick<InstanceType<typeof ModbusSerial.default>, "on" | "open" | "linkTCP" | "setID" | "readCoils" | "readDiscreteInputs" | "readHoldingRegisters" | "readInputRegisters">;
+type Client = Pick<InstanceType<typeof ModbusSerial.default>, "on" | "open" | "setID" | "readCoils" | "readDiscreteInputs" | "readHoldingRegisters" | "readInputRegisters">;
 
 export interface Question {
   readonly unit: number;
@@ -35,21 +35,15 @@ export interface Wire {
   ask(question: Question): Promise<Uint8Array>;
 }
 
-/** The socket stays the caller's, who destroys it: the library's own close waits for a peer that may never close. */
-export async function wireOverSocket(socket: Socket): Promise<Wire> {
-  const client = await newClient();
-  await client.linkTCP(socket, { port: 0 });
-  return wire(client);
-}
-
-export async function wireOverLine(port: RtuPort): Promise<Wire> {
+/** What carries the frames; its owner closes it: the library's own close waits for a peer that may never close. */
+export async function wireOver(port: RtuPort | MbapPort): Promise<Wire> {
   const client = await newClient(port);
   await new Promise<void>((resolve) => { client.open(() => { resolve(); }); });
   return wire(client);
 }
 
 /** A new one for each connection: one that was closed never hears its port again (modbus.md §5.6). */
-async function newClient(port?: RtuPort): Promise<Client> {
+async function newClient(port: RtuPort | MbapPort): Promise<Client> {
   const { default: { default: ModbusRtu } } = await import("modbus-serial");
   const client = new ModbusRtu(port);
   // Without a listener its errors would end the process; the connection's own listeners tell the same.

@@ -135,6 +135,51 @@ describe("late answers over TCP", () => {
   });
 });
 
+describe("what is no Modbus TCP", () => {
+  it.each<[string, Buffer, RegExp]>([
+    ["another protocol's greeting", Buffer.from("SSH-2.0-OpenSSH_9.2\r\n"), /is no Modbus TCP.*at byte 0: 5353482d322e30/u],
+    ["a length beyond every frame", Buffer.from("000100000fff0103", "hex"), /at byte 0: 000100000fff0103/u],
+    ["a length below every frame", Buffer.from("0001000000020183", "hex"), /at byte 0: 0001000000020183/u],
+    ["another protocol's number", Buffer.from("000100010005010302002a", "hex"), /at byte 0: 00010001/u],
+  ])("%s is said, with the bytes, and never a value", async (_, bytes, message) => {
+    const strange = net.createServer((socket) => void socket.on("error", () => undefined).resume().write(bytes)).listen(0, "127.0.0.1");
+    await once(strange, "listening");
+    const ended = await open(at((strange.address() as net.AddressInfo).port, [{ points: words([1]) }]), testPorts({ network: systemClock(20) })).then(async (source) => {
+      const cause = await source.next().catch((error: unknown) => error);
+      await source[Symbol.asyncDispose]();
+      return cause;
+    });
+    expect(ended).toMatchObject({ fault: "protocol", message: expect.stringMatching(message) as string });
+    strange.close();
+    await once(strange, "close");
+  });
+
+  it("half an answer, and the rest too late, leave the next answers whole", async () => {
+    let asked = 0;
+    let turn = Promise.resolve();
+    const slow = net.createServer((socket) => {
+      socket.on("error", () => undefined);
+      socket.on("data", (request) => {
+        const answer = Buffer.concat([request.subarray(0, 4), Buffer.from([0, 5, 1, 3, 2, 0, request[9] ?? 0])]);
+        const isHalf = ++asked === 2;
+        turn = turn.then(async () => {
+          socket.write(isHalf ? answer.subarray(0, 8) : answer);
+          if (!isHalf) return;
+          await new Promise((resolve) => setTimeout(resolve, 250));
+          socket.write(answer.subarray(8));
+        });
+      });
+    }).listen(0, "127.0.0.1");
+    await once(slow, "listening");
+    await using source = await open(at((slow.address() as net.AddressInfo).port, [{ points: words([7, 77, 177]), gap: 0 }], { timeout: "200ms" }));
+    for (let turn = 0; turn < 4; turn++) await source.next();
+    expect(Object.fromEntries(source.values)).toEqual({ "point/p7": 7, "point/p77": 77, "point/p177": 177 });
+    await source.session.close();
+    slow.close();
+    await once(slow, "close");
+  });
+});
+
 describe("one connection", () => {
   it("is shared by all sources of one gateway, one request at a time, and closed by the last", async () => {
     let [inFlight, most] = [0, 0];
