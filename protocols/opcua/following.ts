@@ -6,7 +6,7 @@ import { LinkError } from "../../agent/contract/errors.ts";
 import type { Ports } from "../../agent/contract/ports.ts";
 import type { MonoMs } from "../../agent/contract/time.ts";
 import type { OpcuaConfig } from "./config.ts";
-import type { Looking, ReadOnly } from "./guard.ts";
+import type { Followed, Looking, ReadOnly } from "./guard.ts";
 import { inWords, isAbsent, locate, explorerOf, type Found, type Located, type Missing } from "./nodes.ts";
 import type { Change, Wanted } from "./profile.ts";
 import { sampleOf, type Sample } from "./values.ts";
@@ -26,6 +26,7 @@ export class Following {
   readonly #byHandle = new Map<number, Located>();
   readonly #onDemand: readonly Located[];
   readonly #first = new Set<number>();
+  readonly #deadbands = new Map<number, Deadband>();
   #missing: readonly Missing[];
   #askedAt: MonoMs;
   #samplingMs = 0;
@@ -118,24 +119,54 @@ export class Following {
     }
   }
 
+  /** False: a change smaller than the point's deadband, which the server did not want to filter. */
+  passes(handle: number, { raw }: Sample): boolean {
+    const deadband = this.#deadbands.get(handle);
+    if (deadband === undefined || typeof raw !== "number") return true;
+    if (deadband.last !== null && Math.abs(raw - deadband.last) < deadband.width) return false;
+    deadband.last = raw;
+    return true;
+  }
+
+  /** Null: the server refused it. */
+  #take(item: Located, followed: Followed | undefined): number | null {
+    const { handle, status, samplingMs } = followed ?? { handle: null, status: "no answer", samplingMs: 0 };
+    if (handle === null) {
+      this.#missing = [...this.#missing, { wanted: item.wanted, why: status }];
+      return null;
+    }
+    this.#byHandle.set(handle, item);
+    this.#first.add(handle);
+    if (item.wanted.pace === "state") this.#samplingMs = Math.max(this.#samplingMs, samplingMs);
+    return handle;
+  }
+
   async #follow(located: readonly Located[], signal: AbortSignal): Promise<void> {
     const { config, guard } = this.#parts;
     const alike = Map.groupBy(located, ({ wanted }) => JSON.stringify(lookingAt(wanted, config)));
     for (const some of alike.values()) {
       const [one] = some;
       if (one === undefined) continue;
-      const followed = await guard.follow(some.map(({ nodeId }) => nodeId), lookingAt(one.wanted, config), signal);
-      for (const [index, item] of some.entries()) {
-        const { handle, status, samplingMs } = followed[index] ?? { handle: null, status: "no answer", samplingMs: 0 };
-        if (handle === null) this.#missing = [...this.#missing, { wanted: item.wanted, why: status }];
-        else {
-          this.#byHandle.set(handle, item);
-          this.#first.add(handle);
-          if (item.wanted.pace === "state") this.#samplingMs = Math.max(this.#samplingMs, samplingMs);
-        }
+      const looking = lookingAt(one.wanted, config);
+      const followed = await guard.follow(some.map(({ nodeId }) => nodeId), looking, signal);
+      const unfiltered = some.filter((_, index) => looking.deadband !== undefined && FILTER_REFUSED.test(followed[index]?.status ?? ""));
+      for (const [index, item] of some.entries()) if (!unfiltered.includes(item)) this.#take(item, followed[index]);
+      if (unfiltered.length === 0) continue;
+      const again = await guard.follow(unfiltered.map(({ nodeId }) => nodeId), { ...looking, deadband: undefined }, signal);
+      for (const [index, item] of unfiltered.entries()) {
+        const handle = this.#take(item, again[index]);
+        if (handle !== null && looking.deadband !== undefined) this.#deadbands.set(handle, { width: looking.deadband, last: null });
       }
     }
   }
+}
+
+/** A deadband on what is no analog item, or on any: then the values are filtered here. */
+const FILTER_REFUSED = /Filter|Deadband/u;
+
+interface Deadband {
+  readonly width: number;
+  last: number | null;
 }
 
 const lookingAt = ({ pace, samplingMs, queue, deadband }: Wanted, config: OpcuaConfig): Looking => ({

@@ -136,7 +136,8 @@ export class OpcuaSession implements Session {
       const wanted = this.#following.wantedBy(handle);
       if (wanted === undefined) return [];
       const sample = sampleOf(wire, stamps, wanted.element);
-      return [{ key: wanted.key, sample, initial: this.#following.arrived(handle, sample.status) }];
+      const initial = this.#following.arrived(handle, sample.status);
+      return this.#following.passes(handle, sample) ? [{ key: wanted.key, sample, initial }] : [];
     });
     return byTime(changes);
   }

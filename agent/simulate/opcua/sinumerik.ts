@@ -20,7 +20,7 @@ const VARIABLES: readonly (readonly [path: string, kind: Kind, first: string | n
   ["/Channel/State/actTNumber", "UInt16", 0], ["/Channel/State/feedRateIpoOvr", "Double", 100], ["/Channel/State/rapFeedRateOvr", "Double", 100],
   ["/Channel/Spindle/actSpeed", "Double", 0], ["/Channel/Spindle/speedOvr", "Double", 100], ["/Nck/Spindle/driveLoad", "Double", 0], ["/Nck/Spindle/driveLoad[u1, 4]", "Double", 0],
   ["/Channel/State/progStatus[u2, 1]", "UInt16", 5], ["/Channel/State/chanStatus[u2, 1]", "UInt16", 0], ["/Bag/State/opMode[u2, 1]", "UInt16", 2], ["/Channel/ProgramInfo/workPandProgName[u2, 1]", "String", ""],
-  ["/Plc/DB10.DBX106.1", "Boolean", false],
+  ["/Plc/DB10.DBX106.1", "Boolean", false], ["/Plc/DB2.DBD4:REAL", "Double", 20],
 ];
 
 export interface SimulatedSinumerik extends SimulatedServer {

@@ -1,4 +1,5 @@
 /** The SINUMERIK profile and configured points against a server with a SINUMERIK's quirks. */
+import { StatusCodes } from "node-opcua-client";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { startSinumerik, type SimulatedSinumerik } from "../../../agent/simulate/opcua/sinumerik.ts";
 import { freePort } from "../../support/free-port.ts";
@@ -188,6 +189,31 @@ describe("configured points", () => {
     control.set("/Plc/DB10.DBX106.1", false);
     await running.until(() => running.last("emergency_stop")?.value === "ARMED", "released");
   });
+});
+
+it("a deadband that the server does not want to apply is applied here", async () => {
+  let refusals = 0;
+  const refuse = (response: object): void => {
+    // The group with the deadband has one item; it is refused once, as servers do for what is no analog item.
+    const results: unknown = "results" in response ? response.results : null;
+    if (response.constructor.name !== "CreateMonitoredItemsResponse" || !Array.isArray(results) || results.length !== 1 || refusals > 0) return;
+    refusals++;
+    (results[0] as { statusCode: unknown }).statusCode = StatusCodes.BadMonitoredItemFilterUnsupported;
+  };
+  control.server.on("response", refuse);
+  try {
+    await using running = await started({ alarms: false, points: [{ signal: "point/temperature", node: "nsu=SinumerikVarProvider;s=/Plc/DB2.DBD4:REAL", deadband: 2 }] });
+    await running.until(() => running.last("point/temperature")?.value === 20, "the temperature");
+    for (const value of [21, 21.9, 22.5, 23, 25]) {
+      control.set("/Plc/DB2.DBD4:REAL", value);
+      await new Promise((resolve) => setTimeout(resolve, 150));
+    }
+    await running.until(() => running.last("point/temperature")?.value === 25, "the last");
+    expect(running.of("point/temperature")).toEqual([20, 22.5, 25]);
+    expect(refusals).toBe(1);
+  } finally {
+    control.server.off("response", refuse);
+  }
 });
 
 describe("alarms", () => {

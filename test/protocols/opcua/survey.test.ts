@@ -11,7 +11,7 @@ import { testPorts } from "../../support/ports.ts";
 import { temporaryFolder } from "./support.ts";
 
 const forever = new AbortController().signal;
-const looking = (port: number) => ({ at: { host: "127.0.0.1", port }, timeoutMs: 5_000, turn: () => Promise.resolve() });
+const looking = (port: number) => ({ at: { host: "127.0.0.1", port }, timeoutMs: 5_000 });
 const URL_OF = "opc.tcp://127.0.0.1:4840";
 
 describe("a server", () => {
