@@ -14,7 +14,7 @@ import { plain } from "./find/plain.ts";
 import { addressOf, countOf, isPrivate, mustBeFew, targetOf, type Target } from "./find/ranges.ts";
 import { scan, type Attempt, type Endpoint, type Host, type Oddity } from "./find/scan.ts";
 import { stanzas, type Stanza } from "./find/stanza.ts";
-import { serialAdapters } from "./find/serial.ts";
+import { serialPorts, serialStanzas } from "./find/serial.ts";
 import { write, type Io } from "./terminal.ts";
 
 export interface DiscoverParts extends HolderParts {
@@ -55,7 +55,7 @@ export const discoverCommand = (parts: DiscoverParts): Command => ({
     try {
       await scan({ hosts, perSecond: rate, timeoutMs, ports, ...search.listeners() }, signal);
     } finally {
-      const serial = await serialAdapters(parts.serialFolder ?? SERIAL_FOLDER, parts.kinds);
+      const serial = await serialStanzas(await search.freePorts(await serialPorts(parts.serialFolder ?? SERIAL_FOLDER)), parts.kinds);
       await search.end();
       await write(io.stdout, args.flag("json") ? search.json(serial) : search.words(serial));
     }
@@ -107,13 +107,24 @@ class Search {
           if (held !== null) this.#held.set(held, `${host}:${port}`);
           const key = `${kind} ${host} ${port}`;
           const isNew = !seen.has(key);
-          seen.add(key);
+          if (targets.length > 1) seen.add(key);
           return held === null && isNew;
         });
         if (free.length > 0) yield { host, attempts: free };
         else this.#done++;
       }
     }
+  }
+
+  /** Serial ports that the running agent does not read. */
+  async freePorts(paths: readonly string[]): Promise<readonly string[]> {
+    const free: string[] = [];
+    for (const path of paths) {
+      const held = await this.#searching.holders.of({ serial: path });
+      if (held === null) free.push(path);
+      else this.#held.set(held, path);
+    }
+    return free;
   }
 
   listeners(): { readonly onFound: (endpoint: Endpoint) => void; readonly onOddity: (oddity: Oddity) => void; readonly onHost: () => void } {
@@ -154,7 +165,7 @@ class Search {
       found: this.#sorted().map(({ kind, at, found }) => ({ kind, ...at, words: found.words, facts: found.facts ?? {}, notes: found.notes ?? [], source: { type: kind, ...found.keys } })),
       held: [...this.#held].map(([{ machine, kind, link }, at]) => ({ machine, kind, at, link })),
       others: this.#oddities.map(({ kind, at, message }) => ({ kind, ...at, message })),
-      serial: serial.map(({ where }) => where),
+      serial: serial.map(({ kind, keys }) => ({ type: kind, ...keys })),
       addresses: { looked: this.#done, of: this.#searching.total },
     }, null, 2)}\n`;
   }

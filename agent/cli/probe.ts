@@ -126,7 +126,7 @@ async function read(parts: ProbeParts, { kind, where, machine, address, config, 
   }
   if (address === null || !("host" in address) || survey === undefined) throw new UsageError(`${kind.kind} on a serial line: name a register (--register N), or a machine of the configuration`);
   const timeoutMs = positive(args.value("timeout") ?? "", "--timeout");
-  const found = await survey.identify({ at: address, timeoutMs, turn: () => Promise.resolve() }, ports, signal);
+  const found = await survey.identify({ at: address, timeoutMs }, ports, signal);
   if (found.length === 0) throw new LinkError("protocol", "never", `${where}: something listens there, and it does not answer as ${kind.kind}`);
   return found.map((one) => ofFound(kind.kind, where, one));
 }

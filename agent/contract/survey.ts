@@ -37,8 +37,6 @@ export interface Found extends Partial<Described> {
 export interface Looking {
   readonly at: TcpAddress;
   readonly timeoutMs: number;
-  /** To be awaited before each further connection: the first one has had its turn. */
-  turn(): Promise<void>;
 }
 
 /** One register and its neighbours, read in every way that it could be meant. */
@@ -61,8 +59,7 @@ export interface RegisterReadings {
 
 export interface Survey<Config> {
   /**
-   * Who answers: none when it is of another kind. One connection, but for those that `turn` let pass; closed politely on
-   * every way out. Rejects with LinkError (nothing there, or nothing that makes sense), or with the signal's reason.
+   * Who answers: none when it is of another kind. One connection, closed politely on every way out. Rejects with LinkError (nothing there, or nothing that makes sense), or with the signal's reason.
    */
   identify(looking: Looking, ports: Ports, signal: AbortSignal): Promise<readonly Found[]>;
   /** Enough of a source to read the device by; null: it cannot be read without a configuration. */

@@ -3,7 +3,7 @@
  * connection is opened to them. An agent that runs and cannot be asked ends the command: its controls' slots are not ours.
  */
 import { lookup } from "node:dns/promises";
-import { existsSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { StoreError } from "../../contract/errors.ts";
 import type { Ports } from "../../contract/ports.ts";
@@ -68,7 +68,7 @@ export class Holders {
   }
 
   async of(address: Address): Promise<HeldSource | null> {
-    if ("serial" in address) return this.#held.find((one) => one.address !== null && "serial" in one.address && one.address.serial === address.serial) ?? null;
+    if ("serial" in address) return this.#held.find((one) => one.address !== null && "serial" in one.address && portOf(one.address.serial) === portOf(address.serial)) ?? null;
     const heldAt = await this.places();
     for (const host of await addressesOf(address.host)) {
       const held = heldAt(host, address.port);
@@ -92,6 +92,15 @@ export class Holders {
 export async function addressesOf(name: string): Promise<readonly string[]> {
   const found = await lookup(name, { all: true }).catch(() => [{ address: name }]);
   return found.map(({ address }) => canonical(address));
+}
+
+/** A port has several stable names, all of them links to it. */
+function portOf(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path; // It is not plugged in now.
+  }
 }
 
 const HERE = "this computer";

@@ -24,21 +24,20 @@ const MOST_UNASKED = 1_024;
 const MOST_HOSTS = 65_536;
 
 const V4_RANGES = [["10.0.0.0", 8], ["172.16.0.0", 12], ["192.168.0.0", 16], ["127.0.0.0", 8], ["169.254.0.0", 16]] as const;
-const V6_RANGES = [["fc00::", 7], ["fe80::", 10], ["::1", 128]] as const;
+const V6_RANGES = [["fc00::", 7], ["::1", 128]] as const;
 const ALLOWED = new BlockList();
 for (const [net, prefix] of V4_RANGES) ALLOWED.addSubnet(net, prefix, "ipv4");
 for (const [net, prefix] of V6_RANGES) ALLOWED.addSubnet(net, prefix, "ipv6");
-const WHICH = "loopback and private addresses only: 10.…, 172.16.… to 172.31.…, 192.168.…, 169.254.…, 127.…, fd00::…, fe80::…";
+const WHICH = "loopback and private addresses only: 10.…, 172.16.… to 172.31.…, 192.168.…, 169.254.…, 127.…, ::1, fd00::…";
 
 /** An IPv4 address in an IPv6 one is what it stands for. */
 export function isPrivate(host: string): boolean {
   if (isIPv4(host)) return ALLOWED.check(host, "ipv4");
-  const plain = host.replace(/%.*$/u, "");
-  return isIPv6(plain) && !/^::ffff:/iu.test(canonical(plain)) && ALLOWED.check(plain, "ipv6");
+  return isIPv6(host) && !host.includes("%") && !canonical(host).startsWith("::ffff:") && ALLOWED.check(host, "ipv6");
 }
 
-/** IPv6 in its one shortest form. */
-export const canonical = (host: string): string => (isIPv6(host) ? new URL(`http://[${host}]`).hostname.slice(1, -1) : host);
+/** IPv6 in its one shortest form; with a zone as it is. */
+export const canonical = (host: string): string => (isIPv6(host) && !host.includes("%") ? new URL(`http://[${host}]`).hostname.slice(1, -1) : host);
 
 const NAME = /^(?=.{1,253}$)(?=.*[a-z])[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*\.?$/iu;
 

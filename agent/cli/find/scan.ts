@@ -62,10 +62,9 @@ async function lookAt({ host, attempts }: Host, { timeoutMs, ports, onFound, onO
   for (const { kind, port, survey } of attempts) {
     if (known.has(port)) continue;
     const at = { host, port };
-    const turn = (): Promise<void> => pacer.turn(signal);
-    await turn();
+    await pacer.turn(signal);
     try {
-      const found = await survey.identify({ at, timeoutMs, turn }, ports, signal);
+      const found = await survey.identify({ at, timeoutMs }, ports, signal);
       for (const one of found) onFound({ kind, at, found: one });
       if (found.length > 0) known.add(port);
     } catch (cause) {

@@ -1,11 +1,18 @@
 /** A running agent holds a control: whoever asks, asks the agent. The simulated controls count their connections. */
-import { createServer } from "node:net";
 import { once } from "node:events";
+import { mkdirSync, symlinkSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { controlSocketOf } from "../../../../agent/runtime/health/control.ts";
+import { systemClock } from "../../../../agent/runtime/time/clock.ts";
+import { Control } from "../../../../agent/simulate/haas/control.ts";
+import { startHaasSerial } from "../../../../agent/simulate/haas/serial.ts";
 import { openOutbox } from "../../../../buffer/outbox.ts";
 import { bufferOptions } from "../../../../agent/assemble.ts";
+import { freePort } from "../../../support/free-port.ts";
 import { loadedFrom } from "../../../support/loaded.ts";
+import { describeNeeding } from "../../../support/needs.ts";
 import { testPorts } from "../../../support/ports.ts";
 import { startAgent } from "../../../support/running-agent.ts";
 import { cellgate, cellgateFolder, shop, type Folder, type Shop } from "./shop.ts";
@@ -65,6 +72,34 @@ describe("while the agent runs", () => {
       expect(await cellgate(["probe", "LATHE-1", "--register", "2", "--config", file])).toMatchObject({ code: 1, err: expect.stringMatching(/read by focas, which has no registers/) as string });
       expect([all.modbus.bus.connections, all.focas.stats.opened]).toEqual([1, 1]);
     });
+  });
+});
+
+describeNeeding(["socat"], "a serial port that the agent reads", () => {
+  it("is asked through it, by whichever of its stable names", async () => {
+    using own = cellgateFolder();
+    const control = new Control({ dialect: "classic", clock: systemClock() });
+    const path = join(own.path, "port");
+    await using _line = await startHaasSerial(control, { path, clock: systemClock() });
+    const byId = join(own.path, "by-id");
+    mkdirSync(byId);
+    symlinkSync(path, join(byId, "usb-one"));
+    symlinkSync("/dev/null", join(byId, "usb-other"));
+    const machine = `  - id: OLD-4\n    sources: [{type: haas, serial: {path: ${path}}, interval: 100ms}]`;
+    const file = own.configuration(machine);
+    const agent = await startAgent(`destinations:\n  - {name: bridge, url: "mqtt://127.0.0.1:1"}\nmachines:\n${machine}\n`, {}, own.path);
+    try {
+      await agent.until(() => agent.retained.has("live/OLD-4/execution"), "a value");
+      const probed = await cellgate(["probe", "haas", join(byId, "usb-one"), "--config", file]);
+      expect(probed.out).toMatch(/^machine OLD-4, haas at .*as the running agent has it/);
+      const found = await cellgate(["discover", `focas@127.0.0.1:${await freePort()}`, "--config", file], { serialFolder: byId });
+      expect(found.out).toMatch(/by-id\/usb-one is read by the running agent: machine OLD-4/);
+      expect(found.out).not.toMatch(/path: .*usb-one/);
+      expect(found.out).toMatch(/path: .*usb-other/);
+      expect(control.writes).toBe(0);
+    } finally {
+      await agent.stop();
+    }
   });
 });
 
