@@ -123,9 +123,13 @@ describeNeeding(["socat"], "a serial line", () => {
   it("a second master that never stops is said", async () => {
     await using one = await line(() => ({ answer: null }));
     const chatter = setInterval(() => one.far.write(Buffer.from("0703020001f044", "hex")), 2);
+    const tried = async (): Promise<unknown> => {
+      await using source = await open(on(one.cable, [{ unit: 1, points: words([3]) }], { timeout: "20ms" }), testPorts({ network: systemClock(4) }));
+      return await source.next().catch((cause: unknown) => cause);
+    };
     try {
-      await using source = await open(on(one.cable, [{ unit: 1, points: words([3]) }], { timeout: "20ms" }), testPorts({ network: systemClock(10) }));
-      await expect(source.next()).rejects.toMatchObject({ fault: "protocol", message: expect.stringContaining("does not fall silent: is there a second master") as string });
+      // On a busy computer the one who chatters may itself fall silent: then it was only nobody's answer.
+      await expect.poll(tried, { timeout: 18_000 }).toMatchObject({ fault: "protocol", message: expect.stringContaining("does not fall silent: is there a second master") as string });
     } finally {
       clearInterval(chatter);
     }
