@@ -110,8 +110,11 @@ export class OpcuaSession implements Session {
       changes.push(...this.#changesOf(notice));
       const heard = this.#alarms.hear(notice);
       alarms.push(...heard.readings);
-      // A keepalive says that nothing waits: what has not come by now, will not come soon. The first one may be older than our asking.
-      if (notice.values.length === 0 && notice.events.length === 0 && network.now().monoMs - began > patienceMs) break;
+      // A keepalive says that nothing waits: what has not come by now, will not come soon. The first one may be older than our
+      // asking; and where values keep changing there is none.
+      const waitedMs = network.now().monoMs - began;
+      const isKeepalive = notice.values.length === 0 && notice.events.length === 0;
+      if (waitedMs > patienceMs && (isKeepalive || waitedMs > config.keepalive)) break;
     }
     const { now } = this.#stamped(notice);
     // Some servers bracket nothing; alarms that come later are events.

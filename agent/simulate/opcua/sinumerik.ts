@@ -32,11 +32,14 @@ export interface SimulatedSinumerik extends SimulatedServer {
   remove(path: string): void;
   add(path: string, kind: Kind, value: string | number | boolean): void;
   alarm(code: string, text: string, severity: number, active: boolean): void;
+  /** `silent`: takes a ConditionRefresh and tells nothing, as servers do that have none. */
+  readonly refreshing: { silent: boolean };
 }
 
 export async function startSinumerik(options: ServerOptions): Promise<SimulatedSinumerik> {
   const { StatusCodes } = packages().client;
   const now = options.now ?? ((): Date => new Date());
+  const refreshing = { silent: false };
   const base = await startServer({ product: "SINUMERIK", ...options, nodesets: [nodeset("cnc"), ...(options.nodesets ?? [])] });
   const namespace = base.space.registerNamespace("SinumerikVarProvider");
   const root = namespace.addObject({ browseName: "Sinumerik", nodeId: "s=Sinumerik", organizedBy: base.space.rootFolder.objects, eventNotifier: 1, eventSourceOf: base.space.rootFolder.objects.server });
@@ -65,7 +68,7 @@ export async function startSinumerik(options: ServerOptions): Promise<SimulatedS
       namespace.deleteNode(found(path).node);
       variables.delete(path);
     },
-    alarm: alarms(base.space, root, { good: StatusCodes.Good, now }),
+    refreshing, alarm: alarms(base.space, root, { good: StatusCodes.Good, now, refreshing }),
   };
 }
 
@@ -86,7 +89,7 @@ interface Alarm {
 }
 
 /** Events of the object Sinumerik, as CNC alarms carry their number; active ones are told again between the brackets of a refresh. */
-function alarms(space: AddressSpace, root: UAObject, { good, now }: { readonly good: Status; readonly now: () => Date }): SimulatedSinumerik["alarm"] {
+function alarms(space: AddressSpace, root: UAObject, { good, now, refreshing }: { readonly good: Status; readonly now: () => Date; readonly refreshing: { readonly silent: boolean } }): SimulatedSinumerik["alarm"] {
   const type = space.findEventType("CncAlarmType", space.getNamespaceIndex("http://opcfoundation.org/UA/CNC"));
   const refresh = space.findMethod("i=3875");
   if (!type || !refresh) throw new Error("the nodesets have no CncAlarmType, or no ConditionRefresh");
@@ -98,9 +101,11 @@ function alarms(space: AddressSpace, root: UAObject, { good, now }: { readonly g
     });
   };
   refresh.bindMethod((_input, _context, answer) => {
-    root.raiseEvent("RefreshStartEventType", {});
-    for (const [code, alarm] of active) tell(code, alarm, true);
-    root.raiseEvent("RefreshEndEventType", {});
+    if (!refreshing.silent) {
+      root.raiseEvent("RefreshStartEventType", {});
+      for (const [code, alarm] of active) tell(code, alarm, true);
+      root.raiseEvent("RefreshEndEventType", {});
+    }
     answer(null, { statusCode: good });
   });
   return (code, text, severity, isActive) => {

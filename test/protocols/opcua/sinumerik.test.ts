@@ -229,6 +229,23 @@ describe("alarms", () => {
     await running.until(() => JSON.stringify(running.last("alarm")?.value) === "[]", "no alarm");
     expect(control.counts.refreshes).toBeGreaterThan(0);
   });
+
+  it("a server that does not tell them again, and whose values never rest, still gives its first values", async () => {
+    control.refreshing.silent = true;
+    let speed = 1_000;
+    const turning = setInterval(() => { control.set("/Channel/Spindle/actSpeed", (speed += 1)); }, 20);
+    try {
+      await using running = await reading(config({ url: control.url, profile: "sinumerik", keepalive: "1500ms" }), folder.path);
+      await running.until(() => running.batches.length > 3, "batches");
+      expect(running.readings.find(({ signal }) => signal === "alarm")).toMatchObject({ initial: true, value: [] });
+      control.alarm("3000", "emergency stop", 1_000, true);
+      await running.until(() => JSON.stringify(running.last("alarm")?.value).includes("3000"), "the alarm");
+      control.alarm("3000", "emergency stop", 1_000, false);
+    } finally {
+      clearInterval(turning);
+      control.refreshing.silent = false;
+    }
+  });
 });
 
 describe("read-only", () => {
