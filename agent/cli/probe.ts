@@ -15,6 +15,7 @@ import { GOOD, type Command } from "./cli.ts";
 import { configuration } from "./configured.ts";
 import { asking, configurationIfThere, heldSources, Holders, placeIn, type HolderParts } from "./find/holders.ts";
 import { readOnce } from "./find/read-once.ts";
+import { politely } from "./find/politely.ts";
 import { splitPort } from "./find/ranges.ts";
 import { inWords, ofFound, ofHeld, ofReading, registersInWords, type Report } from "./find/report.ts";
 import { write, type Io } from "./terminal.ts";
@@ -122,11 +123,11 @@ async function read(parts: ProbeParts, { kind, where, machine, address, config, 
   const survey = await kind.survey?.load();
   if (config !== null && (isConfigured || survey?.registers === undefined)) {
     const ms = positive(args.value("seconds") ?? "", "--seconds") * 1_000;
-    return [ofReading(await readOnce(parts.driver({ kind: kind.kind, config }, ports, place), ms, ports, signal), { kind: kind.kind, where, ...(machine !== undefined && { machine }) })];
+    return [ofReading(await politely(readOnce(parts.driver({ kind: kind.kind, config }, ports, place), ms, ports, signal), ports.network, signal), { kind: kind.kind, where, ...(machine !== undefined && { machine }) })];
   }
   if (address === null || !("host" in address) || survey === undefined) throw new UsageError(`${kind.kind} on a serial line: name a register (--register N), or a machine of the configuration`);
   const timeoutMs = positive(args.value("timeout") ?? "", "--timeout");
-  const found = await survey.identify({ at: address, timeoutMs }, ports, signal);
+  const found = await politely(survey.identify({ at: address, timeoutMs }, ports, signal), ports.network, signal);
   if (found.length === 0) throw new LinkError("protocol", "never", `${where}: something listens there, and it does not answer as ${kind.kind}`);
   return found.map((one) => ofFound(kind.kind, where, one));
 }
@@ -159,7 +160,8 @@ async function registersOf(parts: ProbeParts, { kind, config, place, where }: Su
   }
   const survey = await kind.survey?.load();
   if (survey?.registers === undefined || config === null) throw new UsageError(`${kind.kind} at ${where} has no registers: --register is for modbus`);
-  return survey.registers(config, question, parts.ports(), signal);
+  const ports = parts.ports();
+  return politely(survey.registers(config, question, ports, signal), ports.network, signal);
 }
 
 async function fromCapture(kind: SourceKind<unknown> | undefined, name: string, file: string): Promise<Report> {

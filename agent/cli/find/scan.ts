@@ -41,6 +41,8 @@ export interface Scan {
 
 /** Each waits for most of its time: more than this would only hold sockets. */
 const AT_ONCE = 128;
+/** An agent for more machines than stand in a hall is none. */
+const MOST_AT_ONE_PORT = 100;
 
 /** Resolves when all is looked at; rejects with the signal's reason, with nothing left open. */
 export async function scan(options: Scan, signal: AbortSignal): Promise<void> {
@@ -65,7 +67,7 @@ async function lookAt({ host, attempts }: Host, { timeoutMs, ports, onFound, onO
     await pacer.turn(signal);
     try {
       const found = await survey.identify({ at, timeoutMs }, ports, signal);
-      for (const one of found) onFound({ kind, at, found: one });
+      for (const one of found.slice(0, MOST_AT_ONE_PORT)) onFound({ kind, at, found: one });
       if (found.length > 0) known.add(port);
     } catch (cause) {
       signal.throwIfAborted();
