@@ -76,9 +76,9 @@ export function executionOf(state: EvidenceState, now: Seen): { readonly state: 
     polls: isRunning ? 0 : state.polls + 1,
   };
   const words = wordsOf(base, now);
-  // A new run that no poll saw begin: what was commanded before it proves nothing of it.
-  const freshM = base.freshM && !(isRunning && words.length > 1);
-  return { words, state: { ...base, freshM, word: words.at(-1) ?? null, last: now, ran: isRunning ? now : base.ran } };
+  // A new run that no poll saw begin: what was commanded before it, read now or later, proves nothing of it.
+  const known = isRunning && words.length > 1 ? { freshM: false, m: now.lastM } : {};
+  return { words, state: { ...base, ...known, word: words.at(-1) ?? null, last: now, ran: isRunning ? now : base.ran } };
 }
 
 const ranAt = ({ status: { run } }: Seen): boolean => run === RUN.start || run === RUN.manualRetract;
@@ -149,12 +149,14 @@ function alarmed({ ran, polls }: EvidenceState, { status, alarmBits }: Seen): bo
 /** Back at the top of the main program. */
 const rewound = (ran: Seen, now: Seen): boolean => inMain(now) && ran.main === now.main && now.sequence === 0 && (ran.sequence ?? 0) > 0;
 
-/** The block shown may be the one that comes next: an M code in it counts only where the control does not say that it last commanded another. */
+/**
+ * The block shown may be the one that comes next: an M code in it counts only where the control does not say that it last
+ * commanded another. The end of the program, which makes a part, is not believed of it at all.
+ */
 function byBlock({ block, lastM }: Seen): Execution | null {
   const code = (block ?? "").replaceAll(/\([^)]*\)?/gu, "").trim();
   if (/^(?:%|[O:]\d{1,8}\b|<[^>]*>)/u.test(code)) return "READY";
   const m = [...code.matchAll(/M0*(\d{1,3})(?!\d)/gu)].map(([, digits]) => Number(digits)).filter((one) => lastM === null || one === lastM);
-  if (m.some(isEnd)) return "PROGRAM_COMPLETED";
   return m.includes(0) ? "PROGRAM_STOPPED" : m.includes(1) ? "OPTIONAL_STOP" : null;
 }
 

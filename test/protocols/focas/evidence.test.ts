@@ -59,13 +59,13 @@ describe("a stop is told by what happened in its own run", () => {
   });
 
   it.each([
-    ["N120 G01 X10. M00", "PROGRAM_STOPPED"], ["M01(CHECK)", "OPTIONAL_STOP"], ["M30", "PROGRAM_COMPLETED"], ["N9999M2", "PROGRAM_COMPLETED"], ["O1234(BRACKET)", "READY"], ["%", "READY"],
+    ["N120 G01 X10. M00", "PROGRAM_STOPPED"], ["M01(CHECK)", "OPTIONAL_STOP"], ["M30", "INTERRUPTED"], ["N9999M2", "INTERRUPTED"], ["O1234(BRACKET)", "READY"], ["%", "READY"],
     ["G01 X10. (M30 AFTER THIS)", "INTERRUPTED"], ["M300", "INTERRUPTED"], ["M10", "INTERRUPTED"], ["", "INTERRUPTED"], [null, "INTERRUPTED"],
   ])("else by the present block: %s", (block, word) => {
     expect(told({}, { run: START }, { run: STOP, block }).at(-1)).toBe(word);
   });
 
-  it.each([["M00", 0, "PROGRAM_STOPPED"], ["M30", 0, "INTERRUPTED"], ["M30", 30, "PROGRAM_COMPLETED"], ["M01", 8, "INTERRUPTED"]])("the block shown may be the next one: %s, while the last M code is %i, is %s", (block, lastM, word) => {
+  it.each([["M00", 0, "PROGRAM_STOPPED"], ["M30", 0, "INTERRUPTED"], ["M30", 30, "INTERRUPTED"], ["N9999M2", 2, "INTERRUPTED"], ["M01", 8, "INTERRUPTED"]])("the block shown may be the next one: %s, while the last M code is %i, is %s", (block, lastM, word) => {
     expect(told({ lastM }, { run: START, lastM }, { run: STOP, lastM, block }).at(-1)).toBe(word);
   });
 });
@@ -80,6 +80,8 @@ describe("a new run that no poll saw begin", () => {
     ["end and start between two polls", [{ cycleMs: 0 }, { run: START, cycleMs: 90_000 }, { run: START, cycleMs: 300 }], ["READY", "ACTIVE", "READY, ACTIVE"]],
     ["its M30 is of the run before, and proves nothing of a stop in the new one", [{ lastM: 3 }, { run: START, cycleMs: 60_000, lastM: 3 }, { run: START, cycleMs: 50, lastM: 30 }, { run: STOP, cycleMs: 400, lastM: 30 }],
       ["READY", "ACTIVE", "PROGRAM_COMPLETED, ACTIVE", "INTERRUPTED"]],
+    ["its M30 is read only later: it is still of the run before", [{ lastM: 3, parts: 1 }, { run: START, cycleMs: 60_000, lastM: 3, parts: 1 }, { run: START, cycleMs: 50, lastM: null, parts: 2 }, { run: START, cycleMs: 900, lastM: 30, parts: 2 }, { run: RESET, lastM: 30, parts: 2 }],
+      ["READY", "ACTIVE", "PROGRAM_COMPLETED, ACTIVE", "ACTIVE", "READY"]],
     ["end, with a part, and start between two polls", [{ cycleMs: 0, parts: 1 }, { run: START, cycleMs: 90_000, parts: 1 }, { run: START, cycleMs: 300, parts: 2 }], ["READY", "ACTIVE", "PROGRAM_COMPLETED, ACTIVE"]],
   ])("%s", (_, polls, words) => {
     expect(told(...polls)).toEqual(words);
