@@ -54,7 +54,7 @@ export class Search {
       for (const host of eachOf(target, named.get(target) ?? [])) {
         const free = attemptsOf(target).filter(({ port, kind }) => {
           const held = heldAt(host, port);
-          if (held !== null) this.#held.set(held, `${host}:${port}`);
+          if (held !== null) this.#held.set(held, placeOf({ at: { host, port } }));
           const key = `${kind} ${host} ${port}`;
           const isNew = !seen.has(key);
           if (targets.length > 1) seen.add(key);
@@ -128,7 +128,7 @@ export class Search {
     const all = [...found.map((endpoint) => this.#stanza(endpoint)), ...serial];
     const said = [
       ...[...this.#held].map(([{ machine, kind }, at]) => `# ${at} is read by the running agent: machine ${plain(machine)} (${plain(kind)}); more: cellgate probe ${plain(machine)}`),
-      ...this.#oddities.map(({ kind, at, message }) => `# ${at.host}:${at.port} takes connections, but not as ${kind}: ${plain(message)}`),
+      ...this.#oddities.map(({ kind, at, message }) => `# ${placeOf({ at })} takes connections, but not as ${kind}: ${plain(message)}`),
       ...(this.#more === 0 ? [] : [`# and ${this.#more} ports more that take connections and are none of these`]),
     ].map((line) => `${line}\n`).join("");
     return `${all.length === 0 ? "# nothing was found: are the controls switched on, and their interfaces enabled (docs/finding-controls.md)?\n" : stanzas(all)}${said}`;
@@ -147,7 +147,7 @@ export class Search {
   }
 }
 
-const placeOf = ({ at: { host, port } }: Endpoint): string => `${host.includes(":") ? `[${host}]` : host}:${port}`;
+const placeOf = ({ at: { host, port } }: Pick<Endpoint, "at">): string => `${host.includes(":") ? `[${host}]` : host}:${port}`;
 
 function* eachOf({ hosts }: Target, named: readonly string[]): Generator<string> {
   if (hosts.kind === "one") yield hosts.host;
