@@ -179,11 +179,11 @@ export function decodeAlarms(data: Uint8Array, textBytes: number): readonly Alar
   }).filter(({ number }) => number !== -1);
 }
 
-/** §5.8: one message; null: none. A newer control chains several records, each after its length (LIKELY): the first is taken. */
+/** §5.8: one message; empty: none; null: not told. A newer control chains several records, each after its length (LIKELY): the first is taken. */
 export function decodeOperatorMessage(data: Uint8Array): Uint8Array | null {
   if (data.length < 12) return null;
   const [number, length] = [view(data).getInt32(0), view(data).getInt32(8)];
-  return number === -1 || length <= 0 ? null : beforeNul(data.subarray(12, 12 + Math.min(length, 256)));
+  return number === -1 || length <= 0 ? new Uint8Array(0) : beforeNul(data.subarray(12, 12 + Math.min(length, 256)));
 }
 
 /** §5.5, §5.6: one number for each axis or spindle; only the first `count` are there. */

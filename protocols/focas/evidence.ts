@@ -78,8 +78,14 @@ export function executionOf(state: EvidenceState, now: Seen): { readonly state: 
   const words = wordsOf(base, now);
   // A new run that no poll saw begin: what was commanded before it, read now or later, proves nothing of it.
   const known = isRunning && words.length > 1 ? { freshM: false, m: now.lastM } : {};
-  return { words, state: { ...base, ...known, word: words.at(-1) ?? null, last: now, ran: isRunning ? now : base.ran } };
+  const word = words.at(-1) ?? null;
+  // What proved the end of a run proves nothing of the next, of which a poll may see the hold alone.
+  const proof = isOver(word) ? { freshM: false, ran: null } : { ran: isRunning ? now : base.ran };
+  return { words, state: { ...base, ...known, ...proof, word, last: now } };
 }
+
+/** No run is under way, so that nothing can be held. */
+const isOver = (word: Execution | null): boolean => word === "READY" || word === "PROGRAM_COMPLETED" || word === "STOPPED";
 
 const ranAt = ({ status: { run } }: Seen): boolean => run === RUN.start || run === RUN.manualRetract;
 
@@ -105,7 +111,7 @@ function running(state: EvidenceState, now: Seen): readonly Execution[] {
 
 /** Started from reset since it last ran, and no poll saw it: the time of the run began anew, or else the program did. */
 function isNewRun({ word, ran, last }: EvidenceState, now: Seen): boolean {
-  if (ran === null || last === null || word === "READY" || word === "PROGRAM_COMPLETED" || word === "STOPPED") return false;
+  if (ran === null || last === null || isOver(word)) return false;
   // It cannot have run longer than since the poll before: a time that fell by less is a slip of the control's clock.
   if (ran.cycleMs !== null && now.cycleMs !== null) return now.cycleMs < ran.cycleMs && now.cycleMs <= now.sinceMs * SLACK + SLACK_MS;
   return word === "INTERRUPTED" && !ranAt(last) && inMain(last) && inMain(now) && (now.sequence ?? 0) < (last.sequence ?? 0);
@@ -116,7 +122,7 @@ function stopped(state: EvidenceState, now: Seen): Execution {
   const { word, ran } = state;
   if (word === null || state.last === null) return stoppedBefore(now);
   // From reset to stop without a run that was seen: nothing is held.
-  if (word === "READY" || word === "PROGRAM_COMPLETED" || word === "STOPPED") return word;
+  if (isOver(word)) return word;
   if (ended(state, now)) return "PROGRAM_COMPLETED";
   if (word === "PROGRAM_STOPPED" || word === "OPTIONAL_STOP") return word;
   if (alarmed(state, now)) return "STOPPED";
@@ -165,6 +171,6 @@ export const needsBlock = (before: EvidenceState, words: readonly Execution[]): 
 
 function wasReset(state: EvidenceState, now: Seen): readonly Execution[] {
   const { word, last } = state;
-  const isOver = word === null || last === null || word === "READY" || word === "PROGRAM_COMPLETED" || word === "STOPPED";
-  return !isOver && ended(state, now) ? ["PROGRAM_COMPLETED", "READY"] : ["READY"];
+  const isKnownToRun = word !== null && last !== null && !isOver(word);
+  return isKnownToRun && ended(state, now) ? ["PROGRAM_COMPLETED", "READY"] : ["READY"];
 }

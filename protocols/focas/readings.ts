@@ -94,8 +94,8 @@ export const feedOverrideOf = (byte: number | null): number | null => (byte === 
 const RAPID: readonly (number | null)[] = [100, 50, 25, null];
 const rapidOverrideOf = (byte: number): number | null => RAPID[byte & 3] ?? null;
 
-/** Null only when none of the kinds of messages can be read. */
+/** Null only when none of the kinds of messages was told. */
 function messageOf({ messages }: PathItems, page: CodePage): string | null {
-  if (messages.every(({ value, status, way }) => value === null && (way === null || status !== 0))) return null;
+  if (messages.every(({ value }) => value === null)) return null;
   return messages.map(({ value }) => (value === null ? "" : decodeText(value, page))).filter((text) => text !== "").join("; ");
 }

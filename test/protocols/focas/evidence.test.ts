@@ -80,6 +80,8 @@ describe("a new run that no poll saw begin", () => {
     ["end and start between two polls", [{ cycleMs: 0 }, { run: START, cycleMs: 90_000 }, { run: START, cycleMs: 300 }], ["READY", "ACTIVE", "READY, ACTIVE"]],
     ["its M30 is of the run before, and proves nothing of a stop in the new one", [{ lastM: 3 }, { run: START, cycleMs: 60_000, lastM: 3 }, { run: START, cycleMs: 50, lastM: 30 }, { run: STOP, cycleMs: 400, lastM: 30 }],
       ["READY", "ACTIVE", "PROGRAM_COMPLETED, ACTIVE", "INTERRUPTED"]],
+    ["of which polls see a hold alone, and its reset", [{ lastM: 3, parts: 1 }, { run: START, lastM: 3, parts: 1 }, { run: STOP, lastM: 30, parts: 2 }, { run: HOLD, lastM: 30, parts: 2 }, { run: RESET, lastM: 30, parts: 2 }],
+      ["READY", "ACTIVE", "PROGRAM_COMPLETED", "FEED_HOLD", "READY"]],
     ["its M30 is read only later: it is still of the run before", [{ lastM: 3, parts: 1 }, { run: START, cycleMs: 60_000, lastM: 3, parts: 1 }, { run: START, cycleMs: 50, lastM: null, parts: 2 }, { run: START, cycleMs: 900, lastM: 30, parts: 2 }, { run: RESET, lastM: 30, parts: 2 }],
       ["READY", "ACTIVE", "PROGRAM_COMPLETED, ACTIVE", "ACTIVE", "READY"]],
     ["end, with a part, and start between two polls", [{ cycleMs: 0, parts: 1 }, { run: START, cycleMs: 90_000, parts: 1 }, { run: START, cycleMs: 300, parts: 2 }], ["READY", "ACTIVE", "PROGRAM_COMPLETED, ACTIVE"]],

@@ -40,3 +40,10 @@ it("numbers that cannot be are not told, and not asked with", async () => {
   for (const signal of ["program", "subprogram", "block", "part_count"]) expect(told.readings.find((one) => one.signal === signal)).toMatchObject({ quality: "UNAVAILABLE", value: null });
   expect(raw.asked.filter(({ command }) => command === 0x06)).toEqual([]);
 });
+
+it("answers too short to say anything say nothing, and no message is not read out of them", async () => {
+  const one = Buffer.alloc(1);
+  await using raw = await rawControl(first({ 0x18: system("31", "M"), ...Object.fromEntries([0x19, 0x1a, 0x1c, 0x1d, 0x24, 0x25, 0x97, 0x8d, 0x15, 0x34, 0x40, 0x23, 0x120].map((command) => [command, one])) }));
+  const told = await run(raw.port, {}, { until: (_, { length }) => length === 2 });
+  expect(told.readings.filter(({ signal, quality }) => quality !== "UNAVAILABLE" && signal !== "availability").map(({ signal, value }) => [signal, value])).toEqual([]);
+});
