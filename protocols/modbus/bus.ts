@@ -5,6 +5,7 @@
  */
 import { LinkError } from "../../agent/contract/errors.ts";
 import type { Clock } from "../../agent/contract/time.ts";
+import { during } from "./during.ts";
 import { Refused, type Question, type Wire } from "./guard.ts";
 import type { RtuPort } from "./rtu-port.ts";
 import { isBits } from "./tables.ts";
@@ -81,9 +82,9 @@ export class Bus {
   /** Waits for its turn. Rejects with LinkError when the connection is gone, or with the signal's reason. */
   ask(question: Question, manners: Manners, signal: AbortSignal): Promise<Answer> {
     const turn = this.#turn.then(() => this.#twice(question, manners, signal));
-    // The next one waits for this one, however it ends.
+    // The next one waits for this one, however it ends; who is told to stop does not wait for those before.
     this.#turn = turn.catch(() => undefined);
-    return turn;
+    return during(turn, signal);
   }
 
   /** Idempotent, never throws. */

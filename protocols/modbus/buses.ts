@@ -9,6 +9,7 @@ import { dial, explainSocketError } from "../shared/dial.ts";
 import { characterBits, closeSerial, explainSerialError, openSerial } from "../shared/serial.ts";
 import { Bus } from "./bus.ts";
 import { busName, type Address } from "./config.ts";
+import { during } from "./during.ts";
 import { wireOver } from "./guard.ts";
 import { MbapPort } from "./mbap-port.ts";
 import { RtuPort } from "./rtu-port.ts";
@@ -78,18 +79,6 @@ async function shut({ opening, stop }: Shared): Promise<void> {
   stop.abort(new Error("nobody needs the connection any more"));
   const bus = await opening.catch(() => null);
   await bus?.close();
-}
-
-async function during<T>(waited: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  const { promise, reject } = Promise.withResolvers<never>();
-  const stop = (): void => { reject(signal.reason); };
-  signal.addEventListener("abort", stop, { once: true });
-  try {
-    return await Promise.race([waited, promise]);
-  } finally {
-    signal.removeEventListener("abort", stop);
-  }
 }
 
 async function openTcp({ host, port, framing }: Extract<Address, { kind: "tcp" }>, ports: Ports, signal: AbortSignal): Promise<Bus> {

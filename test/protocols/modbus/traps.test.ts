@@ -213,6 +213,20 @@ describe("one connection", () => {
     expect([live.values.get("point/p1"), peer.connections]).toEqual([1, 1]);
   });
 
+  it("a source that is told to stop does not wait for another's request", async () => {
+    await using peer = await server({ 1: device() }, { fate: (unit) => (unit === 2 ? { answer: null } : null) });
+    await using live = await open(at(peer.port, [{ unit: 1, points: words([1]) }]));
+    await live.next();
+    await using slow = await open(at(peer.port, [{ unit: 2, points: words([2]) }], { timeout: "60s" }));
+    const waiting = slow.next().catch((cause: unknown) => cause);
+    await expect.poll(() => peer.requests, { interval: 2 }).toBeGreaterThan(1);
+    const behind = live.next().catch((cause: unknown) => cause);
+    live.stop();
+    expect(await behind).toMatchObject({ message: "the session ended" });
+    slow.stop();
+    expect(await waiting).toMatchObject({ message: "the session ended" });
+  });
+
   it("closes although the peer never closes its side", async () => {
     const hung = net.createServer({ allowHalfOpen: true }, (socket) => void socket.on("error", () => undefined)).listen(0, "127.0.0.1");
     await once(hung, "listening");
