@@ -13,6 +13,8 @@ export interface Update extends MetricRow {
   /** ms since 1970. */
   readonly at: number;
   readonly quality: Quality;
+  /** Says nothing of a metric that is not known yet, and no datatype of one that is: a point's value is lost. */
+  readonly isLoss?: true;
 }
 
 const LONGEST_TEXT = 4_096;
@@ -33,7 +35,8 @@ export function liveUpdates({ machine, name, payload }: Extract<Retained, { scop
     case "downtime": return [{ ...CONCLUDED_METRICS.downtime, value: fit("String", value), at: stamp, quality: "good" }];
     default: {
       const metric = metricOf(name, value);
-      return metric === null ? [] : [measured(metric, value, stamp)];
+      if (metric !== null) return [measured(metric, value, stamp)];
+      return value === null ? [{ metric: pointMetric(name), datatype: "String", value: null, at: stamp, quality: "bad", isLoss: true }] : [];
     }
   }
 }
@@ -59,8 +62,10 @@ function metricOf(name: string, value: unknown): MetricRow | null {
   if (known && path === undefined) return known;
   if (known && /^\d{1,3}$/.test(path ?? "")) return { ...known, metric: `Path ${path}/${known.metric}` };
   const datatype = typeOf(value);
-  return datatype === null ? null : { metric: `Points/${name.replace(/^point\//, "").slice(0, 128)}`, datatype };
+  return datatype === null ? null : { metric: pointMetric(name), datatype };
 }
+
+const pointMetric = (name: string): string => `Points/${name.replace(/^point\//, "").slice(0, 128)}`;
 
 /** Null: a value whose first word is "unknown" has no datatype yet, and is shown when it has. */
 function typeOf(value: unknown): Datatype | null {

@@ -37,5 +37,5 @@ it("one message, with all that is known; what is lost is null in it", async () =
 
 it("a SCADA host sees each as a metric of its own", () => {
   const updates = liveUpdates({ scope: "live", machine: "VMC-3", name: "point/meter", payload: { values: { voltage: 230.5, over_power: false, current: null }, at: "2026-01-05T00:00:00.000Z" } });
-  expect(updates.map(({ metric, datatype, value, quality }) => [metric, datatype, value, quality])).toEqual([["Points/meter/voltage", "Double", 230.5, "good"], ["Points/meter/over_power", "Boolean", false, "good"]]);
+  expect(updates.map(({ metric, datatype, value, quality }) => [metric, datatype, value, quality])).toEqual([["Points/meter/voltage", "Double", 230.5, "good"], ["Points/meter/over_power", "Boolean", false, "good"], ["Points/meter/current", "String", null, "bad"]]);
 });
