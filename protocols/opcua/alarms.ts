@@ -8,17 +8,42 @@ import type { Raw } from "../shared/points.ts";
 import type { Notice } from "./mailbox.ts";
 import { sampleOf } from "./values.ts";
 
+type Field = "condition" | "type" | "time" | "message" | "severity" | "retain" | "active" | "name" | "source" | "number";
+/** One thing asked of each event. */
+export interface Clause {
+  readonly field: Field;
+  /** The event type that has it. */
+  readonly type: string;
+  /** Browse names from there; none: the condition's own id. */
+  readonly path: readonly string[];
+}
+
+/** Part 5 and Part 9: BaseEventType, ConditionType, AlarmConditionType. */
+const [BASE, CONDITION, ALARM_CONDITION] = ["i=2041", "i=2782", "i=2915"] as const;
 const CNC_NAMESPACE = "http://opcfoundation.org/UA/CNC";
-/** What is asked of each event, by browse path; the empty one is the condition's own id. A name that a server does not know comes back empty. */
-const FIELDS = ["condition", "type", "time", "message", "severity", "retain", "active", "name", "source", "number", "number0"] as const;
-type Field = (typeof FIELDS)[number];
+/** CncAlarmType of OPC 40502. */
+const CNC_ALARM = "i=1006";
 const NUMBER = "AlarmIdentifier";
 
-/** Browse paths for `FIELDS`, with the index of the CNC namespace in this session. */
-export const eventPaths = (namespaces: readonly string[]): readonly (readonly string[])[] => {
+/**
+ * What is asked, by this session's namespaces. Servers differ in which type they want a field to be asked of: the one that
+ * has it, as the specification says, or the type of all events; the first that is answered counts. `strict`: the first only,
+ * for servers that refuse the whole over one they do not know.
+ */
+export function eventClauses(namespaces: readonly string[], strict: boolean): readonly Clause[] {
   const index = namespaces.findIndex((uri) => uri.replace(/\/$/u, "") === CNC_NAMESPACE);
-  return [[], ["EventType"], ["Time"], ["Message"], ["Severity"], ["Retain"], ["ActiveState", "Id"], ["ConditionName"], ["SourceName"], [index < 0 ? NUMBER : `${index}:${NUMBER}`], [NUMBER]];
-};
+  const own: readonly Clause[] = [
+    { field: "condition", type: CONDITION, path: [] }, { field: "type", type: BASE, path: ["EventType"] }, { field: "time", type: BASE, path: ["Time"] }, { field: "message", type: BASE, path: ["Message"] },
+    { field: "severity", type: BASE, path: ["Severity"] }, { field: "source", type: BASE, path: ["SourceName"] }, { field: "retain", type: CONDITION, path: ["Retain"] },
+    { field: "active", type: ALARM_CONDITION, path: ["ActiveState", "Id"] }, { field: "name", type: CONDITION, path: ["ConditionName"] },
+    ...(index < 0 ? [] : [{ field: "number", type: `ns=${index};${CNC_ALARM}`, path: [`${index}:${NUMBER}`] } as const]),
+  ];
+  if (strict) return own;
+  return [
+    ...own, { field: "retain", type: BASE, path: ["Retain"] }, { field: "active", type: BASE, path: ["ActiveState", "Id"] }, { field: "name", type: BASE, path: ["ConditionName"] },
+    ...(index < 0 ? [] : [{ field: "number", type: BASE, path: [`${index}:${NUMBER}`] } as const]), { field: "number", type: BASE, path: [NUMBER] },
+  ];
+}
 
 /** Part 9 and Part 5: the events around a refresh. */
 const [REFRESH_START, REFRESH_END, REFRESH_REQUIRED] = ["ns=0;i=2787", "ns=0;i=2788", "ns=0;i=2789"] as const;
@@ -42,17 +67,23 @@ export interface Heard {
 
 /** The set of one session. */
 export class AlarmSet {
+  readonly #clauses: readonly Clause[];
   readonly #active = new Map<string, ActiveAlarm>();
   /** Conditions that a refresh in progress has told; null: none is in progress. */
   #told: Set<string> | null = null;
   /** No set was given yet: the first is a state, not an event. */
   #first = true;
 
+  /** `clauses`: what was asked of each event, in this order. */
+  constructor(clauses: readonly Clause[]) {
+    this.#clauses = clauses;
+  }
+
   hear({ events, now }: Pick<Notice, "events" | "now">): Heard {
     const readings: Reading[] = [];
     let refresh = false;
     for (const event of events) {
-      const fields = fieldsOf(event);
+      const fields = fieldsOf(event, this.#clauses);
       const type = String(fields("type") ?? "");
       if (type === REFRESH_REQUIRED) refresh = true;
       else if (type === REFRESH_START) this.#told = new Set();
@@ -97,16 +128,14 @@ export class AlarmSet {
   }
 }
 
-function fieldsOf(event: Notice["events"][number]): (field: Field) => Raw | null {
-  return (field) => {
-    const variant = event[FIELDS.indexOf(field)];
-    return variant === undefined ? null : sampleOf({ value: variant, statusCode: { value: 0, name: "Good" } }, "source").raw;
-  };
+function fieldsOf(event: Notice["events"][number], clauses: readonly Clause[]): (field: Field) => Raw | null {
+  const answered = event.map((variant) => sampleOf({ value: variant, statusCode: { value: 0, name: "Good" } }, "source").raw);
+  return (field) => answered.find((raw, index) => raw !== null && clauses[index]?.field === field) ?? null;
 }
 
 function alarmOf(fields: (field: Field) => Raw | null): ActiveAlarm {
   const text = String(fields("message") ?? "").slice(0, TEXT_LIMIT);
-  const code = String(fields("number") ?? fields("number0") ?? fields("name") ?? (text || "alarm")).slice(0, 64);
+  const code = String(fields("number") ?? fields("name") ?? (text || "alarm")).slice(0, 64);
   const severity = Number(fields("severity") ?? 0) >= FAULT_FROM ? "FAULT" : "WARNING";
   const number = Number(code);
   return { key: code, code, severity, text, nativeType: GROUPS.find(([from, to]) => number >= from && number <= to)?.[2] ?? (String(fields("source") ?? "") || "ALARM") };

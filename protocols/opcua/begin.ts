@@ -6,7 +6,7 @@ import { InvariantError, LinkError } from "../../agent/contract/errors.ts";
 import type { Ports } from "../../agent/contract/ports.ts";
 import type { Place, Session } from "../../agent/contract/source.ts";
 import { inSession } from "./address.ts";
-import { eventPaths } from "./alarms.ts";
+import { eventClauses, type Clause } from "./alarms.ts";
 import { hostOf, type OpcuaConfig } from "./config.ts";
 import { open, type Open } from "./connect.ts";
 import { explain } from "./explain.ts";
@@ -68,22 +68,23 @@ async function begin({ config, ports, library, opened }: Beginning, signal: Abor
       mailbox.end(new LinkError("lost", "backoff", `OPC UA server at ${where}: ${why}`));
     },
   }, signal);
-  const alarmsFollowed = config.alarms && await followAlarms({ guard, profile, ports, where }, signal);
+  const alarmClauses = config.alarms ? await followAlarms({ guard, profile, ports, where }, signal) : null;
   const following = await Following.begin({ config, ports, guard, where }, found, signal);
-  if (alarmsFollowed) await guard.refreshConditions(signal);
-  return new OpcuaSession({ config, ports, open: opened, guard, profile, mailbox, alarmsFollowed, where, peer: `${product} (OPC UA, ${profile.name}) at ${where}` }, following);
+  if (alarmClauses !== null) await guard.refreshConditions(signal);
+  return new OpcuaSession({ config, ports, open: opened, guard, profile, mailbox, alarmClauses, where, peer: `${product} (OPC UA, ${profile.name}) at ${where}` }, following);
 }
 
-/** False: the profile has none, or the server does not let us; the log says why. */
-async function followAlarms({ guard, profile, ports, where }: { readonly guard: ReadOnly; readonly profile: Profile; readonly ports: Ports; readonly where: string }, signal: AbortSignal): Promise<boolean> {
+/** What is asked of each alarm. Null: the profile has none, or the server does not let us; the log says why. */
+async function followAlarms({ guard, profile, ports, where }: { readonly guard: ReadOnly; readonly profile: Profile; readonly ports: Ports; readonly where: string }, signal: AbortSignal): Promise<readonly Clause[] | null> {
   const refusals: string[] = [];
-  for (const address of profile.alarms) {
+  for (const address of profile.alarms) for (const strict of [false, true]) {
     const nodeId = address.by === "id" ? inSession(address.node, guard.namespaces) : null;
     if (nodeId === null) continue;
-    const { handle, status } = await guard.followEvents(nodeId, eventPaths(guard.namespaces), EVENT_QUEUE, signal);
-    if (handle !== null) return true;
+    const clauses = eventClauses(guard.namespaces, strict);
+    const { handle, status } = await guard.followEvents(nodeId, clauses, EVENT_QUEUE, signal);
+    if (handle !== null) return clauses;
     refusals.push(status);
   }
-  if (refusals.length > 0) ports.log.warn({ server: where, status: refusals.join(", ") }, "alarms cannot be followed: the user needs the right for it (SINUMERIK: AlarmRead), or the server has none");
-  return false;
+  if (refusals.length > 0) ports.log.warn({ server: where, status: [...new Set(refusals)].join(", ") }, "alarms cannot be followed: the user needs the right for it (SINUMERIK: AlarmRead), or the server has none");
+  return null;
 }

@@ -50,7 +50,7 @@ const AT_ONCE = 100;
 const CHILDREN_LIMIT = 20_000;
 /** Part 3 and 6: hierarchical references; object, variable and view; browse name, class and type in the answer. */
 const [HIERARCHICAL, ALL_CLASSES, ALL_FIELDS] = ["i=33", 0, 63] as const;
-const [ATTRIBUTE_VALUE, ATTRIBUTE_EVENTS] = [13, 12] as const;
+const [ATTRIBUTE_NODE_ID, ATTRIBUTE_EVENTS, ATTRIBUTE_VALUE] = [1, 12, 13] as const;
 const ABSOLUTE_DEADBAND = 1;
 /** Part 9: ConditionType and its method ConditionRefresh. */
 const [CONDITION_TYPE, CONDITION_REFRESH] = ["i=2782", "i=3875"] as const;
@@ -152,12 +152,12 @@ export class ReadOnly {
     return followed;
   }
 
-  /** Follows the events of an object: these fields of each. The status says whether the server does. */
-  async followEvents(nodeId: string, fields: readonly (readonly string[])[], queue: number, signal: AbortSignal): Promise<Followed> {
+  /** Follows the events of an object: these fields of each (no path: its condition's id). The status says whether the server does. */
+  async followEvents(nodeId: string, fields: readonly { readonly type: string; readonly path: readonly string[] }[], queue: number, signal: AbortSignal): Promise<Followed> {
     const { library } = this.#opened;
-    const selectClauses = fields.map((path) => new library.SimpleAttributeOperand(path.length === 0
-      ? { typeDefinitionId: CONDITION_TYPE, browsePath: [], attributeId: 1 }
-      : { typeDefinitionId: "i=2041", browsePath: path.map((name) => library.coerceQualifiedName(name)), attributeId: ATTRIBUTE_VALUE }));
+    const selectClauses = fields.map(({ type, path }) => new library.SimpleAttributeOperand({
+      typeDefinitionId: type, browsePath: path.map((name) => library.coerceQualifiedName(name)), attributeId: path.length === 0 ? ATTRIBUTE_NODE_ID : ATTRIBUTE_VALUE,
+    }));
     const filter = new library.EventFilter({ selectClauses, whereClause: { elements: [] } });
     const [item] = (await bounded(this.#subscribed().monitorItems([{ nodeId, attributeId: ATTRIBUTE_EVENTS }], { samplingInterval: 0, queueSize: queue, discardOldest: true, filter }, library.TimestampsToReturn.Both), boundOf(this.#opened, "following alarms"), signal)).monitoredItems;
     if (item === undefined) return { handle: null, status: "no answer", samplingMs: 0 };

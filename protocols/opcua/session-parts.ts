@@ -1,5 +1,6 @@
 /** What a session is made of, put together by the driver. */
 import type { Ports } from "../../agent/contract/ports.ts";
+import type { Clause } from "./alarms.ts";
 import type { OpcuaConfig } from "./config.ts";
 import type { Open } from "./connect.ts";
 import type { ReadOnly } from "./guard.ts";
@@ -13,8 +14,8 @@ export interface SessionParts {
   readonly guard: ReadOnly;
   readonly profile: Profile;
   readonly mailbox: Mailbox;
-  /** The server sends its alarms as events. */
-  readonly alarmsFollowed: boolean;
+  /** What is asked of each alarm event; null: they are not followed. */
+  readonly alarmClauses: readonly Clause[] | null;
   readonly where: string;
   readonly peer: string;
 }

@@ -33,7 +33,7 @@ export class OpcuaSession implements Session {
   readonly peer: string;
   readonly #parts: SessionParts;
   readonly #following: Following;
-  readonly #alarms = new AlarmSet();
+  readonly #alarms: AlarmSet;
   readonly #last = new Map<string, Change>();
   #translator: Translator;
   #heard: UnixMs | null = null;
@@ -42,6 +42,7 @@ export class OpcuaSession implements Session {
   constructor(parts: SessionParts, following: Following) {
     this.#parts = parts;
     this.#following = following;
+    this.#alarms = new AlarmSet(parts.alarmClauses ?? []);
     this.peer = parts.peer;
     this.#translator = parts.profile.translator();
   }
@@ -63,9 +64,9 @@ export class OpcuaSession implements Session {
   }
 
   describe(): Described {
-    const { open: { facts }, profile, alarmsFollowed, guard } = this.#parts;
+    const { open: { facts }, profile, alarmClauses, guard } = this.#parts;
     return {
-      facts: { ...facts, profile: profile.name, nodes: `${this.#following.followed} followed`, alarms: alarmsFollowed ? "as events" : "not read", "session timeout": `${guard.sessionMs / 1_000} s` },
+      facts: { ...facts, profile: profile.name, nodes: `${this.#following.followed} followed`, alarms: alarmClauses !== null ? "as events" : "not read", "session timeout": `${guard.sessionMs / 1_000} s` },
       refused: this.#following.missing.map(({ wanted, why }) => ({ what: addressWords(wanted.address), why })),
     };
   }
@@ -99,7 +100,8 @@ export class OpcuaSession implements Session {
 
   /** The values as they are now, in one batch: the server may spread them over several messages. */
   async #first(signal: AbortSignal): Promise<Batch> {
-    const { alarmsFollowed, config, ports: { network } } = this.#parts;
+    const { alarmClauses, config, ports: { network } } = this.#parts;
+    const alarmsFollowed = alarmClauses !== null;
     const began = network.now().monoMs;
     const patienceMs = FIRST_VALUES_MS + 2 * config.publishing;
     const changes: Change[] = [...this.#following.absent()];
@@ -128,7 +130,7 @@ export class OpcuaSession implements Session {
     const heard = this.#alarms.hear(notice);
     const gap = this.#gapBefore(notice, changes);
     const retold = gap === null ? [] : this.#retell(changes);
-    if (heard.refresh || (gap !== null && this.#parts.alarmsFollowed)) await this.#parts.guard.refreshConditions(signal);
+    if (heard.refresh || (gap !== null && this.#parts.alarmClauses !== null)) await this.#parts.guard.refreshConditions(signal);
     const readings = [...retold, ...(await this.#translated(changes, signal))];
     return this.#made(notice, [...(gap === null ? [] : [gap]), ...inTime([...readings, ...heard.readings])]);
   }

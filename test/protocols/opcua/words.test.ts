@@ -7,7 +7,7 @@ import type { UnixMs } from "../../../agent/contract/time.ts";
 import { unixMs } from "../../../agent/contract/time.ts";
 import { decode } from "../../../agent/contract/shape.ts";
 import { addressWords, byUri, decodeNodeId, inSession } from "../../../protocols/opcua/address.ts";
-import { AlarmSet } from "../../../protocols/opcua/alarms.ts";
+import { AlarmSet, eventClauses } from "../../../protocols/opcua/alarms.ts";
 import { OPCUA_SHAPE, pointAddress } from "../../../protocols/opcua/config.ts";
 import { stateOf } from "../../../protocols/opcua/finite-state.ts";
 import { Mailbox, type Notice } from "../../../protocols/opcua/mailbox.ts";
@@ -129,22 +129,38 @@ describe("states of companion specifications", () => {
 
 describe("alarms", () => {
   const text = (value: string | null) => ({ dataType: 12, value });
-  const event = (code: string, active: boolean, severity = 1_000): Notice["events"][number] => [
-    { dataType: 17, value: null }, { dataType: 17, value: { toString: () => "ns=2;i=1006" } }, { dataType: 13, value: new Date(AT + 18 * 60_000) }, { dataType: 21, value: { text: `alarm ${code}` } },
-    { dataType: 5, value: severity }, { dataType: 1, value: active }, { dataType: 1, value: active }, text(`Alarm${code}`), text("Sinumerik"), text(code), text(null),
-  ];
-  const bracket = (node: number): Notice["events"][number] => [{ dataType: 17, value: null }, { dataType: 17, value: { toString: () => `ns=0;i=${node}` } }];
+  const clauses = eventClauses(NAMESPACES, false);
+  /** A server that answers only what is asked of the type that has it, or only of the type of all events. */
+  const answered = (fields: Readonly<Record<string, { readonly dataType: number; readonly value: unknown }>>, from: "own" | "base"): Notice["events"][number] => {
+    const own = eventClauses(NAMESPACES, true).length;
+    return clauses.map(({ field }, index) => ((from === "own" ? index < own : index >= own || ["type", "time", "message", "severity", "source"].includes(field)) ? fields[field] ?? text(null) : text(null)));
+  };
+  const event = (code: string, active: boolean, severity = 1_000, from: "own" | "base" = "base"): Notice["events"][number] => answered({
+    type: { dataType: 17, value: { toString: () => "ns=2;i=1006" } }, time: { dataType: 13, value: new Date(AT + 18 * 60_000) }, message: { dataType: 21, value: { text: `alarm ${code}` } },
+    severity: { dataType: 5, value: severity }, retain: { dataType: 1, value: active }, active: { dataType: 1, value: active }, name: text(`Alarm${code}`), source: text("Sinumerik"), number: text(code),
+  }, from);
+  const bracket = (node: number): Notice["events"][number] => answered({ type: { dataType: 17, value: { toString: () => `ns=0;i=${node}` } } }, "own");
   const now = unixMs(AT);
   it("between the brackets of a refresh they are one set; what it does not tell again has ended", () => {
-    const set = new AlarmSet();
+    const set = new AlarmSet(clauses);
     expect(set.hear({ now, events: [event("25050", true)] }).readings).toEqual([]);
     const [first] = set.hear({ now, events: [bracket(2787), event("25050", true), event("700016", true, 500), bracket(2788)] }).readings;
     expect(first).toMatchObject({ initial: true, sourceTime: AT, value: [{ code: "25050", severity: "FAULT", nativeType: "AXIS" }, { code: "700016", severity: "WARNING", nativeType: "PLC" }] });
     expect(set.hear({ now, events: [bracket(2789)] }).refresh).toBe(true);
     expect(set.hear({ now, events: [bracket(2787), event("700016", true, 500), bracket(2788)] }).readings).toMatchObject([{ value: [{ code: "700016" }] }]);
   });
+  it("whichever type a server wants a field to be asked of", () => {
+    for (const from of ["own", "base"] as const) {
+      const set = new AlarmSet(clauses);
+      set.settle(now);
+      expect(set.hear({ now, events: [event("25050", true, 1_000, from)] }).readings).toMatchObject([{ value: [{ severity: "FAULT", text: "alarm 25050" }] }]);
+      expect(set.hear({ now, events: [event("25050", false, 1_000, from)] }).readings).toMatchObject([{ value: [] }]);
+    }
+    expect(eventClauses(["http://opcfoundation.org/UA/", "http://opcfoundation.org/UA/CNC"], true).at(-1)).toEqual({ field: "number", type: "ns=1;i=1006", path: ["1:AlarmIdentifier"] });
+  });
+
   it("an event's own time from another clock is not used", () => {
-    const set = new AlarmSet();
+    const set = new AlarmSet(clauses);
     set.settle(now);
     expect(set.hear({ now, events: [event("1", true)] }).readings).toMatchObject([{ sourceTime: AT, value: [{ code: "1", nativeType: "GENERAL" }] }]);
     expect(set.hear({ now, events: [event("1", true)] }).readings).toEqual([]);
