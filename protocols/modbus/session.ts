@@ -119,7 +119,7 @@ export class BusSession implements Session {
         left.unshift(...split.map((one) => ({ block: one, notBeforeMs: 0 })));
         continue;
       }
-      next.push(answer?.kind === "refused" ? this.#refused(reader.device, block, answer.exception) : answer === null ? planned : { block, notBeforeMs: 0 });
+      next.push(answer?.kind === "refused" ? this.#refused(reader.device, planned, answer.exception) : answer === null ? planned : { block, notBeforeMs: 0 });
       readings.push(...readingsOf(reader.device, block, answer));
     }
     reader.blocks = next;
@@ -128,9 +128,11 @@ export class BusSession implements Session {
 
   async #ask({ unit }: Device, { table, address, count }: Block, signal: AbortSignal): Promise<Answer> {
     const { bus } = this.#lent;
+    const beganMs = this.#nowMs();
     const answer = await bus.ask({ unit, table, address, count }, this.#config, signal);
     if (answer.kind === "silent") this.#silent(unit, answer.why, answer.costMs);
-    else if (answer.kind === "refused" && exceptionOf(answer.exception).kind === "absent") this.#silent(unit, exceptionOf(answer.exception).words, 0);
+    // A gateway has waited for it as long as we would have.
+    else if (answer.kind === "refused" && exceptionOf(answer.exception).kind === "absent") this.#silent(unit, exceptionOf(answer.exception).words, this.#nowMs() - beganMs);
     else bus.units.answered(unit);
     return answer;
   }
@@ -140,10 +142,10 @@ export class BusSession implements Session {
     if (bus.units.silent(unit, { nowMs: this.#nowMs(), costMs, why })) this.#ports.log.warn({ bus: bus.where, unit, reason: why }, "a unit does not answer: its values are unknown, and it is asked again at longer and longer intervals");
   }
 
-  #refused({ unit }: Device, block: Block, exception: number): Planned {
+  #refused({ unit }: Device, { block, why }: Planned, exception: number): Planned {
     const { kind, words } = exceptionOf(exception);
     if (kind !== "configuration") return { block, notBeforeMs: 0 };
-    this.#ports.log.warn({ bus: this.#lent.bus.where, unit, table: block.table, address: block.address, count: block.count, exception, reason: words }, "the device refuses a value: it stays unknown");
+    if (why !== words) this.#ports.log.warn({ bus: this.#lent.bus.where, unit, table: block.table, address: block.address, count: block.count, exception, reason: words }, "the device refuses a value: it stays unknown");
     return { block, notBeforeMs: this.#nowMs() + REFUSED_REST_MS, why: words };
   }
 

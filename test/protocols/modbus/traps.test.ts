@@ -51,6 +51,24 @@ describe("what a device refuses", () => {
     expect(ports.lines.map(({ sentence, fields }) => [sentence, fields["address"], fields["exception"]])).toEqual([["the device refuses a value: it stays unknown", 5, 2]]);
   });
 
+  it("is asked again after a minute, without a word more, and is known when the device has it", async () => {
+    const plc = device([5]);
+    await using peer = await server({ 1: plc });
+    const clock = systemClock(200);
+    const ports = testPorts({ clock, network: clock });
+    await using source = await open(at(peer.port, [{ points: words([5, 100]), gap: 0 }], { interval: "1s", timeout: "60s" }), ports);
+    let asked = 0;
+    for (let before = 0; asked < 4;) {
+      await source.next();
+      // Besides the one that is read with each poll.
+      asked += plc.reads - before - 1;
+      before = plc.reads;
+    }
+    plc.holdings.set(5, 55);
+    await source.until((values) => values.get("point/p5") === 55);
+    expect(ports.lines).toHaveLength(1);
+  });
+
   it("125 registers at once, and a device that gives no more than 60", async () => {
     await using peer = await server({ 1: device(), 2: device([], { maxBlock: 60 }) });
     const all = Array.from({ length: 126 }, (_, n) => n);
