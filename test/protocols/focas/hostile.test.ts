@@ -47,3 +47,15 @@ it("answers too short to say anything say nothing, and no message is not read ou
   const told = await run(raw.port, {}, { until: (_, { length }) => length === 2 });
   expect(told.readings.filter(({ signal, quality }) => quality !== "UNAVAILABLE" && signal !== "availability").map(({ signal, value }) => [signal, value])).toEqual([]);
 });
+
+it("what is refused for a while, in some mode, is there again with the first answer", async () => {
+  let polls = 0;
+  const answers: Readonly<Record<number, RawAnswer>> = { 0x18: system("31", "M"), 0x19: STATUS, 0x8d: Buffer.concat([longs(6711), words(0, 2), longs(7), words(10, 0), Buffer.alloc(248)]) };
+  await using raw = await rawControl(({ path, command, args: [number] }) => {
+    if (command === 0x19) polls++;
+    if (path !== 1 || (command === 0x8d && number !== 6711) || (polls > 2 && polls < 20)) return path === 1 ? 1 : 11;
+    return answers[command] ?? 1;
+  });
+  const told = await run(raw.port, {}, { until: () => polls >= 26 });
+  for (const signal of ["execution", "part_count"]) expect(told.readings.filter((one) => one.signal === signal).map(({ quality }) => quality)).toEqual(["GOOD", "UNAVAILABLE", "GOOD"]);
+});
