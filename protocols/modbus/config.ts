@@ -12,7 +12,7 @@ import { MOST_REGISTERS } from "./tables.ts";
 const { data_bits: _, ...LINE_KEYS } = SERIAL_LINE_KEYS;
 
 const DEVICE = object({
-  unit: withDefault(integer({ description: "unit id (slave address): 1 to 247; of a device that is the TCP end itself often 1, 255 or 0", minimum: 0, maximum: 255 }), 1),
+  unit: withDefault(integer({ description: "unit id (slave address): 1 to 247 (248: the only PZEM on a line); of a device that is the TCP end itself often 1, 255 or 0", minimum: 0, maximum: 255 }), 1),
   profile: optional(oneOf(PROFILE_NAMES, "a known device: its values become point/NAME")),
   only: optional(list(text({ description: "a value of the profile", maxLength: 64 }), { description: "of the profile, these values alone", minItems: 1, maxItems: 100 })),
   name: optional(text({ description: "put before the names of the profile's values, where a machine has several such devices", pattern: /^[A-Za-z0-9.-]{1,32}$/u, expected: "letters, digits, dots and dashes, at most 32" })),
@@ -59,7 +59,8 @@ export interface ModbusConfig {
 
 const TCP_PORT = 502;
 const INTERVAL_MS = 1_000;
-const MOST_RTU_UNIT = 247;
+/** 1 to 247, and 248, by which a PZEM answers that is alone on the line (modbus.md §7.2). */
+const MOST_RTU_UNIT = 248;
 
 export const MODBUS_SHAPE: Shape<ModbusConfig> = {
   schema: KEYS.schema,
