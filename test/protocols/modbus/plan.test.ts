@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { decodeRegisters, registersOf, type Type } from "../../../protocols/modbus/decode.ts";
 import { planReads, splitBlock, type Limits } from "../../../protocols/modbus/plan.ts";
@@ -26,6 +27,21 @@ describe("planned reads", () => {
     ["two points on one register", [at(5, "u32"), at(5), at(6)], {}, ["holding 5+2 (3)"]],
   ])("%s", (_, points, limits, blocks) => {
     expect(shown(points, limits)).toEqual(blocks);
+  });
+
+  it("whatever the points: each is in one block, whole, and no block is longer than it may be", () => {
+    const point = fc.record({ address: fc.integer({ min: 0, max: 400 }), type: fc.constantFrom<Type>("u16", "f32", "f64"), table: fc.constantFrom<Table>("holding", "input") });
+    fc.assert(fc.property(fc.array(point, { maxLength: 60 }), fc.integer({ min: 0, max: 30 }), fc.integer({ min: 4, max: 125 }), (drawn, gap, maxBlock) => {
+      const points = drawn.map(({ address, type, table }, index): ModbusPoint => ({ ...at(address, type, table), signal: `point/n${index}` }));
+      const blocks = planReads(points, { gap, maxBlock });
+      expect(blocks.flatMap((block) => block.points.map(({ signal }) => signal)).toSorted()).toEqual(points.map(({ signal }) => signal).toSorted());
+      for (const block of blocks) {
+        expect(block.count).toBeLessThanOrEqual(maxBlock);
+        for (const { address, type, table } of block.points) expect([table, address >= block.address, address + registersOf(type) <= block.address + block.count]).toEqual([block.table, true, true]);
+        // A refused block, read place by place, still gives every point.
+        expect(splitBlock(block).flatMap((one) => one.points).length).toBe(block.points.length);
+      }
+    }), { seed: 20_260_105 });
   });
 
   it("a refused block is split into its places", () => {
