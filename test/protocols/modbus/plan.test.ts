@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { decodeRegisters, registersOf, type Type } from "../../../protocols/modbus/decode.ts";
 import { planReads, splitBlock, type Limits } from "../../../protocols/modbus/plan.ts";
