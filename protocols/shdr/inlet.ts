@@ -7,6 +7,9 @@ import { LinkError } from "../../agent/contract/errors.ts";
 import type { Clock } from "../../agent/contract/time.ts";
 import { explainSocketError } from "../shared/dial.ts";
 
+/** Taken at once, so that one adapter that never stops holds nobody up for longer than it takes to read so much. */
+const SLICE_BYTES = 2 * 1024;
+
 export class Inlet {
   readonly #socket: Socket;
   readonly #network: Clock;
@@ -23,9 +26,13 @@ export class Inlet {
     socket.on("close", () => { this.#end(new LinkError("lost", "backoff", `the connection to ${where} is closed`)); });
   }
 
-  /** What is there already; null: nothing. */
+  /** True when more is there already. */
+  get holds(): boolean { return this.#socket.readableLength > 0; }
+
+  /** A slice of what is there already; null: nothing. */
   ready(): Uint8Array | null {
-    const chunk: unknown = this.#socket.read();
+    const size = Math.min(SLICE_BYTES, this.#socket.readableLength);
+    const chunk: unknown = size === 0 ? this.#socket.read() : this.#socket.read(size);
     return chunk instanceof Uint8Array ? chunk : null;
   }
 

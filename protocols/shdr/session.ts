@@ -28,8 +28,9 @@ const GREETING_MS = 1_000;
 /** Lines that come so close to each other make one batch; one that has begun is waited for, but not for long. */
 const TOGETHER_MS = 25;
 const WAITS = 4;
-const BUSY_BYTES = 16 * 1024;
-const READINGS_PER_BATCH = 1_000;
+/** Few, so that one adapter that never stops leaves the others their time; while it has more there is a rest after so much work. */
+const READINGS_PER_BATCH = 50;
+const [WORK_MS, REST_MS] = [2, 5] as const;
 const READINGS_OF_GREETING = 10_000;
 /** Without PONG nobody can tell a silent machine from a dead one, but the system asks the peer about as often. */
 const TICK_MS = 5_000;
@@ -66,6 +67,7 @@ export class AdapterSession implements Session {
   #newest: number | null = null;
   #opening = true;
   #greetedSince: number | null = null;
+  #restedAt = 0;
   #pending: Reading[] = [];
   #strange = 0;
 
@@ -108,17 +110,23 @@ export class AdapterSession implements Session {
       for (;;) {
         const chunk = await this.#inlet.next(this.#waitMs(), signal);
         if (chunk !== "quiet") this.#take(chunk);
-        // After a long chunk more is there for certain, and it will not be of one moment.
-        if (!this.#opening && this.#pending.length > 0 && chunk.length < BUSY_BYTES) await this.#gather(signal);
+        if (!this.#opening && this.#pending.length > 0 && !this.#inlet.holds) await this.#gather(signal);
         for (const batch of this.#due(chunk === "quiet")) {
           yield batch;
           // While the batch was being taken nobody listened: that is no silence of the adapter.
           if (this.#heard !== null) this.#heard = this.#now;
         }
+        if (!this.#inlet.holds) this.#restedAt = this.#now;
+        else if (this.#now - this.#restedAt >= WORK_MS) await this.#rest(signal);
       }
     } catch (cause) {
       if (!signal.aborted) throw cause;
     }
+  }
+
+  async #rest(signal: AbortSignal): Promise<void> {
+    await this.#parts.ports.network.sleep(REST_MS, signal);
+    this.#restedAt = this.#now;
   }
 
   get #now(): number { return this.#parts.ports.network.now().monoMs; }
@@ -190,7 +198,7 @@ export class AdapterSession implements Session {
   #batch(): Batch {
     const { clock } = this.#parts.ports;
     const items = this.#pending;
-    const caughtUp = this.#opening || items.length === 0 || (items.length < READINGS_PER_BATCH && this.#splitter.isEmpty);
+    const caughtUp = this.#opening || items.length === 0 || (items.length < READINGS_PER_BATCH && this.#splitter.isEmpty && !this.#inlet.holds);
     this.#owes = !caughtUp;
     if (this.#opening) this.#endGreeting();
     this.#pending = [];
