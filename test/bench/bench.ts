@@ -23,6 +23,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   "two-destinations": async () => (await import("./two-destinations.ts")).twoDestinations(),
   wear: async () => (await import("./wear.ts")).wear(),
   memory: async () => (await import("./memory.ts")).memory(),
+  fleet: async () => (await import("./fleet.ts")).fleet(),
   "start-up": async () => (await import("./start-up.ts")).startUp(),
   "ten-million": async (options) => (await import("./ten-million.ts")).tenMillion(options),
   "outage-day": async (options) => (await import("./outage-day.ts")).outageDay(options),
