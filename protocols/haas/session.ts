@@ -41,7 +41,8 @@ export class HaasSession implements Session {
   readonly #state: ControlState;
   readonly #changes = new Changes();
   readonly #misses = new Map<string, number>();
-  /** In which turn each question was last answered. */
+  /** When each question was last asked, and when the one was that was last answered: by the clock of the polls. */
+  readonly #asked = new Map<string, number>();
   readonly #answered = new Map<string, number>();
   readonly #replaced: ReadonlySet<string>;
   #turn = 0;
@@ -109,19 +110,22 @@ export class HaasSession implements Session {
     return this.#missesOf(question) >= MISSES ? this.#changed(question, signals.filter((one) => !this.#replaced.has(one)).map((one) => reading(one, UNAVAILABLE))) : [];
   }
 
-  /** It may have changed at any time since this question was last answered. */
+  /** It may have changed at any time since this question was asked the time before. */
   #changed(question: Question, readings: readonly Reading[]): readonly Reading[] {
     const name = nameOf(question);
-    const sinceTurns = this.#turn - (this.#answered.get(name) ?? this.#turn - 1);
-    this.#answered.set(name, this.#turn);
-    return this.#changes.of(readings, sinceTurns * this.#parts.config.interval);
+    const { monoMs } = this.#parts.ports.clock.now();
+    const changed = this.#changes.of(readings, Math.ceil(monoMs - (this.#answered.get(name) ?? monoMs)));
+    this.#answered.set(name, this.#asked.get(name) ?? monoMs);
+    return changed;
   }
 
   async #ask(question: Question, signal: AbortSignal): Promise<Answer | null> {
-    const { link, config } = this.#parts;
+    const { link, config, ports } = this.#parts;
     const misses = this.#missesOf(question);
     if (misses >= MISSES && this.#turn % ASK_AGAIN !== 0) return null;
+    const { monoMs } = ports.clock.now();
     const asked = await link.ask(question, signal);
+    if (asked.kind === "answer") this.#asked.set(nameOf(question), monoMs);
     if (link.silences >= MISSES) throw new LinkError("timeout", "backoff", `the Haas control at ${whereOf(config)} does not answer (${nameOf(question)} and the questions before it, ${config.timeout} ms each): is it switched on, and Setting 143 still set?`);
     this.#misses.set(nameOf(question), asked.kind === "answer" ? 0 : misses + 1);
     return asked.kind === "answer" ? asked.answer : null;
