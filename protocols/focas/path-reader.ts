@@ -4,7 +4,7 @@
  */
 import type { ActiveAlarm, Reading } from "../../agent/contract/observation.ts";
 import { activeAlarms } from "./alarms.ts";
-import { statusInWords } from "./blocks.ts";
+import { isLasting, statusInWords } from "./blocks.ts";
 import type { FocasConfig } from "./config.ts";
 import type { Connection } from "./connection.ts";
 import type { Control } from "./control.ts";
@@ -40,6 +40,9 @@ export class PathReader {
   #alarmSign = "";
   /** As last read: a list that cannot be read once is not an end of what was on it. */
   #listed: readonly AlarmRecord[] | null = null;
+  /** Since the list was read, to the start of this poll; and how late a change in what was read last may be. */
+  #listAgeMs = 0;
+  #lateMs = 0;
   #cycleTime: number | null = null;
   #comment: { readonly program: number; readonly text: string | null } | null = null;
   /** Frames of the slow round that still wait; one goes with each poll. */
@@ -89,6 +92,7 @@ export class PathReader {
     await askFor(connection, this.#points.ranges.filter((range) => range.spread()).flatMap(({ asks }) => asks), signal);
     await this.#askNames(signal);
     await this.#conclude(sinceMs, signal);
+    this.#listAgeMs += sinceMs;
     await this.#askAlarms(isSlow, signal);
     await this.#askComment(signal);
     if (isSlow && this.#waiting.length === 0) this.#waiting = framesOf(nowAndThen(this.#items), connection.version);
@@ -97,7 +101,7 @@ export class PathReader {
     if (frame !== undefined) await askFrame(connection, frame.filter(({ way }) => way !== null), signal);
     if (isSlow) this.#cycleTime = this.#items.cycleTime.value;
     return readingsOf(this.#items, {
-      words: this.#words, cycleTime: this.#cycleTime, alarms: this.#alarms, comment: this.#comment?.text ?? null, page: control.page, ...(control.hasSeveral && { path: this.#items.path }),
+      words: this.#words, cycleTime: this.#cycleTime, alarms: this.#alarms, alarmsSinceMs: this.#lateMs, comment: this.#comment?.text ?? null, page: control.page, ...(control.hasSeveral && { path: this.#items.path }),
     }, config);
   }
 
@@ -144,11 +148,15 @@ export class PathReader {
     }
     const none = status.value.alarm === 0 && (alarmBits.value ?? 0) === 0;
     const sign = `${status.value.alarm}/${alarmBits.value ?? "?"}`;
-    const isDue = sign !== this.#alarmSign || isSlow;
+    const isOther = sign !== this.#alarmSign;
+    const isDue = isOther || isSlow;
     this.#alarmSign = sign;
     if (!none && isDue) await askFor(this.#parts.connection, [alarms], signal);
     if (!none && !isDue) return;
     const { control } = this.#parts;
+    // Of equal bits, what is new on the list may have come at any time since it was read.
+    this.#lateMs = isOther ? 0 : Math.ceil(this.#listAgeMs);
+    this.#listAgeMs = 0;
     const isOld = !none && alarms.value === null && alarms.way !== null && this.#listed !== null;
     if (!isOld) this.#listed = none ? [] : alarms.value;
     // Not read, or not yet on the list: asked for again with the next poll.
@@ -168,7 +176,12 @@ export class PathReader {
       return;
     }
     const [answer] = await this.#parts.connection.ask([ask("programDirectory", this.#items.path, program, 1, 2)], signal);
-    const text = answer?.status === 0 ? decodeDirectory(answer.data, program) : null;
+    // Busy now: asked for again with the next poll.
+    if (answer === undefined || (answer.status !== 0 && !isLasting(answer.status))) {
+      this.#comment = null;
+      return;
+    }
+    const text = answer.status === 0 ? decodeDirectory(answer.data, program) : null;
     this.#comment = { program, text: text === null ? null : decodeText(text, this.#parts.control.page).replaceAll(/^\(|\)$/gu, "").trim() };
   }
 }

@@ -16,6 +16,8 @@ export interface Concluded {
   /** In order; empty: not known. */
   readonly words: readonly Execution[];
   readonly alarms: readonly ActiveAlarm[] | null;
+  /** A change of them may be so old: the list is not read with each poll. */
+  readonly alarmsSinceMs: number;
   readonly comment: string | null;
   /** ms. It is read at each poll, as evidence, and told now and then. */
   readonly cycleTime: number | null;
@@ -46,13 +48,13 @@ const itemOf = (name: string, path: number | undefined): string => (path === und
 type Make = (signal: string, valued: Valued) => Reading;
 
 /** Alarm and program stand before the execution that they explain, the count after it. */
-function deciding(items: PathItems, { words, alarms, comment, path }: Concluded, reading: Make): readonly Reading[] {
+function deciding(items: PathItems, { words, alarms, alarmsSinceMs, comment, path }: Concluded, reading: Make): readonly Reading[] {
   const status = items.status.value;
   const programs = items.programs.value;
   const main = programs === null ? null : programs.main > 0 ? programOf(programs.main) : nameOf(items.mainName);
   const running = programs === null ? null : programs.running > 0 ? programOf(programs.running) : nameOf(items.runningName);
   return [
-    { ...reading("alarm", good(alarms)), item: itemOf("alarms", path) },
+    { ...reading("alarm", good(alarms)), item: itemOf("alarms", path), uncertaintyMs: alarmsSinceMs },
     reading("emergency_stop", good(status && emergencyOf(status.emergency))),
     reading("controller_mode", good(status && modeOf(status.mode))),
     reading("program", good(main)), reading("subprogram", good(running)), reading("program_comment", good(comment)),

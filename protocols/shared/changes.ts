@@ -10,7 +10,7 @@ export class Changes {
 
   /**
    * Those of `readings` whose value or quality is another than the last one given here, in their order. `sinceMs`: since
-   * the poll before, in which they may have changed at any time.
+   * the poll before, in which they may have changed at any time; a reading that was last read longer ago says so itself.
    */
   of(readings: readonly Reading[], sinceMs?: number): readonly Reading[] {
     const changed: Reading[] = [];
@@ -19,8 +19,9 @@ export class Changes {
       const before = this.#known.get(key);
       if (before !== undefined && same(before, reading)) continue;
       const initial = before === undefined || (before.initial === true && before.quality === "UNAVAILABLE");
-      const { initial: _, ...rest } = reading;
-      const given: Reading = initial ? { ...rest, initial } : { ...rest, ...(sinceMs !== undefined && { uncertaintyMs: sinceMs }) };
+      const { initial: _, uncertaintyMs, ...rest } = reading;
+      const mostMs = sinceMs === undefined ? uncertaintyMs : Math.max(sinceMs, uncertaintyMs ?? 0);
+      const given: Reading = initial ? { ...rest, initial } : { ...rest, ...(mostMs !== undefined && { uncertaintyMs: mostMs }) };
       this.#known.set(key, given);
       changed.push(given);
     }

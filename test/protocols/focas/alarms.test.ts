@@ -104,3 +104,17 @@ it("each path has a set of alarms of its own", async () => {
   expect(items).toHaveLength(4);
   expect(new Set(items).size).toBe(4);
 });
+
+it("one more of a type that was there is seen when the list is read again: its change may be so old", async () => {
+  await using server = await control();
+  const { first } = server.control;
+  first.alarms = [{ number: 1, type: 3, text: Buffer.from("A") }];
+  const told = await run(server.port, {}, { until: (_, { length }) => {
+    if (length === 2) first.alarms = [...first.alarms, { number: 2, type: 3, text: Buffer.from("B") }];
+    if (length === 8) first.alarms = [];
+    return length === 10;
+  } });
+  const [, more, none] = told.readings.filter(({ signal }) => signal === "alarm").map(({ uncertaintyMs }) => uncertaintyMs ?? 0);
+  expect(more).toBeGreaterThan(400);
+  expect(none).toBeLessThan(400);
+});

@@ -59,3 +59,14 @@ it("what is refused for a while, in some mode, is there again with the first ans
   const told = await run(raw.port, {}, { until: () => polls >= 26 });
   for (const signal of ["execution", "part_count"]) expect(told.readings.filter((one) => one.signal === signal).map(({ quality }) => quality)).toEqual(["GOOD", "UNAVAILABLE", "GOOD"]);
 });
+
+it("a directory that is busy is asked again for the comment", async () => {
+  let tries = 0;
+  const answers: Readonly<Record<number, RawAnswer>> = { 0x18: system("31", "M"), 0x19: STATUS, 0x1c: longs(7, 7) };
+  await using raw = await rawControl(({ path, command }) => {
+    if (path !== 1) return 11;
+    return command === 0x06 ? (++tries < 3 ? -1 : Buffer.concat([longs(7, 100, 0x2853_2900), Buffer.alloc(60)])) : answers[command] ?? 1;
+  });
+  const told = await run(raw.port, {}, { until: (_, { length }) => length === 5 });
+  expect([told.last("program_comment"), tries]).toEqual(["S", 3]);
+});
