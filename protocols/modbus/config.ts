@@ -94,13 +94,14 @@ function checkDevice({ unit, profile, only, name, group, points }: Written["devi
   for (const [index, word] of (known === undefined ? [] : only ?? []).entries()) if (!names.includes(word)) fail(problems, { path: [...path, "only", index], on: "value", found: `the value ${JSON.stringify(word)}`, expected: `one of ${names.join(", ")}` });
 }
 
-/** Two points of one name would take turns. Alarms are sets, one for each point. */
+/** Two points of one name would take turns. Alarms are sets, one for each code. */
 function checkSignals(written: Written, path: Path, problems: Problem[]): void {
   const seen = new Set<string>();
   for (const [index, device] of written.devices.entries()) {
-    for (const { signal } of pointsOf(device)) {
-      if (signal !== "alarm" && seen.has(signal)) fail(problems, { path: [...path, "devices", index], on: "value", found: `${signal} for the second time`, expected: "another signal, or another name beside the profile" });
-      seen.add(signal);
+    for (const { signal, alarm } of pointsOf(device)) {
+      const name = alarm === undefined ? signal : `${signal} ${alarm.code}`;
+      if (seen.has(name)) fail(problems, { path: [...path, "devices", index], on: "value", found: `${name} for the second time`, expected: "another signal, another code of the alarm, or another name beside the profile" });
+      seen.add(name);
     }
   }
 }

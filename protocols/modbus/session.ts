@@ -187,5 +187,6 @@ function readingsOf({ unit }: Device, { table, address, points }: Block, answer:
   }
 }
 
-/** `1/holding/12`, `1/holding/12.3`. */
-const itemOf = (unit: number, { table, address, bit }: ModbusPoint): string => `${unit}/${table}/${address}${bit === undefined ? "" : `.${bit}`}`;
+/** `1/holding/12`, `1/holding/12.3`; alarms of one register are told apart by their codes: each is a set of its own. */
+const itemOf = (unit: number, { table, address, bit, alarm }: ModbusPoint): string =>
+  `${unit}/${table}/${address}${bit === undefined ? "" : `.${bit}`}${alarm === undefined ? "" : ` ${alarm.code}`}`;

@@ -39,6 +39,7 @@ describe("keys", () => {
     ["a value it does not have", { host: "a", devices: [{ profile: "eastron-sdm120", only: ["power_l1"] }] }, 'the value "power_l1"'],
     ["a name without a profile", { host: "a", devices: [{ name: "x", points: [point] }] }, "name without a profile"],
     ["one signal twice", { host: "a", devices: [{ points: [point, { ...point, address: 1 }] }] }, "point/x for the second time"],
+    ["one alarm twice", { host: "a", devices: [{ points: [1, 2].map((mask) => ({ address: 0, mask, signal: "alarm", alarm: { code: "E1" } })) }] }, "alarm E1 for the second time"],
     ["a profile twice", { host: "a", devices: [{ profile: "pzem-016" }, { unit: 2, profile: "pzem-016" }] }, "point/voltage for the second time"],
     ["a number out of range", { host: "a", devices: [{ points: [{ ...point, address: 65_536 }] }] }, "the number 65536"],
     ["a value beyond the last register", { host: "a", devices: [{ points: [{ ...point, address: 65_535, type: "f32" }] }] }, "the address 65535"],

@@ -310,6 +310,19 @@ describe("what a device needs", () => {
     for (const [index, time] of arrivals.slice(1).entries()) expect(time - (arrivals[index] ?? 0)).toBeGreaterThanOrEqual(28);
   });
 
+  it("alarms of one register apart: one that goes does not clear the others", async () => {
+    const plc = device();
+    plc.holdings.set(8, 0b11);
+    await using peer = await server({ 1: plc });
+    await using source = await open(at(peer.port, [{ points: [1, 2].map((mask) => ({ address: 8, mask, signal: "alarm", alarm: { code: `E${mask}` } })) }]));
+    const alarms = (): readonly unknown[] => source.batches.at(-1)?.items.map((item) => item.kind === "reading" && [item.item, item.value]) ?? [];
+    await source.next();
+    expect(alarms()).toEqual([["1/holding/8 E1", [expect.objectContaining({ code: "E1" }) as object]], ["1/holding/8 E2", [expect.objectContaining({ code: "E2" }) as object]]]);
+    plc.holdings.set(8, 0b10);
+    await source.until(() => alarms().length > 0 && source.batches.length > 1);
+    expect(alarms()).toEqual([["1/holding/8 E1", []]]);
+  });
+
   it("its own interval, a multiple of the source's", async () => {
     const [fast, slow] = [device(), device()];
     await using peer = await server({ 1: fast, 2: slow });
