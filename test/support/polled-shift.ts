@@ -7,7 +7,6 @@ import type { Clock } from "../../agent/contract/time.ts";
 import { SHIFT_MS, type Shift } from "../../agent/simulate/shift.ts";
 import { fakeClock } from "./fake-clock.ts";
 import { startAgent, type RunningAgent } from "./running-agent.ts";
-import { trueStates } from "./shift-truth.ts";
 
 /** An odd number, so that no other wait is taken for a poll. */
 export const POLL_MS = 4_797;
@@ -23,14 +22,6 @@ export interface Polled {
 }
 export interface PolledShift {
   readonly running: RunningAgent;
-  readonly shift: Shift;
-  /** What the script did outside of the cut cable's time: [start, end, outcome, program] at polls. */
-  readonly wanted: readonly (readonly [number, number, string, string])[];
-  readonly cycles: readonly (readonly [number, number, unknown, unknown])[];
-  readonly wantedStates: readonly (readonly [string, number])[];
-  readonly states: readonly (readonly [unknown, number])[];
-  /** Parts of all count records but the rejected ones. */
-  readonly counted: number;
   /** ms after the shift's start. */
   readonly ms: (text: unknown) => number;
 }
@@ -87,27 +78,9 @@ machines:
       if (!isOut(now)) await done;
     }
     await running.until(() => running.last("cycle").length >= shift.truth.cycles.length - 2, "the last cycle is told");
-    check(compared(running, shift, ms));
+    check({ running, ms });
   } finally {
     await running.stop();
     await simulated.close();
   }
-}
-
-const atPoll = (at: number): number => Math.ceil(at / POLL_MS) * POLL_MS;
-
-function compared(running: RunningAgent, shift: Shift, ms: (text: unknown) => number): PolledShift {
-  const [cable = { fromMs: 0, toMs: 0 }] = shift.truth.cable;
-  // The cycle that the cable cut ends where it was last seen; what is seen after it begins where the cable is back.
-  const clear = (fromMs: number, toMs: number): boolean => toMs < cable.fromMs - POLL_MS || fromMs > cable.toMs + POLL_MS;
-  const truth = trueStates(shift);
-  return {
-    running, shift, ms,
-    wanted: shift.truth.cycles.filter((one) => clear(one.startMs, one.endMs)).map((one) => [atPoll(one.startMs), atPoll(one.endMs), one.completed ? "completed" : "aborted", one.program]),
-    cycles: running.last("cycle").filter(({ start, end, outcome }) => clear(ms(start), ms(end)) && outcome !== "unknown")
-      .map(({ start, end, outcome, program }) => [ms(start), ms(end), outcome, (program as { readonly main: unknown }).main]),
-    wantedStates: truth.filter(({ startMs: from }, place) => clear(from, truth[place + 1]?.startMs ?? from)).map((one) => [one.state, atPoll(one.startMs)]),
-    states: running.last("state").filter((one) => one["state"] !== "UNKNOWN" && clear(ms(one["start"]), one["end"] === null ? ms(one["start"]) : ms(one["end"]))).map((one) => [one["state"], ms(one["start"])]),
-    counted: running.last("count").filter(({ plausibility }) => plausibility !== "rejected").reduce((sum, { delta }) => sum + Number(delta), 0),
-  };
 }

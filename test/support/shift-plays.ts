@@ -174,8 +174,9 @@ const shdr: Play = async () => {
         await running.until(() => logged(running, "source lost") > 0, "the adapter is missed");
       }
       if (step.cable === "plug") {
+        const connections = logged(running, "source connected");
         await adapter.plugCable();
-        await running.until(() => state() !== "UNKNOWN", "the state is known again");
+        await running.until(() => logged(running, "source connected") > connections && state() !== "UNKNOWN", "the state is known again");
       }
     }
     // A minute later: what waited for something to join it is told.
