@@ -123,10 +123,12 @@ it("has every kind of source", () => {
 });
 
 type Fact = readonly [start: number, end: number, ...rest: readonly unknown[]];
-/** What ended before `untilMs`, and did not touch the time of the cut cable; the first state has no beginning for all. */
+/** Of the first state nobody knows the beginning: how long a link takes is another matter. */
+const FIRST_MS = 30_000;
+/** What ended before `untilMs`, and did not touch the time of the cut cable. */
 function clear(facts: readonly Fact[], { untilMs = SHIFT_MS, cut }: Row): readonly Fact[] {
   const slack = cut === "gap" ? POLL_MS : 0;
-  return facts.filter(([start, end]) => start > POLL_MS && end < untilMs - POLL_MS && (cut === "kept" || end < CABLE.fromMs - slack || start > CABLE.toMs + slack));
+  return facts.filter(([start, end]) => start >= FIRST_MS && end < untilMs - POLL_MS && (cut === "kept" || end < CABLE.fromMs - slack || start > CABLE.toMs + slack));
 }
 const span = ({ ms }: Told, { start, end }: Readonly<Record<string, unknown>>): readonly [number, number] => [ms(start), end === null ? Infinity : ms(end)];
 const cyclesOf = (told: Told): readonly Fact[] => told.of("cycle").map((one) => [...span(told, one), one["outcome"], programOf(one)]);
