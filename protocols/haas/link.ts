@@ -30,6 +30,12 @@ export type Asked = { readonly kind: "answer"; readonly answer: Answer } | { rea
 /** Until a control has noticed that a place is free: haas.md §3. */
 const AGAIN = { afterMs: 5_000 } as const;
 
+/**
+ * More between two answers to us than any number of others makes a control say (a serial line: 11 KB a second). Reading on
+ * would take the time of every other machine.
+ */
+const BABBLE_BYTES = 64 * 1024;
+
 interface Waiting {
   readonly question: Question;
   readonly resolve: (asked: Asked) => void;
@@ -44,6 +50,8 @@ export class HaasLink {
   #tell: (error: LinkError) => void = () => undefined;
   #answeredMono = Number.NEGATIVE_INFINITY;
   #surplus = 0;
+  /** Since the last answer to us. */
+  #heardBytes = 0;
   #silences = 0;
   /** Its answer may still come. */
   #owed: Question | null = null;
@@ -107,8 +115,10 @@ export class HaasLink {
 
   #take(bytes: Uint8Array): void {
     if (this.#ended !== null) return;
+    this.#heardBytes += bytes.length;
     try {
       for (const reply of this.#decoder.push(bytes)) this.#hear(reply);
+      if (this.#heardBytes > BABBLE_BYTES) throw new LinkError("protocol", "backoff", `${this.#options.where} talks without being asked and does not stop: is this the port of Setting 143, and who else asks it?`);
     } catch (cause) {
       this.#end(explainSocketError(cause, this.#options.where));
     }
@@ -117,9 +127,13 @@ export class HaasLink {
   #hear(reply: Reply): void {
     if (reply.kind === "values" && reply.label === MACRO_LABEL) this.#macrosHeard++;
     const asked = this.#waiting === null ? null : answerTo(this.#waiting.question, reply);
-    if (asked === null) this.#surplus++;
-    else this.#waiting?.resolve(asked);
-    if (asked !== null) this.#waiting = null;
+    if (asked === null) {
+      this.#surplus++;
+      return;
+    }
+    this.#heardBytes = 0;
+    this.#waiting?.resolve(asked);
+    this.#waiting = null;
   }
 
   /** Calls back once, at once where it is so already: with why the link is lost. */
@@ -135,6 +149,7 @@ export class HaasLink {
   #end(error: LinkError): void {
     if (this.#ended === null) this.#tell(error);
     this.#ended ??= error;
+    this.#options.stream.pause();
     this.#waiting?.resolve({ kind: "silence" });
   }
 }
