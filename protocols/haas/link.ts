@@ -31,10 +31,11 @@ export type Asked = { readonly kind: "answer"; readonly answer: Answer } | { rea
 const AGAIN = { afterMs: 5_000 } as const;
 
 /**
- * More between two answers to us than any number of others makes a control say (a serial line: 11 KB a second). Reading on
- * would take the time of every other machine.
+ * More in a second, without an answer to us, than any number of others makes a control say (a serial line: 11 KB). Reading
+ * on would take the time of every other machine.
  */
 const BABBLE_BYTES = 64 * 1024;
+const BABBLE_MS = 1_000;
 
 interface Waiting {
   readonly question: Question;
@@ -50,8 +51,9 @@ export class HaasLink {
   #tell: (error: LinkError) => void = () => undefined;
   #answeredMono = Number.NEGATIVE_INFINITY;
   #surplus = 0;
-  /** Since the last answer to us. */
+  /** Since the last answer to us, within BABBLE_MS: polls may be minutes apart, and others ask meanwhile. */
   #heardBytes = 0;
+  #heardMono = 0;
   #silences = 0;
   /** Its answer may still come. */
   #owed: Question | null = null;
@@ -115,6 +117,8 @@ export class HaasLink {
 
   #take(bytes: Uint8Array): void {
     if (this.#ended !== null) return;
+    const { monoMs } = this.#options.network.now();
+    if (monoMs - this.#heardMono >= BABBLE_MS) [this.#heardMono, this.#heardBytes] = [monoMs, 0];
     this.#heardBytes += bytes.length;
     try {
       for (const reply of this.#decoder.push(bytes)) this.#hear(reply);
