@@ -1,13 +1,14 @@
 /** Puts a configuration's parts together: buffer, drivers, destinations, detectors. With main.ts and registry.ts the only place that knows them all. */
-import type { Configuration, SourceSettings } from "./config/model.ts";
+import { placeOf, type Configuration, type SourceSettings } from "./config/model.ts";
 import { ConfigError, InvariantError } from "./contract/errors.ts";
 import type { Ports } from "./contract/ports.ts";
-import type { Driver } from "./contract/source.ts";
+import type { Driver, Place } from "./contract/source.ts";
 import { machineDetector, type MachineDetectState } from "./detect/machine.ts";
 import { recordId } from "./detect/record-id.ts";
 import { utcOffsetMin } from "./detect/zone.ts";
 import { DESTINATION_KINDS, SOURCE_KINDS } from "./registry.ts";
 import { contextOf, identityOf, type AgentParts } from "./runtime/agent.ts";
+import type { SourceLook } from "./runtime/health/held-sources.ts";
 import { systemClockProbe } from "./runtime/time/clock-probe.ts";
 import { createClockTrust } from "./runtime/time/clock-trust.ts";
 import { dayIn } from "./runtime/account/day-book.ts";
@@ -27,8 +28,9 @@ export function assemble(configuration: Configuration, ports: Ports, version: st
   return {
     configuration, version, ports, detector: machineDetector, outbox,
     clockTrust: createClockTrust({ waitMs: agent.clockWaitMs, notBefore: RELEASED, probe: systemClockProbe() }, ports),
-    driver: driverOf,
+    driver: (source, own) => driverOf(source, own, placeOf(configuration)),
     destination: ({ kind, config, name }, identity, own) => named(DESTINATION_KINDS, kind).create(config, identity, { ...own, keep: keepIn(agent.dataDir) }, name),
+    look: lookAt,
     pacing: ({ kind, config }) => named(DESTINATION_KINDS, kind).pacing?.(config) ?? AT_ONCE,
   };
 }
@@ -46,7 +48,16 @@ export function bufferOptions(configuration: Configuration, ports: Ports, progra
   };
 }
 
-export const driverOf = ({ kind, config }: SourceSettings, ports: Ports): Driver => named(SOURCE_KINDS, kind).create(config, ports);
+/** What the agent tells of a source beside its driver; the code that asks for registers is loaded when somebody wants some. */
+function lookAt({ kind, config }: SourceSettings): SourceLook {
+  const known = named(SOURCE_KINDS, kind);
+  return {
+    summary: known.summary?.(config) ?? kind, address: known.address?.(config) ?? null,
+    registers: async (question, ports, signal) => (await known.survey?.load())?.registers?.(config, question, ports, signal) ?? null,
+  };
+}
+
+export const driverOf = ({ kind, config }: SourceSettings, ports: Ports, place?: Place): Driver => named(SOURCE_KINDS, kind).create(config, ports, place);
 
 /** What arrives at the broker of the first destination. */
 export async function* followConfigured(configuration: Configuration, machine: string | undefined, ports: Ports, signal: AbortSignal): AsyncGenerator<string, void, void> {

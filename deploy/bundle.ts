@@ -1,6 +1,6 @@
 /**
  * What devices run: `agent/start.ts` and all it imports → `dist/cellgate.mjs`, which loads its parts from `dist/chunks/`
- * as they are needed (ESM, Node 24, source maps beside them). better-sqlite3 is native and stays a package beside it.
+ * as they are needed (ESM, Node 24, source maps beside them). Native packages stay beside it: better-sqlite3, serialport.
  * Made to cost little memory (docs/benchmarks.md): packages bundled, commands apart from the agent, Node's own modules
  * taken without loading what they hold in reserve. Names are kept, so that a stack trace from the field can be read.
  * Nothing made for tests may get in: a broker or a test helper inside is an error, not a warning.
@@ -13,7 +13,7 @@ import { gzipSync } from "node:zlib";
 import { build, type BuildResult, type Metafile, type Plugin } from "esbuild";
 
 const root = dirname(import.meta.dirname);
-const NEVER_INSIDE = /(^|\/)node_modules\/(aedes|vitest|fast-check|ajv|esbuild)\/|^test\//;
+const NEVER_INSIDE = /(^|\/)node_modules\/(aedes|vitest|fast-check|ajv|esbuild|node-opcua-(?:server|address-space|nodesets))\/|^test\//;
 
 const { values } = parseArgs({
   options: {
@@ -22,6 +22,9 @@ const { values } = parseArgs({
     inputs: { type: "boolean", default: false },
   },
 });
+
+/** Not inside: native packages, and a way to lock that the OPC UA library has in reserve and never takes. */
+const BESIDE = ["better-sqlite3", "serialport", "proper-lockfile"];
 
 const CHUNKS = "chunks";
 /** An agent that is running may still load a part of the build before. */
@@ -41,11 +44,13 @@ const builtinsOnDemand: Plugin = {
 };
 
 /**
- * What packages load beside what we use of them: xml2js its writer, with a library of 100 KB; mqtt its ways to connect (we
- * hand it a socket of ours), with a SOCKS client, and timers for browsers; and a copy of Node's own streams, in whose place
- * the package itself offers Node's (READABLE_STREAM=disable).
+ * What packages load beside what we use of them: xml2js its writer, with a library of 100 KB; modbus-serial its other ports,
+ * with all of serialport, and its servers; mqtt its ways to connect (we hand it a socket of ours), with a SOCKS client, and
+ * timers for browsers; and a copy of Node's own streams, in whose place the package itself offers Node's
+ * (READABLE_STREAM=disable).
  */
 const LEFT_OUT: readonly { readonly path: RegExp; readonly of: string; readonly instead: string }[] = [
+  { path: /^\.\/(?:ports\/(?:testport|rtubufferedport|tcprtubufferedport|telnetport|c701port)|servers\/\w+)$/, of: "/node_modules/modbus-serial/", instead: "module.exports = {};" },
   { path: /^\.\/builder$/, of: "/node_modules/xml2js/", instead: "module.exports = {};" },
   { path: /^\.\/lib\/connect$/, of: "/node_modules/mqtt/build/", instead: "module.exports = {};" },
   { path: /^worker-timers$/, of: "/node_modules/mqtt/build/", instead: "module.exports = {};" },
@@ -80,7 +85,7 @@ async function bundle(entry: string, out: string): Promise<BuildResult<{ metafil
     minifySyntax: true,
     sourcemap: "external",
     legalComments: "none",
-    external: ["better-sqlite3"],
+    external: BESIDE,
     plugins: [builtinsOnDemand, withoutWhatWeDoNotUse],
     // CommonJS packages inside an ES module still call require for Node's own modules.
     banner: { js: 'const require=process.getBuiltinModule("node:module").createRequire(import.meta.url);' },

@@ -7,7 +7,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { describe, expect, it } from "vitest";
 import { DESTINATION_KINDS, SOURCE_KINDS } from "../agent/registry.ts";
-import { SIGNAL_ROWS, SPINDLE_ROWS } from "../protocols/mtconnect/signals.ts";
+import { SIGNAL_ROWS, SPINDLE_ROWS } from "../protocols/shared/mtconnect/signals.ts";
 
 const root = dirname(import.meta.dirname);
 const git = (...args: readonly string[]): readonly string[] => execFileSync("git", args, { cwd: root, encoding: "utf8" }).split("\n").filter((line) => line !== "");
@@ -29,8 +29,9 @@ const LAYERS: readonly (readonly [string, RegExp, readonly RegExp[]])[] = [
   ["the contract", /^agent\/contract\//, [/^agent\/contract\//]],
   ["detectors", /^agent\/detect\//, [/^agent\/(contract|detect)\//, /^node:crypto$/]],
   ["the audit", /^agent\/audit\//, [/^agent\/audit\//, /^agent\/contract\/record\.ts$/, /^node:crypto$/]],
-  ["simulators", /^agent\/simulate\//, [/^agent\/(contract|simulate)\//, /^node:/]],
-  ["drivers", /^protocols\/(?!shared\/)/, [/^agent\/contract\//, /^protocols\//, /^node:/, /^xml2js$/]],
+  ["the simulated OPC UA server", /^agent\/simulate\/opcua\//, [/^agent\/(contract|simulate)\//, /^node:/, /^node-opcua-(server|client|certificate-manager)$/]],
+  ["simulators", /^agent\/simulate\/(?!opcua\/)/, [/^agent\/(contract|simulate)\//, /^node:/]],
+  ["drivers", /^protocols\//, [/^agent\/contract\//, /^protocols\//, /^node:/, /^(xml2js|serialport|modbus-serial|node-opcua-client|node-opcua-certificate-manager|node-opcua-transport)$/]],
   ["the buffer", /^buffer\//, [/^agent\/contract\//, /^buffer\//, /^node:/, /^(better-sqlite3|mqtt|ws|@bufbuild\/protobuf\/wire)$/]],
   ["configuration, runtime and commands", /^agent\/(config|runtime|cli)\//, [/^agent\/(contract|detect|config|runtime|cli|simulate|audit)\//, /^agent\/version\.ts$/, /^node:/, /^(yaml|pino)$/]],
 ];
@@ -58,10 +59,20 @@ describe("folders", () => {
   it("a driver's folder is complete, and the registry knows it", () => {
     const kinds = [...new Set(sources.map((path) => /^protocols\/([^/]+)\//.exec(path)?.[1]).filter((kind) => kind !== undefined && kind !== "shared"))];
     expect(kinds.length).toBeGreaterThan(0);
-    const missing = kinds.flatMap((kind) => ["driver.ts", "config.ts", "signals.ts", "example.yaml", "README.md"].map((name) => `protocols/${kind}/${name}`).filter((path) => !existsSync(join(root, path))));
+    // MTConnect's own names are the vocabulary that shdr needs, too: they lie in protocols/shared.
+    const pathOf = (kind: string | undefined, name: string): string => (name === "signals.ts" && kind === "mtconnect" ? "protocols/shared/mtconnect/signals.ts" : `protocols/${String(kind)}/${name}`);
+    const missing = kinds.flatMap((kind) => ["driver.ts", "config.ts", "signals.ts", "example.yaml", "README.md"].map((name) => pathOf(kind, name)).filter((path) => !existsSync(join(root, path))));
     expect(missing).toEqual([]);
     expect(new Set(SOURCE_KINDS.map(({ kind }) => kind))).toEqual(new Set(kinds));
     expect(DESTINATION_KINDS.length).toBeGreaterThan(0);
+  });
+
+  it("every kind of source runs the list of what a driver must do", () => {
+    const runs = (kind: string): boolean => {
+      const path = `test/protocols/${kind}/conformance.test.ts`;
+      return existsSync(join(root, path)) && importsOf(path).includes(`protocols/${kind}/driver.ts`) && new RegExp(`\\bdriverConformance\\([^;]*\\b${kind}\\.create\\(|\\bdriverConformance\\([^;]*\\bdriver\\(`).test(text(path));
+    };
+    expect(SOURCE_KINDS.map(({ kind }) => kind).filter((kind) => !runs(kind))).toEqual([]);
   });
 
   it("protocol tables say where each row is from", () => {

@@ -3,10 +3,10 @@ import type { WriteStream } from "node:fs";
 import { open, rm } from "node:fs/promises";
 import { finished } from "node:stream/promises";
 import type { Kinds } from "../config/kinds.ts";
-import type { SourceSettings } from "../config/model.ts";
+import { placeOf, type SourceSettings } from "../config/model.ts";
 import { StoreError } from "../contract/errors.ts";
 import type { Ports } from "../contract/ports.ts";
-import type { Driver } from "../contract/source.ts";
+import type { Driver, Place } from "../contract/source.ts";
 import { captureHead, captureLine } from "../runtime/capture.ts";
 import { CONFIG, positive, UsageError } from "./arguments.ts";
 import { FAILED, GOOD, type Command } from "./cli.ts";
@@ -17,7 +17,7 @@ import { write } from "./terminal.ts";
 export interface RecordParts {
   readonly kinds: Kinds;
   ports(): Ports;
-  driver(source: SourceSettings, ports: Ports): Driver;
+  driver(source: SourceSettings, ports: Ports, place: Place): Driver;
 }
 
 const PROGRESS_MS = 5_000;
@@ -34,7 +34,8 @@ export const recordCommand = (parts: RecordParts): Command => ({
   },
   details: "The capture holds observations as the driver read them: program names and alarm texts, but no password.",
   async run(args, io, signal) {
-    const { machine, source } = chosenMachine(await configuration(args.value("config") ?? "", parts.kinds, io), args);
+    const settings = await configuration(args.value("config") ?? "", parts.kinds, io);
+    const { machine, source } = chosenMachine(settings, args);
     const file = args.value("out") ?? `${machine.id}.capture`;
     const limitBytes = positive(args.value("maximum-mb") ?? "", "--maximum-mb") * 1024 * 1024;
     const seconds = args.value("seconds");
@@ -45,7 +46,7 @@ export const recordCommand = (parts: RecordParts): Command => ({
     const tally = { bytes: 0, batches: 0, items: 0, saidMono: ports.network.now().monoMs };
     try {
       await watchSource({
-        driver: parts.driver(source, ports), ports, io,
+        driver: parts.driver(source, ports, placeOf(settings)), ports, io,
         async take(batch, peer) {
           const line = captureLine({ batch, arrival: { source: source.name, received: ports.clock.now() } });
           const text = tally.batches === 0 ? captureHead({ machine: machine.id, source: source.name, kind: source.kind, peer }) + line : line;

@@ -1,10 +1,10 @@
 /** `cellgate tail`: what a machine says, live, in the agent's words; with --records what arrives at the broker. */
 import type { Kinds } from "../config/kinds.ts";
-import type { Configuration, SourceSettings } from "../config/model.ts";
+import { placeOf, type Configuration, type SourceSettings } from "../config/model.ts";
 import type { Gap, Reading } from "../contract/observation.ts";
 import type { Ports } from "../contract/ports.ts";
 import { rfc3339, unixMs } from "../contract/time.ts";
-import type { Driver } from "../contract/source.ts";
+import type { Driver, Place } from "../contract/source.ts";
 import { CONFIG, JSON_OUTPUT } from "./arguments.ts";
 import { GOOD, type Command } from "./cli.ts";
 import { chosenMachine, configuration, MACHINE } from "./configured.ts";
@@ -14,7 +14,7 @@ import { write } from "./terminal.ts";
 export interface TailParts {
   readonly kinds: Kinds;
   ports(): Ports;
-  driver(source: SourceSettings, ports: Ports): Driver;
+  driver(source: SourceSettings, ports: Ports, place: Place): Driver;
   /** Messages of the configuration's first destination, as JSON texts. */
   followRecords(configuration: Configuration, machine: string | undefined, ports: Ports, signal: AbortSignal): AsyncIterable<string>;
 }
@@ -38,7 +38,7 @@ export const tailCommand = (parts: TailParts): Command => ({
     }
     const { machine, source } = chosenMachine(settings, args);
     await watchSource({
-      driver: parts.driver(source, ports), ports, io,
+      driver: parts.driver(source, ports, placeOf(settings)), ports, io,
       async take(batch) {
         const lines = batch.items.map((item) => (args.flag("json") ? JSON.stringify({ machine: machine.id, ...item }) : itemWords(item)));
         return lines.length === 0 || write(io.stdout, `${lines.join("\n")}\n`);

@@ -1,6 +1,7 @@
 /** What a configuration file means once decoded: frozen, plain, with every default filled in. */
 import type { RecordType } from "../contract/record.ts";
 import type { MachineRules } from "../contract/rules.ts";
+import type { Place } from "../contract/source.ts";
 
 export type Environment = "production" | "test";
 
@@ -17,6 +18,9 @@ export interface AgentSettings {
   readonly environment: Environment;
   readonly owner?: { readonly name: string; readonly contact: string; readonly escalation?: string };
 }
+
+/** What of the agent its drivers may use. */
+export const placeOf = ({ agent }: { readonly agent: AgentSettings }): Place => ({ agentId: agent.id, dataDir: agent.dataDir });
 
 /** `buffer:`; bytes and milliseconds. */
 export interface BufferSettings {

@@ -20,6 +20,9 @@ export class LinkError extends Error {
   }
 }
 
+/** No connection came about: what was sent over one cannot have been the reason. */
+export class NoConnectionError extends LinkError {}
+
 /** The configuration cannot be used; `problems` are already formatted for people, one text per problem. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";

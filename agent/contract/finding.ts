@@ -59,4 +59,12 @@ export interface LiveValue {
 /** By which name a signal is shown: those of further paths carry the path's number, `execution/2`. */
 export const liveName = (mainPath: number, { signal, path }: { readonly signal: string; readonly path?: number }): string =>
   path === undefined || path === mainPath ? signal : `${signal}/${path}`;
+/**
+ * `point/GROUP:NAME` is one of several values that are shown together, in one message `…/live/{point/GROUP}`:
+ * {"values": {"NAME": …}, "at": …}. Null: a value that stands alone.
+ */
+export function groupOf(name: string): { readonly group: string; readonly member: string } | null {
+  const [, point, member, path] = /^(point\/[^:/]+):([^:/]+)(\/\d+)?$/u.exec(name) ?? [];
+  return point === undefined || member === undefined ? null : { group: `${point}${path ?? ""}`, member };
+}
 export type Finding = StateChange | CycleOpened | CycleClosed | PartsCredited | AlarmRaised | AlarmCleared | Concluded | LiveValue;

@@ -48,6 +48,8 @@ interface ReadingCommon {
   readonly path?: number;
   /** The source's own stamp, unshifted. */
   readonly sourceTime?: UnixMs;
+  /** Of a polled source: how much earlier it may have become so, the time since the poll before. */
+  readonly uncertaintyMs?: number;
   /** True for a value that was already so when we began to look (a snapshot): a state, not an event. Its stamp is old. */
   readonly initial?: boolean;
 }

@@ -10,13 +10,14 @@ import { addCount, isByCounter } from "./cycle-record.ts";
 import { accountUntil } from "./cycle-sums.ts";
 import { credit, programRule, recordLoose, recordStep } from "./parts.ts";
 import { recordId } from "./record-id.ts";
+import { slackOf } from "./timing.ts";
 
 /** Steps waiting with one cycle; a counter does not move faster. What exceeds it is recorded without a cycle. */
 const STEP_LIMIT = 32;
 
 export function routeStep(draft: CycleDraft, step: CounterStep): void {
   const { rules, moment, open } = draft;
-  const index = step.loose ? -1 : draft.ended.findLastIndex(({ end }) => end <= step.at && step.at - end <= rules.cycle.counterJoinMs);
+  const index = step.loose ? -1 : draft.ended.findLastIndex(({ end }) => end <= step.at && step.at - end <= rules.cycle.counterJoinMs + slackOf(step.timing));
   const before = draft.ended[index];
   const inside = open !== null && !step.loose && step.at > open.start;
   if (before && before.steps.length < (inside ? 1 : STEP_LIMIT)) draft.ended = draft.ended.with(index, { ...before, steps: [...before.steps, step] });

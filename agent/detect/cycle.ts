@@ -7,6 +7,7 @@
  *                     │ └─ held, waiting, stopped by the program: the time is held                   │
  *                     └─ counter step, and ACTIVE lasts longer than counter_join: ends at the step ──┘ and the next opens
  *
+ * A polled source shows an end and its step up to a look apart: there counter_join is longer by the time between two looks.
  * What touches a gap ends at its start with outcome `unknown`: an equal ACTIVE after it need not be the same cycle.
  */
 import type { Observation } from "../contract/observation.ts";
@@ -21,7 +22,7 @@ import { programRule } from "./parts.ts";
 import { opener } from "./picture.ts";
 import { originOf, recordId } from "./record-id.ts";
 import { mainPath, type SignalsState } from "./signals.ts";
-import { timingOf } from "./timing.ts";
+import { slackOf, timingOf } from "./timing.ts";
 
 export type { CycleState } from "./cycle-parts.ts";
 export const initialCycle: CycleState = {
@@ -32,7 +33,7 @@ const ENDED_LIMIT = 16;
 
 const windowEnd = (rules: MachineRules, open: OpenCycle | null): UnixMs | null => {
   const first = open?.pending?.steps[0];
-  return first ? unixMs(first.at + rules.cycle.counterJoinMs + 1) : null;
+  return first ? unixMs(first.at + rules.cycle.counterJoinMs + slackOf(first.timing) + 1) : null;
 };
 
 export function cycleWakeAt(rules: MachineRules, { ended, open }: CycleState): UnixMs | null {
@@ -148,7 +149,7 @@ function close(draft: CycleDraft, endedBy: EndedBy, completed: boolean): void {
   draft.open = null;
   if (open.start === moment.at) return;
   const mayComplete = history.completes && (endedBy === "ready" || endedBy === "stopped");
-  const wait = moment.counterLive || mayComplete ? rules.cycle.counterJoinMs + 1 : 0;
+  const wait = moment.counterLive || mayComplete ? rules.cycle.counterJoinMs + slackAt(moment) + 1 : 0;
   const steps = [...takeCloser(draft, open.start, moment.at), ...(open.pending?.steps ?? [])];
   endWith(draft, { cycle: { ...open, pending: null }, end: moment.at, endedBy, fromHold: was === "hold", completed, steps, due: unixMs(moment.at + wait) });
 }
@@ -156,8 +157,14 @@ function close(draft: CycleDraft, endedBy: EndedBy, completed: boolean): void {
 /** PROGRAM_COMPLETED shortly after the end: some controls show READY first (mtconnect.md §7). */
 function completeLast(draft: CycleDraft): void {
   const last = draft.ended.at(-1);
-  if (!last || draft.moment.at - last.end > draft.rules.cycle.counterJoinMs) return;
+  if (!last || draft.moment.at - last.end > draft.rules.cycle.counterJoinMs + slackAt(draft.moment)) return;
   if (last.endedBy === "ready" || last.endedBy === "stopped") draft.ended = draft.ended.with(draft.ended.length - 1, { ...last, completed: true });
+}
+
+/** How long before the event its values may have become so: what a polled source shows with one look may lie a period apart. */
+function slackAt({ event }: Moment): number {
+  if (event.kind !== "observations") return 0;
+  return event.items.reduce((most, item) => Math.max(most, slackOf(timingOf(item))), 0);
 }
 
 function begin(draft: CycleDraft, lastActive: Observation | null): void {

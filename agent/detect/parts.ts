@@ -6,11 +6,11 @@
 import type { Finding } from "../contract/finding.ts";
 import type { CycleKind } from "../contract/record.ts";
 import type { MachineRules } from "../contract/rules.ts";
-import type { UnixMs } from "../contract/time.ts";
+import { unixMs, type UnixMs } from "../contract/time.ts";
 import type { CounterStep } from "./counter-step.ts";
 import { matchesGlob } from "./glob.ts";
 import { recordId } from "./record-id.ts";
-import { spanOf } from "./timing.ts";
+import { INFERRED_TIMING, slackOf, spanOf } from "./timing.ts";
 
 /** To which cycle a step belongs, and whether the counter is the quantity of record there. */
 export interface StepLink {
@@ -44,11 +44,20 @@ export function credit(at: UnixMs, delta: number, out: Finding[]): void {
   if (delta > 0) out.push({ kind: "parts", at, delta });
 }
 
-/** A step of no cycle: recovered over an outage it is what it is; without one, something else moved the counter. */
+/**
+ * A step of no cycle. Recovered over an outage it is what it is. Of a polled source it may be a cycle shorter than the time
+ * between two looks: the record then spans that time, as concluded. Otherwise something else moved the counter.
+ */
 export function recordLoose(rules: MachineRules, step: CounterStep, now: { readonly byCounter: boolean; readonly blind: boolean }, out: Finding[]): void {
   const plausibility = step.plausibility ?? (now.blind || step.delta === 0 ? "ok" : "suspect");
-  recordStep(rules, step, { cycleId: null, byCounter: now.byCounter, delta: step.delta, plausibility }, out);
+  recordStep(rules, unseen(step), { cycleId: null, byCounter: now.byCounter, delta: step.delta, plausibility }, out);
   if (now.byCounter && plausibility !== "rejected") credit(step.at, step.delta, out);
+}
+
+function unseen(step: CounterStep): CounterStep {
+  const sinceMs = slackOf(step.timing);
+  if (sinceMs === 0 || step.delta === 0 || step.start !== step.at) return step;
+  return { ...step, start: unixMs(step.at - sinceMs), timing: { ...INFERRED_TIMING, uncertaintyMs: sinceMs } };
 }
 
 /** Kind and parts of one cycle of `program`; a program without a rule is production. */

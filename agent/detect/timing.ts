@@ -13,11 +13,14 @@ const POLLED_TIMING: Timing = { kind: "polled", uncertaintyMs: 0 };
 /** How the opening of a record is known. Undefined: a gap or time opened it. A value found at the first look began before. */
 export function timingOf(observation: Observation | undefined): Timing {
   if (observation === undefined || observation.initial === true) return INFERRED_TIMING;
-  if (observation.basis === "gateway") return POLLED_TIMING;
+  if (observation.basis === "gateway") return observation.uncertaintyMs === undefined ? POLLED_TIMING : { kind: "polled", uncertaintyMs: observation.uncertaintyMs };
   if (observation.clamped === true && observation.basis === "source" && observation.sourceTime !== undefined)
     return { kind: "event", uncertaintyMs: Math.max(0, observation.at - observation.sourceTime) };
   return EVENT_TIMING;
 }
+
+/** How much earlier something may have been so than it was seen: in a polled source at any time since the look before. */
+export const slackOf = ({ kind, uncertaintyMs }: Timing): number => (kind === "polled" ? uncertaintyMs : 0);
 
 interface Span {
   readonly status: Body<"state">["status"];

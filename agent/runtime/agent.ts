@@ -19,6 +19,7 @@ import { deliver } from "./link/deliver.ts";
 import { DayBook } from "./account/day-book.ts";
 import { Downlinks } from "./link/downlinks.ts";
 import { Endurance } from "./account/endurance.ts";
+import { HeldSources, type SourceLook } from "./health/held-sources.ts";
 import { agentHealth, type DestinationStatus } from "./health/health.ts";
 import { heartbeat, show, type HeartbeatParts } from "./health/heartbeat.ts";
 import { Machine } from "./machine/machine.ts";
@@ -36,6 +37,7 @@ export interface AgentParts<State> {
   driver(source: SourceSettings, ports: Ports): Driver;
   destination(settings: DestinationSettings, identity: AgentIdentity, ports: Ports): Destination;
   pacing(settings: DestinationSettings): Pacing;
+  look(source: SourceSettings): SourceLook;
 }
 
 const STEP_DEADLINE_MS = 2_000;
@@ -53,7 +55,7 @@ export async function runAgent<State>(parts: AgentParts<State>, signal: AbortSig
     const book = new DayBook({ machine: settings.id, timezone: configuration.agent.timezone, destinations: configuration.destinations });
     const machine = new Machine({ settings, source, context, detector: parts.detector, outbox, board, book, clockTrust, ports: own });
     const untilSet = new UntilSet({ clockTrust, clock: ports.clock, take: (batch, received) => machine.take(batch, received) }, sources.signal);
-    return { machine, untilSet, book, context, driver: parts.driver(source, own), ports: own };
+    return { machine, source, look: parts.look(source), untilSet, book, context, driver: parts.driver(source, own), ports: own };
   }));
   const supervising = machines.map(({ machine, untilSet, driver, ports: own }) => supervise({
     driver, ports: own, cursor: () => machine.cursor(), take: (batch) => untilSet.take(batch),
@@ -77,7 +79,7 @@ export async function runAgent<State>(parts: AgentParts<State>, signal: AbortSig
     clockTrust.watch(sources.signal),
     serveControl({
       dataDir: configuration.agent.dataDir, ports,
-      answer: controlVerbs({ outbox, destinations: configuration.destinations.map(({ name }) => name), health: () => agentHealth(health) }),
+      answer: controlVerbs({ outbox, sources: new HeldSources(machines, board, sources.signal), destinations: configuration.destinations.map(({ name }) => name), health: () => agentHealth(health) }),
     }, sources.signal),
   ];
   const delivering = kept.map(({ running }) => running);

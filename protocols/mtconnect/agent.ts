@@ -8,18 +8,19 @@ import { LinkError } from "../../agent/contract/errors.ts";
 import type { Ports } from "../../agent/contract/ports.ts";
 import { explainAgentErrors, explainOther, explainStatus } from "./agent-error.ts";
 import type { MTConnectConfig } from "./config.ts";
-import { documentDecoder, type AgentError, type Header, type Lookup, type MTConnectDocument, type Observed } from "./document.ts";
+import { documentDecoder, type AgentError, type Header, type MTConnectDocument, type Sequenced } from "./document.ts";
 import { readBody, type Answer, type Client } from "./http.ts";
-import type { ChosenItem, Selection } from "./items.ts";
+import type { ChosenItem, Selection } from "../shared/mtconnect/items.ts";
+import type { Lookup } from "../shared/mtconnect/observed.ts";
 import { BODY_LIMIT, boundaryOf, MultipartDecoder, type Part } from "./multipart.ts";
 import { explainNetworkError } from "./network-error.ts";
-import { decodeModel, type DeviceModel } from "./probe.ts";
+import { decodeModel, type DeviceModel } from "../shared/mtconnect/probe.ts";
 import { currentTarget, isAboutParameters, isOutOfRange, relaxed, sampleTarget, type Dialect } from "./requests.ts";
 import type { UnixMs } from "../../agent/contract/time.ts";
 
 export interface Streams<Item = ChosenItem> {
   readonly header: Header;
-  readonly observations: readonly Observed<Item>[];
+  readonly observations: readonly Sequenced<Item>[];
 }
 /** What an agent may answer to a question about its buffer; anything else throws. */
 export type Asked =

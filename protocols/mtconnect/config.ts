@@ -49,3 +49,9 @@ export const MTCONNECT_SHAPE: Shape<MTConnectConfig> = {
 
 /** The agent as people name it. */
 export const hostOf = (config: MTConnectConfig): string => new URL(config.url).host;
+
+/** Where its port is; of `https://` without one 443. */
+export function addressOf(url: string): { readonly host: string; readonly port: number } {
+  const { hostname, port, protocol } = new URL(url);
+  return { host: hostname.replace(/^\[|\]$/gu, ""), port: port === "" ? (protocol === "https:" ? 443 : 80) : Number(port) };
+}

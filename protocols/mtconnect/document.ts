@@ -3,11 +3,12 @@
  * are taken; they come ordered by sequence, since a document groups them by component (§6). Incremental: `step` reads
  * a stretch, so that a large document shares the event loop. Throws LinkError with place and bytes when it is no XML.
  */
-import { isAscii, isUtf8 } from "node:buffer";
 import { LinkError } from "../../agent/contract/errors.ts";
 import type { UnixMs } from "../../agent/contract/time.ts";
-import { decodeTimestamp } from "./timestamp.ts";
-import { XmlError, XmlScanner, type Attributes, type XmlVisitor } from "./xml.ts";
+import type { Lookup, Observed } from "../shared/mtconnect/observed.ts";
+import { decodeText, detached } from "../shared/mtconnect/text.ts";
+import { decodeTimestamp } from "../shared/mtconnect/timestamp.ts";
+import { XmlError, XmlScanner, type Attributes, type XmlVisitor } from "../shared/mtconnect/xml.ts";
 
 export interface Header {
   /** Compared as text: equality says whether sequences are comparable (mtconnect.md §3). */
@@ -22,17 +23,9 @@ export interface Header {
   readonly next: number | null;
 }
 
-/** One value of one data item as the document has it. `level`: the element's name, which is what a condition says. */
-export interface Observed<Item> {
-  readonly item: Item;
+/** In the order of `sequence`, which numbers everything the agent was told. */
+export interface Sequenced<Item> extends Observed<Item> {
   readonly sequence: number;
-  readonly at: UnixMs | null;
-  readonly level: string;
-  readonly text: string;
-  /** This and the next two: of a condition. */
-  readonly nativeCode: string | null;
-  readonly conditionId: string | null;
-  readonly type: string | null;
 }
 
 export interface AgentError {
@@ -45,12 +38,9 @@ export interface AgentError {
 }
 
 export type MTConnectDocument<Item> =
-  | { readonly kind: "streams"; readonly header: Header; readonly observations: readonly Observed<Item>[] }
+  | { readonly kind: "streams"; readonly header: Header; readonly observations: readonly Sequenced<Item>[] }
   | { readonly kind: "errors"; readonly header: Header | null; readonly errors: readonly AgentError[] }
   | { readonly kind: "devices" };
-
-/** Finds the item of an observation; null: not ours. The device is told by name and uuid of its stream. */
-export type Lookup<Item> = (dataItemId: string, device: string | null, uuid: string | null) => Item | null;
 
 export interface DocumentDecoder<Item> {
   /** Reads about this many characters further; true when `result` may be called. */
@@ -82,18 +72,10 @@ export function decodeDocument<Item>(bytes: Uint8Array, lookup: Lookup<Item>, wh
   return decoder.result();
 }
 
-/** UTF-8 unless the bytes say otherwise: a byte order mark of UTF-16, or what cannot be UTF-8 (mislabelled Latin-1 occurs). */
-export function decodeText(bytes: Uint8Array): string {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (buffer[0] === 0xff && buffer[1] === 0xfe) return buffer.toString("utf16le", 2).trim();
-  if (isAscii(buffer)) return buffer.toString("latin1").trim();
-  return buffer.toString(isUtf8(buffer) ? "utf8" : "latin1").replace(/^\ufeff/u, "").trim();
-}
-
 /** The elements that conditions are, in whatever letters. */
 const CONDITION_LEVEL = /^(?:normal|warning|fault|unavailable)$/iu;
 
-type Draft<Item> = { -readonly [Key in keyof Observed<Item>]: Observed<Item>[Key] };
+type Draft<Item> = { -readonly [Key in keyof Sequenced<Item>]: Sequenced<Item>[Key] };
 
 class Reader<Item> implements XmlVisitor {
   collects = false;
@@ -176,7 +158,7 @@ class Reader<Item> implements XmlVisitor {
 }
 
 /** By sequence, each once. Mostly one sort of numbers that are grouped by item. */
-function inOrder<Item>(observations: Observed<Item>[]): readonly Observed<Item>[] {
+function inOrder<Item>(observations: Sequenced<Item>[]): readonly Sequenced<Item>[] {
   observations.sort((a, b) => a.sequence - b.sequence);
   return observations.filter((one, index) => index === 0 || one.sequence !== observations[index - 1]?.sequence);
 }
@@ -195,11 +177,6 @@ function readHeader(attributes: Attributes): Header {
     bufferSize: whole(attributes.get("bufferSize")), first: whole(attributes.get("firstSequence")),
     last: whole(attributes.get("lastSequence")), next: whole(attributes.get("nextSequence")),
   };
-}
-
-/** A copy: V8 keeps the whole document alive behind a longer piece of it. */
-export function detached<T extends string | null>(text: T): T {
-  return text === null || text.length < 13 ? text : Buffer.from(text, "utf16le").toString("utf16le") as T;
 }
 
 type ErrorDraft = { -readonly [Key in keyof AgentError]: AgentError[Key] };

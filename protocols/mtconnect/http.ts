@@ -8,7 +8,7 @@ import * as http from "node:http";
 import * as https from "node:https";
 import type { Readable } from "node:stream";
 import { createGunzip, createInflate } from "node:zlib";
-import { LinkError } from "../../agent/contract/errors.ts";
+import { LinkError, NoConnectionError } from "../../agent/contract/errors.ts";
 import type { Ports } from "../../agent/contract/ports.ts";
 import type { MTConnectConfig } from "./config.ts";
 import { explainNetworkError } from "./network-error.ts";
@@ -99,6 +99,8 @@ interface Asked {
 async function headOf(request: http.ClientRequest, { url, config, ports, signal }: Asked): Promise<http.IncomingMessage> {
   const deadline = ports.network.deadline(config.timeout, signal);
   const onAbort = (): void => void request.destroy();
+  let isConnected = false;
+  request.once("socket", (socket) => socket.once("connect", () => { isConnected = true; }));
   deadline.signal.addEventListener("abort", onAbort, { once: true });
   try {
     return await new Promise<http.IncomingMessage>((resolve, reject) => {
@@ -110,7 +112,7 @@ async function headOf(request: http.ClientRequest, { url, config, ports, signal 
     });
   } catch (cause) {
     if (signal.aborted) throw signal.reason;
-    if (deadline.signal.aborted) throw new LinkError("timeout", "backoff", `no answer from ${url} within ${config.timeout} ms: is the agent running, and its port open in the firewall?`, { cause });
+    if (deadline.signal.aborted) throw new (isConnected ? LinkError : NoConnectionError)("timeout", "backoff", `no answer from ${url} within ${config.timeout} ms: is the agent running, and its port open in the firewall?`, { cause });
     throw explainNetworkError(cause, url);
   } finally {
     deadline.clear();

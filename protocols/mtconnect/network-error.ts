@@ -1,5 +1,5 @@
 /** What the operating system, TLS and HTTP say → a LinkError for a technician: what, where, what to do. */
-import { LinkError, type Fault } from "../../agent/contract/errors.ts";
+import { LinkError, NoConnectionError, type Fault } from "../../agent/contract/errors.ts";
 
 const EXPLAINED: Readonly<Record<string, readonly [Fault, string]>> = {
   ECONNREFUSED: ["refused", "nothing listens there: is the agent running, and is this its port?"],
@@ -30,5 +30,7 @@ export function explainNetworkError(cause: unknown, url: string): LinkError {
   if (code === "EPROTO" || code.startsWith("ERR_SSL")) return new LinkError("protocol", "backoff", `${url} does not speak TLS as it should (${message}): is it http:// rather than https://?`, { cause });
   if (code.startsWith("Z_")) return new LinkError("protocol", "backoff", `the packed answer of ${url} cannot be unpacked (${message})`, { cause });
   const [fault, remedy] = EXPLAINED[code] ?? ["lost", "the connection ended before the answer was complete"];
-  return new LinkError(fault, "backoff", `${url}: ${remedy} (${code || message})`, { cause });
+  // The system's word for the attempt to connect: no request has left.
+  const isUnconnected = cause instanceof Error && "syscall" in cause && (cause.syscall === "connect" || cause.syscall === "getaddrinfo");
+  return new (isUnconnected ? NoConnectionError : LinkError)(fault, "backoff", `${url}: ${remedy} (${code || message})`, { cause });
 }

@@ -10,7 +10,7 @@
 import type { ActiveAlarm, Cursor } from "../../agent/contract/observation.ts";
 import { unixMs, type UnixMs } from "../../agent/contract/time.ts";
 import { isRecord } from "../../agent/contract/shape.ts";
-import type { ConditionSets } from "./conditions.ts";
+import type { ConditionSets } from "../shared/mtconnect/conditions.ts";
 import type { Header } from "./document.ts";
 
 export interface Position {

@@ -3,13 +3,11 @@
  * documents are cut, and restarts between them, change nothing.
  */
 import type { Reading } from "../../agent/contract/observation.ts";
-import { foldCondition, type ConditionSets } from "./conditions.ts";
-import type { Observed } from "./document.ts";
-import type { ChosenItem } from "./items.ts";
-import { decodeValue, UNAVAILABLE, type Valued } from "./values.ts";
-
-/** Over all items of one device; beyond, new ones are not taken up, so that a cursor stays small. */
-const ALARMS_IN_ALL = 256;
+import { foldInto, type ConditionSets } from "../shared/mtconnect/conditions.ts";
+import type { Sequenced } from "./document.ts";
+import type { ChosenItem } from "../shared/mtconnect/items.ts";
+import { decodeValue } from "../shared/mtconnect/values.ts";
+import type { Valued } from "../shared/points.ts";
 
 export interface Folded {
   readonly readings: readonly Reading[];
@@ -21,7 +19,7 @@ export interface Origin {
   readonly initial: boolean;
 }
 
-export function readingsOf(observations: readonly Observed<ChosenItem>[], before: ConditionSets, origin: Origin): Folded {
+export function readingsOf(observations: readonly Sequenced<ChosenItem>[], before: ConditionSets, origin: Origin): Folded {
   const conditions: Record<string, ConditionSets[string]> = { ...before };
   let changed = false;
   const readings = observations.map((observed): Reading => {
@@ -33,21 +31,7 @@ export function readingsOf(observations: readonly Observed<ChosenItem>[], before
   return { readings, conditions: changed ? conditions : before };
 }
 
-function foldInto(conditions: Record<string, ConditionSets[string]>, observed: Observed<ChosenItem>): Valued {
-  const before = conditions[observed.item.id] ?? [];
-  const after = foldCondition(before, observed);
-  if (after === null) {
-    delete conditions[observed.item.id];
-    return UNAVAILABLE;
-  }
-  const grows = after.length > before.length;
-  const full = grows && Object.values(conditions).reduce((sum, set) => sum + set.length, 0) >= ALARMS_IN_ALL;
-  const set = full ? before : after;
-  conditions[observed.item.id] = set;
-  return { quality: "GOOD", value: set };
-}
-
-const readingOf = ({ item, sequence, at }: Observed<ChosenItem>, valued: Valued, { instance, initial }: Origin): Reading => ({
+const readingOf = ({ item, sequence, at }: Sequenced<ChosenItem>, valued: Valued, { instance, initial }: Origin): Reading => ({
   kind: "reading", signal: item.signal, item: item.id, instance, position: sequence,
   ...(item.path !== null && { path: item.path }), ...(at !== null && { sourceTime: at }), ...(initial && { initial }), ...valued,
 });

@@ -3,8 +3,8 @@
  * Pure. A dialect begins complete and only ever loses optional parts, so asking again ends.
  */
 import type { AgentError } from "./document.ts";
-import type { Selection } from "./items.ts";
-import type { DeviceModel } from "./probe.ts";
+import type { Selection } from "../shared/mtconnect/items.ts";
+import type { DeviceModel } from "../shared/mtconnect/probe.ts";
 
 export interface Dialect {
   /** "/Device" where the agent has several, else "". */

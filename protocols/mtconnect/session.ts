@@ -7,10 +7,11 @@ import { InvariantError, LinkError } from "../../agent/contract/errors.ts";
 import type { Batch, Cursor, Gap } from "../../agent/contract/observation.ts";
 import type { Ports } from "../../agent/contract/ports.ts";
 import type { Session } from "../../agent/contract/source.ts";
+import type { Described } from "../../agent/contract/survey.ts";
 import type { UnixMs } from "../../agent/contract/time.ts";
 import type { Agent, Asked, Streams } from "./agent.ts";
 import { explainAgentErrors } from "./agent-error.ts";
-import type { ConditionSets } from "./conditions.ts";
+import type { ConditionSets } from "../shared/mtconnect/conditions.ts";
 import type { MTConnectConfig } from "./config.ts";
 import type { Client } from "./http.ts";
 import { bufferHeader, decodePosition, encodePosition, resumeAt, startOf, strayed, type BufferHeader, type Position } from "./position.ts";
@@ -22,6 +23,7 @@ interface Parts {
   readonly config: MTConnectConfig;
   readonly ports: Ports;
   peer(): string;
+  describe(): Described;
 }
 
 /** More readings than this are given in several batches: none holds the machine up for long. */
@@ -44,6 +46,10 @@ export class AgentSession implements Session {
 
   get peer(): string {
     return this.#parts.peer();
+  }
+
+  describe(): Described {
+    return this.#parts.describe();
   }
 
   async close(): Promise<void> {

@@ -23,10 +23,12 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   "two-destinations": async () => (await import("./two-destinations.ts")).twoDestinations(),
   wear: async () => (await import("./wear.ts")).wear(),
   memory: async () => (await import("./memory.ts")).memory(),
+  fleet: async () => (await import("./fleet.ts")).fleet(),
   "start-up": async () => (await import("./start-up.ts")).startUp(),
   "ten-million": async (options) => (await import("./ten-million.ts")).tenMillion(options),
   "long-drain": async (options) => (await import("./long-drain.ts")).longDrain(options),
   "outage-day": async (options) => (await import("./outage-day.ts")).outageDay(options),
+  modbus: async () => (await import("./modbus.ts")).modbus(),
   crash: async (options) => (await import("./crash.ts")).crash(options),
 };
 const ONLY_BY_NAME = new Set(["crash", "long-drain"]);

@@ -16,11 +16,17 @@ export interface Quality {
   readonly mutes?: "there" | "back" | "both";
   /** All connections are reset, open and new ones. */
   readonly refuses?: boolean;
+  /** What comes back instead of what the server said. */
+  readonly garbles?: (piece: Buffer) => Buffer;
 }
 export interface Proxy extends AsyncDisposable {
   readonly port: number;
   /** Connections accepted so far. */
   readonly accepted: number;
+  /** Connections open now. */
+  readonly open: number;
+  /** Bytes of the server that clients took, so far. */
+  readonly passedBack: number;
   /** Takes hold at once, for open connections too. */
   set(quality: Quality): void;
   /** Resets the open connections. */
@@ -36,7 +42,8 @@ const MOST_REPEATS = 4;
 
 export async function startProxy(targetPort: number): Promise<Proxy> {
   let quality: Quality = {};
-  let accepted = 0;
+  let [accepted, passedBefore] = [0, 0];
+  const taken = (near: Socket): number => near.bytesWritten - near.writableLength;
   const pairs = new Set<readonly [Socket, Socket]>();
   const server = createServer((near) => {
     accepted++;
@@ -50,6 +57,7 @@ export async function startProxy(targetPort: number): Promise<Proxy> {
     pass(far, near, "back", () => quality);
     near.on("close", () => {
       pairs.delete(pair);
+      passedBefore += taken(near);
       far.destroy();
     });
     far.on("close", () => {
@@ -67,6 +75,8 @@ export async function startProxy(targetPort: number): Promise<Proxy> {
     cut,
     port: (server.address() as AddressInfo).port,
     get accepted() { return accepted; },
+    get open() { return pairs.size; },
+    get passedBack() { return [...pairs].reduce((sum, [near]) => sum + taken(near), passedBefore); },
     set(next) {
       quality = next;
       if (quality.refuses) cut();
@@ -103,6 +113,7 @@ function pass(from: Socket, to: Socket, direction: Direction, quality: () => Qua
   from.on("data", (chunk: Buffer) => {
     const now = quality();
     if (mutes(now, direction)) return;
-    for (let at = 0; at < chunk.length; at += PIECE) send(chunk.subarray(at, at + PIECE), now);
+    const said = direction === "back" ? now.garbles?.(chunk) ?? chunk : chunk;
+    for (let at = 0; at < said.length; at += PIECE) send(said.subarray(at, at + PIECE), now);
   });
 }

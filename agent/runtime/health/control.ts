@@ -35,7 +35,7 @@ export interface ControlParts {
   readonly dataDir: string;
   readonly ports: Ports;
   /** Answers one request. What it throws becomes a refusal with its text. */
-  readonly answer: (request: Request) => Reply;
+  readonly answer: (request: Request) => Reply | Promise<Reply>;
 }
 
 /** Serves until the signal aborts; whatever is wrong with the socket itself is told and costs nothing else. */
@@ -85,17 +85,18 @@ function serve(socket: Socket, { ports, answer }: ControlParts, signal: AbortSig
   deadline.signal.addEventListener("abort", () => { socket.destroy(); }, { once: true });
   socket.once("close", () => { deadline.clear(); });
   socket.on("error", () => { socket.destroy(); });
-  readLine(socket, LARGEST_REQUEST).then((line) => {
-    socket.end(`${JSON.stringify(replyTo(line, answer))}\n`);
-  }, () => { socket.destroy(); });
+  readLine(socket, LARGEST_REQUEST).then(async (line) => {
+    const reply = await replyTo(line, answer);
+    if (socket.writable) socket.end(`${JSON.stringify(reply)}\n`);
+  }).catch(() => { socket.destroy(); });
 }
 
-function replyTo(line: string | null, answer: ControlParts["answer"]): Reply {
+async function replyTo(line: string | null, answer: ControlParts["answer"]): Promise<Reply> {
   if (line === null) return { ok: false, reason: `a request is at most ${LARGEST_REQUEST} bytes` };
   try {
     const request: unknown = JSON.parse(line);
     if (!isRecord(request) || typeof request["verb"] !== "string") return { ok: false, reason: 'a request is one line of JSON with a verb: {"verb":"status"}' };
-    return answer({ ...request, verb: request["verb"] });
+    return await answer({ ...request, verb: request["verb"] });
   } catch (cause) {
     return { ok: false, reason: cause instanceof Error ? cause.message : String(cause) };
   }

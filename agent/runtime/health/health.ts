@@ -91,7 +91,7 @@ function machineHealth(status: MachineStatus, at: string): object {
 }
 
 /** A link's words without what only the log needs. */
-function linkOf(link: Link): object {
+export function linkOf(link: Link): object {
   switch (link.state) {
     case "connecting": return { state: link.state };
     case "up": return { state: link.state, peer: link.peer };

@@ -7,11 +7,12 @@
 import { LinkError, StoreError, type StoreFault } from "../../contract/errors.ts";
 import type { Ports } from "../../contract/ports.ts";
 import type { Link } from "../../contract/source.ts";
+import type { Described } from "../../contract/survey.ts";
 import { retryDelays } from "./retry.ts";
 
 /** What a session tells while it lasts. */
 export interface Holding {
-  up(peer: string): void;
+  up(peer: string, describe?: () => Described): void;
   /** Something came through. */
   worked(): void;
 }
@@ -62,9 +63,9 @@ async function hold(kept: Kept, signal: AbortSignal): Promise<{ readonly error: 
   let worked = false;
   let upMono: number | null = null;
   const holding: Holding = {
-    up(peer) {
+    up(peer, describe) {
       upMono = network.now().monoMs;
-      kept.onLink({ state: "up", peer });
+      kept.onLink({ state: "up", peer, ...(describe && { describe }) });
     },
     worked() { worked = true; },
   };

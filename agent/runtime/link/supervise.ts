@@ -37,7 +37,7 @@ async function session(source: Supervised, holding: Holding, signal: AbortSignal
     let isUp = false;
     for await (const batch of link.read(source.cursor(), signal)) {
       // A link counts as up with the first thing it yields: many a device takes a connection and then says nothing.
-      if (!isUp) holding.up(link.peer);
+      if (!isUp) holding.up(link.peer, link.describe?.bind(link));
       isUp = true;
       holding.worked();
       await source.take(batch);

@@ -3,7 +3,7 @@
  * UNKNOWN is shown: what is learned of the past is held until it is the present. With them goes the newest stored record
  * of each type. Bounded by the names of live values and the record types.
  */
-import type { LiveValue } from "../../contract/finding.ts";
+import { groupOf, type LiveValue } from "../../contract/finding.ts";
 import type { GapReason } from "../../contract/observation.ts";
 import type { NewRecord, RecordType } from "../../contract/record.ts";
 import { rfc3339, type UnixMs } from "../../contract/time.ts";
@@ -18,6 +18,9 @@ export class LiveValues {
   readonly #board: WritableBoard;
   readonly #values = new Map<string, LiveValue>();
   readonly #unshown = new Set<string>();
+  /** Group → member → value: those of #values that are shown together. */
+  readonly #groups = new Map<string, Map<string, LiveValue>>();
+  readonly #unshownGroups = new Set<string>();
   readonly #newest = new Map<RecordType, NewRecord>();
   readonly #unshownTypes = new Set<RecordType>();
 
@@ -28,7 +31,11 @@ export class LiveValues {
 
   take(value: LiveValue): void {
     this.#values.set(value.name, value);
-    this.#unshown.add(value.name);
+    const place = groupOf(value.name);
+    if (place === null) return void this.#unshown.add(value.name);
+    const members = this.#groups.get(place.group) ?? new Map<string, LiveValue>();
+    this.#groups.set(place.group, members.set(place.member, value));
+    this.#unshownGroups.add(place.group);
   }
 
   /** What the buffer has stored. A correction of the past is not the newest; what is taken back gives way to anything. */
@@ -48,6 +55,8 @@ export class LiveValues {
       if (known !== undefined) this.#put(name, { value: known.value, at: rfc3339(known.at) });
     }
     this.#unshown.clear();
+    for (const group of this.#unshownGroups) this.#showGroup(group);
+    this.#unshownGroups.clear();
     for (const type of this.#unshownTypes) {
       const record = this.#newest.get(type);
       if (record !== undefined) this.#board.put({ scope: "record", machine: this.#machine, record });
@@ -68,6 +77,13 @@ export class LiveValues {
 
   all(): readonly LiveValue[] {
     return [...this.#values.values()];
+  }
+
+  /** All that is known of it, whatever changed; `at` is of the newest. */
+  #showGroup(group: string): void {
+    const members = [...(this.#groups.get(group) ?? [])];
+    const newest = members.reduce<UnixMs | null>((most, [, { at }]) => (most === null || at > most ? at : most), null);
+    if (newest !== null) this.#put(group, { values: Object.fromEntries(members.map(([member, { value }]) => [member, value])), at: rfc3339(newest) });
   }
 
   #hide(name: string, payload: object): void {

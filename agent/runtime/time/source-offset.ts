@@ -111,9 +111,10 @@ function decided(before: number | null, { policy, toleranceMs, seen, oldest, sou
 
 /** Less what the source's own clock was set by since. */
 function jumpOf({ shiftMs: before, anchor }: OffsetState, { seen, toleranceMs, sourceNow, shiftMs, arrival: { received } }: Measuring & { readonly sourceNow: UnixMs; readonly shiftMs: number }): number {
-  if (seen === null || before === null || shiftMs === before) return 0;
-  const carried = anchor === null ? null : carriedOn(anchor, received, false);
+  // A source that had not told its clock was dated by ours, which the constant leads its stamps to.
+  if (seen === null || before === null || shiftMs === before || anchor === null) return 0;
+  const carried = carriedOn(anchor, received, false);
   // Where the axis was held ahead of a source that was set back, it has less to jump.
-  const jumpMs = anchor === null || carried === null ? shiftMs - before : sourceNow + shiftMs - carried - Math.max(0, seen - anchor.at);
+  const jumpMs = carried === null ? shiftMs - before : sourceNow + shiftMs - carried - Math.max(0, seen - anchor.at);
   return jumpMs > Math.max(toleranceMs, STEP_MS) ? jumpMs : 0;
 }

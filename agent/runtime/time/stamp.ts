@@ -21,6 +21,8 @@ import { later, SETTLE_MS, type Pending, type StampSettings, type StampState } f
 
 /** More items than any control has; what lies beyond is not remembered over a gap. */
 const KNOWN_LIMIT = 2_000;
+/** So many accompanying readings of later stamps are handed on: a source that never says it has told all would fill the memory. */
+const TRAILING_LIMIT = 100;
 /** So long an opening block of UNAVAILABLE waits for a first value, which may be a recording's (see `pullBack`). */
 const OPENING_MS = 3_000;
 /** A machine may have said nothing for so long; beyond it the clock that stamps may be a zone behind instead. */
@@ -200,6 +202,7 @@ function place(settings: StampSettings, draft: Draft, reading: Reading, stamped:
   const observation: Observation = { ...reading, machine: settings.machine, at, basis, ...(at !== stamped && { clamped: true }) };
   draft.pending ??= { at: firm ? later(draft.axis, at) : (draft.axis ?? at), stamp: firm ? stamped : null, items: [], trailing: [] };
   (decides ? draft.pending.items : draft.pending.trailing).push(observation);
+  if (draft.pending.items.length + draft.pending.trailing.length >= (stamped === draft.pending.stamp ? KNOWN_LIMIT : TRAILING_LIMIT)) flush(settings, draft);
 }
 
 /**

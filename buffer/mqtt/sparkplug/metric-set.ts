@@ -46,7 +46,8 @@ export class MetricSet {
   }
 
   /** `isSent`: the change will be sent from `changes`; else it is kept as history. What is the same as before is no change. */
-  take({ metric, datatype, unit, value, at, quality }: Update, isSent: boolean): void {
+  take({ metric, datatype, unit, value, at, quality, isLoss }: Update, isSent: boolean): void {
+    if (isLoss && !this.#held.has(metric.toLowerCase())) return;
     const held = this.#held.get(metric.toLowerCase()) ?? this.#declare({ metric, datatype, ...(unit !== undefined && { unit }) });
     if (!held || held.row.metric !== metric) return void this.dropped++;
     // The first value of an unknown point fixed its datatype: another kind of value is not known in it.

@@ -13,6 +13,8 @@ export interface Update extends MetricRow {
   /** ms since 1970. */
   readonly at: number;
   readonly quality: Quality;
+  /** Says nothing of a metric that is not known yet, and no datatype of one that is: a point's value is lost. */
+  readonly isLoss?: true;
 }
 
 const LONGEST_TEXT = 4_096;
@@ -20,10 +22,12 @@ const LONGEST_TEXT = 4_096;
 const MOST_ALARMS = 100;
 const INT32 = 2 ** 31;
 
-export function liveUpdates({ name, payload }: Extract<Retained, { scope: "live" }>): readonly Update[] {
-  const { value, at } = payload as { readonly value?: unknown; readonly at?: unknown };
+export function liveUpdates({ machine, name, payload }: Extract<Retained, { scope: "live" }>): readonly Update[] {
+  const { value, values, at } = payload as { readonly value?: unknown; readonly values?: unknown; readonly at?: unknown };
   const stamp = instant(at);
   if (stamp === null) return [];
+  // A group of points: each is a metric of its own, of the group's instant.
+  if (isRecord(values)) return Object.entries(values).flatMap(([member, one]) => liveUpdates({ scope: "live", machine, name: `${name}/${member}`, payload: { value: one, at } }));
   switch (name) {
     case "alarms": return alarmUpdates(value, stamp);
     // That nothing is known is known: the word stands, and its quality says what it is worth.
@@ -31,7 +35,8 @@ export function liveUpdates({ name, payload }: Extract<Retained, { scope: "live"
     case "downtime": return [{ ...CONCLUDED_METRICS.downtime, value: fit("String", value), at: stamp, quality: "good" }];
     default: {
       const metric = metricOf(name, value);
-      return metric === null ? [] : [measured(metric, value, stamp)];
+      if (metric !== null) return [measured(metric, value, stamp)];
+      return value === null ? [{ metric: pointMetric(name), datatype: "String", value: null, at: stamp, quality: "bad", isLoss: true }] : [];
     }
   }
 }
@@ -57,8 +62,10 @@ function metricOf(name: string, value: unknown): MetricRow | null {
   if (known && path === undefined) return known;
   if (known && /^\d{1,3}$/.test(path ?? "")) return { ...known, metric: `Path ${path}/${known.metric}` };
   const datatype = typeOf(value);
-  return datatype === null ? null : { metric: `Points/${name.replace(/^point\//, "").slice(0, 128)}`, datatype };
+  return datatype === null ? null : { metric: pointMetric(name), datatype };
 }
+
+const pointMetric = (name: string): string => `Points/${name.replace(/^point\//, "").slice(0, 128)}`;
 
 /** Null: a value whose first word is "unknown" has no datatype yet, and is shown when it has. */
 function typeOf(value: unknown): Datatype | null {

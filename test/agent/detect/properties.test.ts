@@ -6,7 +6,7 @@ import { RECORD_BODIES } from "../../../agent/contract/record.ts";
 import type { Problem, Shape } from "../../../agent/contract/shape.ts";
 import type { MachineRules } from "../../../agent/contract/rules.ts";
 import { machineDetector } from "../../../agent/detect/machine.ts";
-import { credited, events, fault, gap, play, playEvents, quantity, RULES, rulesWith, second, snapshot, START, tick, warning, type Played, type Row } from "../../support/timeline.ts";
+import { credited, events as stamped, fault, gap, playEvents, quantity, RULES, rulesWith, second, snapshot, START, tick, warning, type Played, type Row } from "../../support/timeline.ts";
 
 const execution = fc.constantFrom("ACTIVE", "ACTIVE", "ACTIVE", "READY", "READY", "FEED_HOLD", "INTERRUPTED", "PROGRAM_STOPPED", "STOPPED", "PROGRAM_COMPLETED", "WAIT", null);
 const said = fc.oneof(
@@ -53,6 +53,14 @@ const rules = fc.constantFrom<MachineRules[]>(
   rulesWith({ count: { confirmAfterMs: 30_000, maximumStep: 3 } }),
 );
 const RUNS = { numRuns: 300 };
+/** Days with an odd number of rows are of a polled source, which says of each value how much earlier it may have been so. */
+const SLACKS_MS = [0, 1, 250, 1_000, 5_000, 60_000];
+const events = (rows: readonly Row[]): readonly MachineEvent[] => (rows.length % 2 === 0 ? stamped(rows) : stamped(rows).map((event, place): MachineEvent => (event.kind !== "observations" ? event : {
+  ...event,
+  items: event.items.map((item, index) => ({ ...item, basis: "gateway", ...(item.initial !== true && { uncertaintyMs: SLACKS_MS.at((place * 7 + index * 3 + rows.length) % SLACKS_MS.length) ?? 0 }) })),
+})));
+const SETTLE = 3_600;
+const play = (rows: readonly Row[], by: MachineRules): Played => playEvents([...events(rows), { kind: "tick", at: second((rows.at(-1)?.[0] ?? 0) + SETTLE) }], by);
 /** The report of the shortest day for which it does not hold, with the seed; undefined when it holds for all. */
 const failing = <T>(property: fc.IProperty<T>, { numRuns } = RUNS): string | undefined => fc.defaultReportMessage(fc.check(property, { numRuns }));
 const everyDay = (holds: (played: Played, rows: readonly Row[]) => void): string | undefined =>

@@ -7,8 +7,8 @@ import { dialectOf } from "../../../agent/simulate/mtconnect/dialect.ts";
 import { devicesDocument } from "../../../agent/simulate/mtconnect/documents.ts";
 import { readModel, type Model } from "../../../agent/simulate/mtconnect/model.ts";
 import { stampMs, type SimulatedObservation } from "../../../agent/simulate/mtconnect/observation.ts";
-import { selectItems } from "../../../protocols/mtconnect/items.ts";
-import { decodeModel } from "../../../protocols/mtconnect/probe.ts";
+import { selectItems } from "../../../protocols/shared/mtconnect/items.ts";
+import { decodeModel } from "../../../protocols/shared/mtconnect/probe.ts";
 import { capture } from "../../support/captures.ts";
 
 const NIST = "mtconnect/nist-smstestbed";

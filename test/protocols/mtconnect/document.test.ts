@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { decodeDocument, documentDecoder, type MTConnectDocument } from "../../../protocols/mtconnect/document.ts";
-import { decodeTimestamp } from "../../../protocols/mtconnect/timestamp.ts";
+import { decodeTimestamp } from "../../../protocols/shared/mtconnect/timestamp.ts";
 import { capture, describeWithCaptures } from "../../support/captures.ts";
 
 const all = (id: string): string => id;

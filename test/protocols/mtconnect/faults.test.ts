@@ -1,14 +1,11 @@
-/** Peers that hang, die, lie or speak something else; and what every driver must do (the conformance list). */
+/** Peers that hang, die, lie or speak something else. */
 import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
-import { LinkError } from "../../../agent/contract/errors.ts";
-import type { Batch } from "../../../agent/contract/observation.ts";
 import { systemClock } from "../../../agent/runtime/time/clock.ts";
-import { mtconnect } from "../../../protocols/mtconnect/driver.ts";
 import { testPorts } from "../../support/ports.ts";
 import { httpAnswer, rawServer, type RawAnswer, type RawRequest } from "./raw-server.ts";
-import { config, run } from "./reading.ts";
-import { BASE, TinyAgent } from "./tiny-agent.ts";
+import { run } from "./reading.ts";
+import { TinyAgent } from "./tiny-agent.ts";
 
 const answers = (body: string | Uint8Array, options?: Parameters<typeof httpAnswer>[1]) => (): RawAnswer => ({ bytes: httpAnswer(body, options) });
 const bytes = (text: string, ending: RawAnswer["ending"] = "close") => (): RawAnswer => ({ bytes: Buffer.from(text, "latin1"), ending });
@@ -117,73 +114,5 @@ describe("streams that go wrong", () => {
     await using agent = new TinyAgent({ streams: false });
     const { error } = await run({ url: await agent.listen(), streaming: "stream" });
     expect(error?.message).toMatch(/does not stream/u);
-  });
-});
-
-describe("as every driver", () => {
-  it("aborts at once while idle, closes twice, and leaves nothing open", async () => {
-    await using agent = await agentThat(() => ({ bytes: Buffer.from("HTTP/1.1 200 OK\r\nContent-Type: multipart/mixed;boundary=b\r\n\r\n"), ending: "hang" }));
-    const stop = new AbortController();
-    const session = await mtconnect.create(config({ url: agent.url }), testPorts()).connect(stop.signal);
-    const seen: Batch[] = [];
-    const reading = (async () => {
-      for await (const batch of session.read(null, stop.signal)) if (seen.push(batch) === 2) setImmediate(() => { stop.abort(); });
-    })();
-    await reading;
-    expect(seen).toHaveLength(2);
-    await session.close();
-    await session.close();
-  });
-
-  it("stops connecting when told", async () => {
-    await using server = await rawServer(() => null);
-    const stop = new AbortController();
-    const connecting = mtconnect.create(config({ url: server.url }), testPorts()).connect(stop.signal);
-    setImmediate(() => { stop.abort(new Error("enough")); });
-    await expect(connecting).rejects.toThrow("enough");
-  });
-
-  it("throws when the peer dies while it reads", async () => {
-    await using agent = new TinyAgent();
-    const url = await agent.listen();
-    const { error } = await run({ url }, { until: (_, all) => all.length === 3 && (agent.cut(), false) });
-    expect(error).toBeInstanceOf(LinkError);
-    expect(error).toMatchObject({ fault: "lost" });
-  });
-
-  it("leaves no listener behind in 1,000 waits", async () => {
-    await using agent = new TinyAgent();
-    const url = await agent.listen();
-    const stop = new AbortController();
-    let listeners = 0;
-    const count = (step: number) => <A extends unknown[]>(original: (...args: A) => void) => (...args: A): void => {
-      listeners += step;
-      original(...args);
-    };
-    stop.signal.addEventListener = count(1)(stop.signal.addEventListener.bind(stop.signal));
-    stop.signal.removeEventListener = count(-1)(stop.signal.removeEventListener.bind(stop.signal));
-    const session = await mtconnect.create(config({ url, count: 1 }), testPorts()).connect(stop.signal);
-    let batches = 0;
-    for await (const batch of session.read(null, stop.signal)) {
-      batches += batch.items.length;
-      agent.add({ id: "exec", value: "ACTIVE", at: BASE + batches });
-      if (batches > 1_000) break;
-    }
-    await session.close();
-    expect(Math.abs(listeners)).toBeLessThanOrEqual(2);
-  });
-
-  it("makes the peer wait when we do not read", async () => {
-    const document = `<MTConnectStreams><!--${"x".repeat(100_000)}--><Header instanceId="100" firstSequence="1" lastSequence="7" nextSequence="8"/><Streams/></MTConnectStreams>`;
-    const one = Buffer.from(`--b\r\nContent-length: ${document.length}\r\n\r\n${document}\r\n`);
-    const whole = Buffer.concat([Buffer.from("HTTP/1.1 200 OK\r\nContent-Type: multipart/mixed;boundary=b\r\n\r\n"), ...Array.from({ length: 600 }, () => one)]);
-    await using agent = await agentThat(() => ({ bytes: whole, pieces: [100_000] }));
-    const session = await mtconnect.create(config({ url: agent.url }), testPorts()).connect(new AbortController().signal);
-    const batches = session.read(null, new AbortController().signal)[Symbol.asyncIterator]();
-    for (let turn = 0; turn < 5; turn++) await batches.next();
-    for (let turn = 0; turn < 2_000; turn++) await new Promise((resolve) => setImmediate(resolve));
-    expect(agent.sent).toBeGreaterThan(400_000);
-    expect(agent.sent).toBeLessThan(20_000_000);
-    await session.close();
   });
 });

@@ -6,10 +6,10 @@ import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { LinkError } from "../../../agent/contract/errors.ts";
 import { decodeDocument } from "../../../protocols/mtconnect/document.ts";
-import { selectItems, type ChosenItem } from "../../../protocols/mtconnect/items.ts";
+import { selectItems, type ChosenItem } from "../../../protocols/shared/mtconnect/items.ts";
 import { MultipartDecoder } from "../../../protocols/mtconnect/multipart.ts";
 import { bufferHeader, decodePosition, encodePosition, resumeAt, startOf, strayed, type Position } from "../../../protocols/mtconnect/position.ts";
-import { decodeModel } from "../../../protocols/mtconnect/probe.ts";
+import { decodeModel } from "../../../protocols/shared/mtconnect/probe.ts";
 import { readingsOf } from "../../../protocols/mtconnect/readings.ts";
 import { capture, describeWithCaptures } from "../../support/captures.ts";
 

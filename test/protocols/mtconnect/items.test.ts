@@ -1,8 +1,8 @@
 /** Device models of real agents, and which of their items are read (mtconnect.md §7, §9). */
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { selectItems, type ChosenItem } from "../../../protocols/mtconnect/items.ts";
-import { decodeModel } from "../../../protocols/mtconnect/probe.ts";
+import { selectItems, type ChosenItem } from "../../../protocols/shared/mtconnect/items.ts";
+import { decodeModel } from "../../../protocols/shared/mtconnect/probe.ts";
 import { currentTarget, dialectFor, relaxed, sampleTarget } from "../../../protocols/mtconnect/requests.ts";
 import { capture, describeWithCaptures } from "../../support/captures.ts";
 

@@ -5,12 +5,13 @@ import { parse } from "yaml";
 import type { ActiveAlarm } from "../../../agent/contract/observation.ts";
 import { decode } from "../../../agent/contract/shape.ts";
 import { unixMs } from "../../../agent/contract/time.ts";
-import { ALARMS_PER_ITEM, foldCondition } from "../../../protocols/mtconnect/conditions.ts";
+import { ALARMS_PER_ITEM, foldCondition } from "../../../protocols/shared/mtconnect/conditions.ts";
 import { MTCONNECT_SHAPE } from "../../../protocols/mtconnect/config.ts";
-import { decodeDocument, type Observed } from "../../../protocols/mtconnect/document.ts";
+import { decodeDocument } from "../../../protocols/mtconnect/document.ts";
 import { decodePosition, encodePosition, resumeAt, startOf, strayed, type BufferHeader, type Position } from "../../../protocols/mtconnect/position.ts";
-import { VALUE_KINDS } from "../../../protocols/mtconnect/signals.ts";
-import { decodeValue } from "../../../protocols/mtconnect/values.ts";
+import type { Observed } from "../../../protocols/shared/mtconnect/observed.ts";
+import { VALUE_KINDS } from "../../../protocols/shared/mtconnect/signals.ts";
+import { decodeValue } from "../../../protocols/shared/mtconnect/values.ts";
 import { capture, describeWithCaptures } from "../../support/captures.ts";
 
 describe("values", () => {
@@ -31,7 +32,7 @@ describe("values", () => {
 
 describe("conditions", () => {
   const seen = (level: string, nativeCode: string | null = null, text = "", conditionId: string | null = null): Observed<{ readonly id: string; readonly type: string }> =>
-    ({ item: { id: "c", type: "SYSTEM" }, sequence: 1, at: null, level, text, nativeCode, conditionId, type: null });
+    ({ item: { id: "c", type: "SYSTEM" }, at: null, level, text, nativeCode, conditionId, type: null });
   const fold = (...all: readonly Observed<{ readonly id: string; readonly type: string }>[]): readonly ActiveAlarm[] | null => all.reduce<readonly ActiveAlarm[] | null>((set, one) => foldCondition(set ?? [], one), []);
   const keys = (set: readonly ActiveAlarm[] | null): readonly string[] | null => set?.map(({ key, severity, text }) => `${key} ${severity} ${text}`) ?? null;
 

@@ -13,7 +13,7 @@ import { bench, hours, type Bench } from "./buffer.ts";
 async function whileRunning(own: Bench, work: (outbox: Outbox) => Promise<void>, asTold: Partial<OutboxStatus> = {}): Promise<void> {
   await own.filled(async (outbox) => {
     const stopping = new AbortController();
-    const verbs = controlVerbs({ outbox, destinations: ["bridge", "archive"], health: () => ({}) });
+    const verbs = controlVerbs({ outbox, destinations: ["bridge", "archive"], health: () => ({}), sources: { list: () => [], registers: () => Promise.reject(new Error("there is none")) } });
     const answer: typeof verbs = (request) => (request.verb === "buffer.status" ? { ok: true, result: { ...outbox.status(), ...asTold } } : verbs(request));
     const serving = serveControl({ dataDir: own.dataDir, ports: testPorts(), answer }, stopping.signal);
     await expect.poll(() => readdirSync(own.dataDir)).toContain(controlSocketOf(own.dataDir).slice(own.dataDir.length + 1));

@@ -102,6 +102,7 @@ describe("the control verbs", () => {
       return { ok: true, rows: 3 };
     }, release: () => ({ ok: false, reason: "there is no such range" }) },
     destinations: ["bridge"], health: () => ({ status: "online" }),
+    sources: { list: () => [], registers: (machine, question) => Promise.resolve({ rows: [{ address: question.address, values: { u16: "7" } }], refused: [machine] }) },
   });
 
   it("say what was done, or why nothing was", () => {
@@ -112,7 +113,15 @@ describe("the control verbs", () => {
     expect(answer({ verb: "buffer.release", destination: "bridge", fromSeq: 4 })).toEqual({ ok: false, reason: "there is no such range" });
   });
 
+  it("ask a device only in the words of one register", async () => {
+    expect(answer({ verb: "sources" })).toEqual({ ok: true, result: [] });
+    expect(await answer({ verb: "source.registers", machine: "M1", unit: 1, table: "holding", address: 40 })).toEqual({ ok: true, result: { rows: [{ address: 40, values: { u16: "7" } }], refused: ["M1"] } });
+  });
+
   it.each([
+    [{ verb: "source.registers", machine: "M1", unit: 1, table: "coil", address: 40 }, /"coil"/],
+    [{ verb: "source.registers", machine: "M1", unit: 1, table: "holding", address: 65_536 }, /65535/],
+    [{ verb: "source.registers", machine: "M1", unit: 1, table: "holding", address: 1, value: 7 }, /unknown key "value"/],
     [{ verb: "shutdown" }, /unknown verb "shutdown"; there are status, buffer\.status, buffer\.replay/],
     [{ verb: "__proto__" }, /unknown verb/], [{ verb: "constructor" }, /unknown verb/],
     [{ verb: "status", now: true }, /unknown key "now", expected no keys/],

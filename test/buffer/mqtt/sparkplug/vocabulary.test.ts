@@ -54,6 +54,16 @@ describe("the vocabulary", () => {
 });
 
 describe("values", () => {
+  test("a point whose value is lost is bad, and not its last good value; one never known is not said", () => {
+    const set = new MetricSet([], () => 1, 0);
+    for (const update of [...live("point/temperature", null), ...live("point/temperature", 21.5)]) set.take(update, true);
+    expect(set.changes(0)).toMatchObject([{ datatype: "Double", value: 21.5 }]);
+    for (const update of live("point/temperature", null)) set.take(update, true);
+    expect(set.changes(0)).toMatchObject([{ datatype: "Double", value: null, quality: "bad" }]);
+    for (const update of live("point/other", null)) set.take(update, true);
+    expect(set.birth(0)).toHaveLength(1);
+  });
+
   test("nothing is invented: unknown, unfit or undated is null and bad, or not said at all", () => {
     expect(live("part_count", null)).toMatchObject([{ metric: "Part Count", datatype: "Int64", value: null, quality: "bad" }]);
     for (const value of [1.5, Number.NaN, 2 ** 60, "12", true, {}]) expect(live("part_count", value)).toMatchObject([{ value: null, quality: "bad" }]);

@@ -1,0 +1,55 @@
+/** Frames of the fact sheet (focas.md §6) and of the recordings, as bytes. Spaces and line ends mean nothing. */
+import { readFileSync } from "node:fs";
+import { capture } from "../../support/captures.ts";
+
+export const hex = (text: string): Buffer => Buffer.from(text.replaceAll(/\s+/gu, ""), "hex");
+const zeros = (bytes: number): string => "00".repeat(bytes);
+const block = (head: string, values = "00000000 00000000 00000000 00000000"): string => `001C ${head} ${values} 0000 0000`;
+const asking = (...blocks: readonly string[]): Buffer => {
+  const payload = hex(`${blocks.length.toString(16).padStart(4, "0")} ${blocks.join("")}`);
+  return Buffer.concat([hex("A0A0A0A0 0001 2101"), Buffer.from([payload.length >> 8, payload.length & 0xff]), payload]);
+};
+
+/** Of §6, in its order. */
+export const SHEET = {
+  open: hex("A0A0A0A0 0001 0101 0002 0002"),
+  openTransfer: hex("A0A0A0A0 0001 0101 0002 0001"),
+  opened: hex(`A0A0A0A0 0004 0102 0168 0006 0005 0001 0020 0008 000A 0003 0003 0002 0002 0000 0001 0001 0000 0001 0000 0000 0000 0000 0000 204D 0001 0000 0002 0002 0000 0001 0001 ${zeros(304)}`),
+  systemAsked: hex("A0A0A0A0 0001 2101 001E 0001 001C 0001 0001 0018 00000000 00000000 00000000 00000000 0000 0000"),
+  system0i: hex("A0A0A0A0 0004 2102 0024 0001 0022 0001 0001 0018 0000 0000 0000 0012 0402 0020 2030 204D 44354633 31312E30 3032"),
+  system30i: hex("A0A0A0A0 0003 2102 0024 0001 0022 0001 0001 0018 0000 0000 0000 0012 0202 0020 3330 204D 4733315A 31302E30 3033"),
+  statusAsked: asking(block("0001 0001 0019"), block("0001 0001 00E1"), block("0001 0001 0098")),
+  status: hex("A0A0A0A0 0003 2102 0046 0003 001E 0001 0001 0019 0000 0000 0000 000E 0001 0001 0000 0000 0000 0000 0000 0014 0001 0001 00E1 0000 0000 0000 0004 00000000 0012 0001 0001 0098 0000 0000 0000 0002 0000"),
+  statusAlone: hex("A0A0A0A0 0002 2102 0020 0001 001E 0001 0001 0019 0000 0000 0000 000E 0001 0003 0001 0000 0000 0000 0000"),
+  programAsked: hex("A0A0A0A0 0001 2101 001E 0001 001C 0001 0001 001C 00000000 00000000 00000000 00000000 0000 0000"),
+  program: hex("A0A0A0A0 0002 2102 001A 0001 0018 0001 0001 001C 0000 0000 0000 0008 00000BB8 00000BB8"),
+  partsAsked: hex("A0A0A0A0 0001 2101 001E 0001 001C 0001 0001 008D 00001A37 00001A37 00000000 00000000 0000 0000"),
+  parts: hex(`A0A0A0A0 0003 2102 011A 0001 0118 0001 0001 008D 0000 0000 0000 0108 00001A37 0000 0003 0000007B 000A 0000 ${"00000000 000A 0000".repeat(31)}`),
+  partsOlderAsked: hex("A0A0A0A0 0001 2101 001E 0001 001C 0001 0001 000E 00001A37 00001A37 00000000 00000000 0000 0000"),
+  partsOlder: hex(`A0A0A0A0 0002 2102 003A 0001 0038 0001 0001 000E 0000 0000 0000 0028 00001A37 0000 0003 0000007B ${zeros(28)}`),
+  speedAsked: hex("A0A0A0A0 0001 2101 001E 0001 001C 0001 0001 0025 00000000 00000000 00000000 00000000 0000 0000"),
+  speed: hex("A0A0A0A0 0003 2102 001A 0001 0018 0001 0001 0025 0000 0000 0000 0008 000003EA 000A 0000"),
+  speedRefused: hex("A0A0A0A0 0002 2102 0012 0001 0010 0001 0001 0025 0001 0000 0000 0000"),
+  alarmBitsAsked: hex("A0A0A0A0 0001 2101 001E 0001 001C 0001 0001 001A 00000000 00000000 00000000 00000000 0000 0000"),
+  noAlarmBits: hex("A0A0A0A0 0002 2102 0016 0001 0014 0001 0001 001A 0000 0000 0000 0004 00000000"),
+  alarmBits: hex("A0A0A0A0 0003 2102 0016 0001 0014 0001 0001 001A 0000 0000 0000 0004 00000008"),
+  alarmsAsked: hex("A0A0A0A0 0001 2101 001E 0001 001C 0001 0001 0023 FFFFFFFF 0000000A 00000002 00000040 0000 0000"),
+  alarmsAskedShort: hex("A0A0A0A0 0001 2101 001E 0001 001C 0001 0001 0023 FFFFFFFF 0000001D 00000002 00000020 0000 0000"),
+  noAlarms: hex("A0A0A0A0 0003 2102 0012 0001 0010 0001 0001 0023 0000 0000 0000 0000"),
+  alarms: hex(`A0A0A0A0 0003 2102 0062 0001 0060 0001 0001 0023 0000 0000 0000 0050 0000004B 00000003 00000000 00000004 B1A3BBA4 ${zeros(60)}`),
+  goodWithDetail: hex("A0A0A0A0 0004 2102 0012 0001 0010 0001 0001 0003 0000 0002 0000 0000"),
+  dataError: hex("A0A0A0A0 0004 2102 0012 0001 0010 0001 0001 0005 0005 0002 0000 0000"),
+  refused: hex("A0A0A0A0 0003 2103 0008 0000 FFEF 0001 0000"),
+  close: hex("A0A0A0A0 0001 0201 0000"),
+  closed: hex("A0A0A0A0 0003 0202 0000"),
+  positionsAsked: asking(block("0001 0001 0026", "00000004 FFFFFFFF 00000000 00000000")),
+  cycleTimeAsked: asking(block("0001 0001 0120", "00000003 00000000 00000000 00000000")),
+  programPathAsked: asking(block("0001 0001 00FC")),
+  feedOverrideAsked: asking(block("0002 0001 8001", "0000000C 0000000C 00000000 00000000")),
+} as const;
+
+/** The listings of a recording: whole frames, annotations left out. */
+export function listings(file: string): readonly Buffer[] {
+  const text = readFileSync(capture(`focas/pyfanuc/${file}`), "utf8");
+  return [...text.matchAll(/<pre>([\s\S]*?)<\/pre>/gu)].map(([, listing = ""]) => hex(listing.replaceAll(/\[[^\]]*\]/gu, "")));
+}
