@@ -34,7 +34,7 @@ export async function buildAll(): Promise<void> {
 
 async function bundle(folder: string): Promise<void> {
   await build({
-    absWorkingDir: ROOT, entryPoints: PROGRAMS, outdir: folder, outExtension: { ".js": ".mjs" }, bundle: true, platform: "node", format: "esm", target: "node24",
+    absWorkingDir: ROOT, entryPoints: PROGRAMS, outdir: folder, outExtension: { ".js": ".mjs" }, bundle: true, splitting: true, platform: "node", format: "esm", target: "node24",
     external: ["better-sqlite3", "serialport", "proper-lockfile", "vitest"], sourcemap: "inline", logLevel: "warning",
     banner: { js: 'const require=process.getBuiltinModule("node:module").createRequire(import.meta.url);' },
   });
