@@ -46,6 +46,7 @@ async function play(options: DemoOptions): Promise<number> {
   }, FIRST_RECORD_MS)];
 
   const onRecord = (text: string): void => {
+    if (isOver) return; // What still comes while everything stops is in no sum.
     const event = decodeEvent(text);
     if (event === null) return screen.note(`a message that is no record of ours: ${text.slice(0, 120)}`);
     if (ledger.received === 0) {
@@ -59,7 +60,7 @@ async function play(options: DemoOptions): Promise<number> {
     if (ledger.take(event)) for (const line of presenter.lines(event)) screen.line(line);
     if (options.seconds === null && event.type === "summary") timers.push(setTimeout(end, 500, { why: "time" }));
   };
-  let shiftMs = 0;
+  let [shiftMs, isOver] = [0, false];
   screen.line(`A machine shop in a box: a simulated mill, the agent, a broker. ${options.speed} times as fast as real; Ctrl-C ends it.\n`);
   let stage: Stage | null = null;
   try {
@@ -72,6 +73,7 @@ async function play(options: DemoOptions): Promise<number> {
     });
     const picture = setInterval(paint, PICTURE_MS, screen, ledger, stage);
     const result = await ending;
+    isOver = true;
     clearInterval(picture);
     return report({ result, options, screen, ledger, stage });
   } catch (error) {
