@@ -23,6 +23,8 @@ import { sampleOf } from "./values.ts";
 
 const KEEPALIVES_MISSED = 3;
 const SLACK_MS = 2_000;
+/** However slow a server makes its keepalives. */
+const LONGEST_KEEPALIVE_MS = 120_000;
 const DAY_MS = 86_400_000;
 /** So long the first values may take. */
 const FIRST_VALUES_MS = 1_000;
@@ -85,8 +87,8 @@ export class OpcuaSession implements Session {
   }
 
   async #next(signal: AbortSignal): Promise<Notice> {
-    const { mailbox, config, ports, where } = this.#parts;
-    const silentMs = config.keepalive * KEEPALIVES_MISSED + SLACK_MS;
+    const { mailbox, config, ports, where, guard } = this.#parts;
+    const silentMs = Math.min(Math.max(config.keepalive, guard.keepaliveMs), LONGEST_KEEPALIVE_MS) * KEEPALIVES_MISSED + SLACK_MS;
     const deadline = ports.network.deadline(silentMs, signal);
     try {
       return await mailbox.next(deadline.signal);
