@@ -4,6 +4,7 @@
  * first source connects.
  */
 import type ModbusSerial from "modbus-serial";
+import { MISSHAPEN } from "./exceptions.ts";
 import type { MbapPort } from "./mbap-port.ts";
 import type { RtuPort } from "./rtu-port.ts";
 import type { Table } from "./tables.ts";
@@ -65,6 +66,8 @@ const wire = (client: Client): Wire => ({
       return (await READS[table](client, address, count)).buffer;
     } catch (cause) {
       if (cause instanceof Error && "modbusCode" in cause && typeof cause.modbusCode === "number") throw new Refused(cause.modbusCode, { cause });
+      // The library says it so of a frame, and stumbles over a count of bytes that is larger than its frame.
+      if (cause instanceof RangeError || (cause instanceof Error && cause.message.startsWith("Data length error"))) throw new Refused(MISSHAPEN, { cause });
       throw cause;
     }
   },

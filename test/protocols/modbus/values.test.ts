@@ -46,7 +46,7 @@ describe("registers", () => {
     ["0xFFFF where it means none", "ffff", { invalid: [65_535] }, null],
     ["0xFFFFFFFF where it means none", "ffffffff", { type: "u32", invalid: [0xffff_ffff] }, null],
     ["64 bits where they mean none", "00000000000000ff", { type: "u64", invalid: [255] }, null],
-    ["all of 64 bits where they mean none", "ffffffffffffffff", { type: "u64", invalid: [18_446_744_073_709_551_615] }, null],
+    ["all of 64 bits where they mean none", "ffffffffffffffff", { type: "u64", invalid: [2 ** 64] }, null],
     ["a sentinel that is not whole", "c479ffdf", { type: "f32", invalid: [-999.998] }, null],
     ["another value than a sentinel that is not whole", "00000002", { type: "u32", invalid: [-999.998, 1.5] }, 2],
     ["64 bits beside a sentinel that is not whole", "0000000000000002", { type: "s64", invalid: [2.5] }, 2n],

@@ -1,0 +1,110 @@
+/** Servers and serial peers written here from the specification, byte by byte: answers that lie, are owed, or are another's. */
+import { once } from "node:events";
+import * as net from "node:net";
+import { describe, expect, it } from "vitest";
+import { crc16 } from "../../../protocols/modbus/rtu-frame.ts";
+import { closeSerial, openSerial } from "../../../protocols/shared/serial.ts";
+import { describeNeeding } from "../../support/needs.ts";
+import { testPorts } from "../../support/ports.ts";
+import { serialCable } from "../../support/pty.ts";
+import { open, words, type Keys } from "./reading.ts";
+
+interface Asked { readonly head: Buffer; readonly unit: number; readonly code: number; readonly address: number; readonly count: number }
+/** A TCP server that answers each request with what `answer` says, as it is; null: not at all. */
+async function raw(answer: (asked: Asked, socket: net.Socket) => Buffer | null): Promise<{ readonly port: number } & AsyncDisposable> {
+  const sockets = new Set<net.Socket>();
+  const server = net.createServer((socket) => {
+    sockets.add(socket.on("error", () => undefined));
+    socket.on("data", (request) => {
+      const bytes = answer({ head: request.subarray(0, 4), unit: request[6] ?? 0, code: request[7] ?? 0, address: request.readUInt16BE(8), count: request.readUInt16BE(10) }, socket);
+      if (bytes !== null) socket.write(bytes);
+    });
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    port: (server.address() as net.AddressInfo).port,
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
+const mbap = ({ head }: Asked, pdu: readonly number[]): Buffer => Buffer.concat([head, Buffer.from([0, pdu.length]), Buffer.from(pdu)]);
+/** Each register holds its own address. */
+const truth = ({ address, count }: Asked): readonly number[] => Array.from({ length: count }, (_, n) => [(address + n) >> 8, (address + n) & 0xff]).flat();
+const good = (asked: Asked): Buffer => mbap(asked, [asked.unit, asked.code, asked.count * 2, ...truth(asked)]);
+function frame(bytes: readonly number[]): Buffer {
+  const sum = crc16(Buffer.from(bytes));
+  return Buffer.from([...bytes, sum & 0xff, sum >> 8]);
+}
+const at = (port: number, devices: readonly Keys[], more: Keys = {}): Keys => ({ host: "127.0.0.1", port, interval: "10ms", timeout: "100ms", devices, ...more });
+
+describe("an answer that is not what was asked for", () => {
+  it.each<[string, (asked: Asked) => Buffer]>([
+    ["fewer registers", (asked) => mbap(asked, [asked.unit, asked.code, 2, 0, 99])],
+    ["more registers", (asked) => mbap(asked, [asked.unit, asked.code, asked.count * 2 + 2, ...truth(asked), 0, 99])],
+    ["a byte count that is too small", (asked) => mbap(asked, [asked.unit, asked.code, 2, ...truth(asked)])],
+    ["a byte count that is too large", (asked) => mbap(asked, [asked.unit, asked.code, 250, ...truth(asked)])],
+    ["no registers", (asked) => mbap(asked, [asked.unit, asked.code, 0])],
+  ])("%s in one block: its values are unknown, those of the other block stand", async (_, lie) => {
+    await using peer = await raw((asked) => (asked.address < 100 ? lie(asked) : good(asked)));
+    const ports = testPorts();
+    await using source = await open(at(peer.port, [{ gap: 0, points: [{ address: 3, type: "f32", signal: "point/lie" }, ...words([150])] }]), ports);
+    for (let turn = 0; turn < 5; turn++) await source.next();
+    expect(Object.fromEntries(source.values)).toEqual({ "point/lie": null, "point/p150": 150 });
+    expect(ports.lines.map(({ sentence }) => sentence)).toEqual(["the device refuses a value: it stays unknown"]);
+  });
+});
+
+describeNeeding(["socat"], "an answer that is still owed on a line", () => {
+  const LINE = { baud: 115_200, parity: "none", stopBits: 1, dataBits: 8 } as const;
+
+  it("when a source is told to stop and another one takes the line is not taken for that one's", async () => {
+    const cable = await serialCable();
+    const far = await openSerial({ path: cable.far, ...LINE });
+    let asked = 0;
+    far.on("data", (request: Buffer) => {
+      asked++;
+      // The device's usual time, well within the timeout; the value is the register's address.
+      setTimeout(() => { far.write(frame([request[0] ?? 0, 3, 2, request[2] ?? 0, request[3] ?? 0])); }, 150);
+    });
+    const keys = (address: number): Keys => ({ serial: { path: cable.near, baud: 115_200 }, interval: "10ms", timeout: "300ms", devices: [{ unit: 1, points: words([address]) }] });
+    const first = await open(keys(10));
+    const reading = first.next().catch((cause: unknown) => cause);
+    await expect.poll(() => asked, { interval: 2 }).toBe(1);
+    await first[Symbol.asyncDispose]();
+    await reading;
+    const second = await open(keys(50));
+    await second.next();
+    expect(Object.fromEntries(second.values)).toEqual({ "point/p50": 50 });
+    await second[Symbol.asyncDispose]();
+    await closeSerial(far);
+    await cable[Symbol.asyncDispose]();
+  });
+
+  it("is awaited twice as long as an answer may take, where another source shares the line", async () => {
+    const cable = await serialCable();
+    const far = await openSerial({ path: cable.far, ...LINE });
+    let asked = 0;
+    far.on("data", (request: Buffer) => {
+      const delayMs = [5, 5, 450, 200][++asked] ?? 5;
+      setTimeout(() => { far.write(frame([request[0] ?? 0, 3, 2, request[2] ?? 0, request[3] ?? 0])); }, delayMs);
+    });
+    const keys = (address: number): Keys => ({ serial: { path: cable.near, baud: 115_200 }, interval: "10ms", timeout: "300ms", devices: [{ unit: 1, points: words([address]) }] });
+    const sharing = await open(keys(50));
+    await sharing.next();
+    const stopped = await open(keys(10));
+    const reading = stopped.next().catch((cause: unknown) => cause);
+    await expect.poll(() => asked, { interval: 2 }).toBe(2);
+    await stopped[Symbol.asyncDispose]();
+    await reading;
+    for (let turn = 0; turn < 2; turn++) {
+      await sharing.next();
+      expect(Object.fromEntries(sharing.values)).toEqual({ "point/p50": 50 });
+    }
+    await sharing[Symbol.asyncDispose]();
+    await closeSerial(far);
+    await cable[Symbol.asyncDispose]();
+  });
+});
