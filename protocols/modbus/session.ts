@@ -27,6 +27,8 @@ interface Planned {
   readonly block: Block;
   /** Not asked before, on the network's clock. */
   readonly notBeforeMs: number;
+  /** When the read began that last gave its values, on the agent's clock; null before the first. */
+  readonly readMs: number | null;
   /** Refused when it was asked last. */
   readonly why?: string;
 }
@@ -35,8 +37,11 @@ interface Reader {
   blocks: readonly Planned[];
   /** Turn of the polls at which it is due. */
   dueTurn: number;
-  /** When its last read began, on the agent's clock; null before the first. */
-  readMs: number | null;
+}
+/** What one block gave, and when it was last read before. */
+interface Looked {
+  readonly readings: readonly Reading[];
+  readonly beforeMs: number | null;
 }
 
 export class BusSession implements Session {
@@ -49,7 +54,7 @@ export class BusSession implements Session {
     this.#config = config;
     this.#ports = ports;
     this.#lent = lent;
-    this.#readers = config.devices.map((device) => ({ device, dueTurn: 0, readMs: null, blocks: planReads(device.points, device).map((block) => ({ block, notBeforeMs: 0 })) }));
+    this.#readers = config.devices.map((device) => ({ device, dueTurn: 0, blocks: planReads(device.points, device).map((block) => ({ block, notBeforeMs: 0, readMs: null })) }));
   }
 
   get peer(): string {
@@ -88,42 +93,42 @@ export class BusSession implements Session {
   async *#poll(signal: AbortSignal): AsyncGenerator<Batch> {
     const changes = new Changes();
     const { intervalMs } = this.#config;
-    for await (const { turn } of polls(intervalMs, this.#ports.clock, signal)) {
-      const readings: Reading[] = [];
+    const { clock } = this.#ports;
+    for await (const { turn } of polls(intervalMs, clock, signal)) {
+      const looks: Looked[] = [];
       for (const reader of this.#readers.filter(({ dueTurn }) => turn >= dueTurn)) {
         reader.dueTurn = turn + Math.max(1, Math.round(reader.device.intervalMs / intervalMs));
-        const beganMs = this.#ports.clock.now().monoMs;
-        const read = await this.#readDevice(reader, signal);
-        // What changed may have done so since the read before began.
-        readings.push(...changes.of(read, reader.readMs === null ? undefined : Math.ceil(this.#ports.clock.now().monoMs - reader.readMs)));
-        reader.readMs = beganMs;
+        looks.push(...await this.#readDevice(reader, signal));
       }
       await this.#checkLink(signal);
-      yield { items: readings, caughtUp: true };
+      // They are dated now. What changed may have done so since the read before began that gave a value.
+      const nowMs = clock.now().monoMs;
+      yield { items: looks.flatMap(({ readings, beforeMs }) => changes.of(readings, beforeMs === null ? undefined : Math.ceil(nowMs - beforeMs))), caughtUp: true };
       await this.#askResting(signal);
     }
   }
 
-  async #readDevice(reader: Reader, signal: AbortSignal): Promise<readonly Reading[]> {
-    const readings: Reading[] = [];
+  async #readDevice(reader: Reader, signal: AbortSignal): Promise<readonly Looked[]> {
+    const looks: Looked[] = [];
     const next: Planned[] = [];
     // What is found out on the way (a split) is read at once.
     const left = [...reader.blocks];
     for (let planned = left.shift(); planned !== undefined; planned = left.shift()) {
-      const { block } = planned;
+      const { block, readMs } = planned;
+      const beganMs = this.#ports.clock.now().monoMs;
       const isResting = this.#lent.bus.units.resting(reader.device.unit) !== null || this.#nowMs() < planned.notBeforeMs;
       const answer = isResting ? null : await this.#ask(reader.device, block, signal);
       const split = answer?.kind === "refused" && exceptionOf(answer.exception).kind === "configuration" && block.points.length > 1 ? splitBlock(block) : [];
       if (split.length > 1) {
         this.#ports.log.info({ bus: this.#lent.bus.where, unit: reader.device.unit, table: block.table, address: block.address, count: block.count }, "the device refuses a block of registers: they are read one by one; gap: 0 or max_block may spare that");
-        left.unshift(...split.map((one) => ({ block: one, notBeforeMs: 0 })));
+        left.unshift(...split.map((one) => ({ block: one, notBeforeMs: 0, readMs })));
         continue;
       }
-      next.push(answer?.kind === "refused" ? this.#refused(reader.device, planned, answer.exception) : answer === null ? planned : { block, notBeforeMs: 0 });
-      readings.push(...readingsOf(reader.device, block, answer));
+      next.push(answer?.kind === "refused" ? this.#refused(reader.device, planned, answer.exception) : answer === null ? planned : { block, notBeforeMs: 0, readMs: answer.kind === "data" ? beganMs : readMs });
+      looks.push({ readings: readingsOf(reader.device, block, answer), beforeMs: readMs });
     }
     reader.blocks = next;
-    return readings;
+    return looks;
   }
 
   async #ask({ unit }: Device, { table, address, count }: Block, signal: AbortSignal): Promise<Answer> {
@@ -142,11 +147,11 @@ export class BusSession implements Session {
     if (bus.units.silent(unit, { nowMs: this.#nowMs(), costMs, why })) this.#ports.log.warn({ bus: bus.where, unit, reason: why }, "a unit does not answer: its values are unknown, and it is asked again at longer and longer intervals");
   }
 
-  #refused({ unit }: Device, { block, why }: Planned, exception: number): Planned {
+  #refused({ unit }: Device, { block, readMs, why }: Planned, exception: number): Planned {
     const { kind, words } = exceptionOf(exception);
-    if (kind !== "configuration") return { block, notBeforeMs: 0 };
+    if (kind !== "configuration") return { block, notBeforeMs: 0, readMs };
     if (why !== words) this.#ports.log.warn({ bus: this.#lent.bus.where, unit, table: block.table, address: block.address, count: block.count, exception, reason: words }, "the device refuses a value: it stays unknown");
-    return { block, notBeforeMs: this.#nowMs() + REFUSED_REST_MS, why: words };
+    return { block, notBeforeMs: this.#nowMs() + REFUSED_REST_MS, readMs, why: words };
   }
 
   /** Units whose rest is over are asked once, after the others were read; what they say is used from the next poll on. */

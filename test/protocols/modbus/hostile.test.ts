@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import * as net from "node:net";
 import { describe, expect, it } from "vitest";
+import type { Reading } from "../../../agent/contract/observation.ts";
 import { crc16 } from "../../../protocols/modbus/rtu-frame.ts";
 import { closeSerial, openSerial } from "../../../protocols/shared/serial.ts";
 import { describeNeeding } from "../../support/needs.ts";
@@ -106,5 +107,39 @@ describeNeeding(["socat"], "an answer that is still owed on a line", () => {
     await sharing[Symbol.asyncDispose]();
     await closeSerial(far);
     await cable[Symbol.asyncDispose]();
+  });
+});
+
+describe("how much earlier a change may have been", () => {
+  const sinceOf = (items: readonly unknown[], signal: string): unknown => (items as readonly Reading[]).find((item) => item.signal === signal)?.uncertaintyMs;
+
+  it("counts from the last read that gave a value, not from those that were refused between", async () => {
+    let [isBusy, parts] = [false, 1];
+    await using peer = await raw((asked) => mbap(asked, isBusy ? [asked.unit, 0x83, 6] : [asked.unit, 3, 2, 0, parts]));
+    await using source = await open(at(peer.port, [{ points: words([1]) }]));
+    await source.next();
+    [isBusy, parts] = [true, 2];
+    const beganMs = performance.now();
+    for (let turn = 0; turn < 15; turn++) await source.next();
+    isBusy = false;
+    const lastedMs = performance.now() - beganMs;
+    const { items } = await source.next();
+    expect(items).toMatchObject([{ value: 2 }]);
+    expect(sinceOf(items, "point/p1")).toBeGreaterThanOrEqual(Math.floor(lastedMs));
+  });
+
+  it("counts to the end of the poll, where it is dated, also for the unit that was read first", async () => {
+    let [value, delayMs] = [1, 0];
+    await using peer = await raw((asked, socket) => {
+      if (asked.unit === 1) return mbap(asked, [1, 3, 2, 0, value]);
+      setTimeout(() => { socket.write(mbap(asked, [2, 3, 2, 0, 7])); }, delayMs);
+      return null;
+    });
+    await using source = await open(at(peer.port, [{ unit: 1, points: words([1]) }, { unit: 2, points: words([2]) }], { timeout: "1s" }));
+    await source.next();
+    [value, delayMs] = [2, 300];
+    const { items } = await source.next();
+    expect(items).toMatchObject([{ signal: "point/p1", value: 2 }]);
+    expect(sinceOf(items, "point/p1")).toBeGreaterThanOrEqual(299);
   });
 });
