@@ -11,7 +11,8 @@ export interface Seen {
 
 /** Key → signal, for the keys we recognise; each signal once, all conditions. */
 export function proposedMap(seen: readonly Seen[]): Readonly<Record<string, string>> {
-  const byName = new Map(seen.map(({ key }) => [key.toLowerCase(), key]));
+  // `MILL:execution`: the first device's, unless a key has none; the technician sees whose it is.
+  const byName = new Map([...seen.map(({ key }) => [key.slice(key.indexOf(":") + 1).toLowerCase(), key] as const).toReversed(), ...seen.map(({ key }) => [key.toLowerCase(), key] as const)]);
   const usual = KEY_ROWS.flatMap(({ signal, keys }) => {
     const key = keys.find((name) => byName.has(name));
     return key === undefined ? [] : [[byName.get(key) ?? key, signal] as const];

@@ -1,0 +1,31 @@
+/** Adapters that say odd things, by hand. */
+import { describe, expect, it } from "vitest";
+import { MAP, rawAdapter, readings, run, said } from "./reading.ts";
+
+const now = (offsetMs = 0): string => new Date(Date.now() + offsetMs).toISOString();
+
+/** What one adapter's text means, all of it sent at once. */
+async function told(text: string, count: number): Promise<readonly string[]> {
+  await using adapter = await rawAdapter((socket) => void socket.write(text));
+  const result = await run({ host: "127.0.0.1", port: adapter.port, map: MAP }, { until: readings(count) });
+  expect([result.error, adapter.heard]).toEqual([null, "* PING\n"]);
+  return result.readings.map(said);
+}
+
+describe("nothing is invented", () => {
+  it("a condition without a level says nothing of alarms", async () => {
+    expect(await told(`${now()}|logic|||||\n${now()}|logic|Wrong||||\n`, 2)).toEqual(["alarm null", "alarm null"]);
+    expect(await told(`${now()}|logic|FAULT|7|||DOOR\n${now()}|logic|||||\n`, 2)).toEqual([
+      'alarm [{"key":"7","code":"7","severity":"FAULT","text":"DOOR","nativeType":"SYSTEM"}]', 'alarm [{"key":"7","code":"7","severity":"FAULT","text":"DOOR","nativeType":"SYSTEM"}]',
+    ]);
+  });
+
+  it("a code alone clears that code, with its empty fields left out, too", async () => {
+    const all = await told(`${now()}|logic|FAULT|7|||DOOR\n${now()}|logic|WARNING|8|||OIL\n${now()}|logic|NORMAL|7\n${now()}|logic|NORMAL\n`, 4);
+    expect(all.map((one) => [...one.matchAll(/"code":"(\d)"/gu)].map(([, code]) => code).join(""))).toEqual(["7", "78", "8", ""]);
+  });
+
+  it("not a number, a blank, UNAVAILABLE in any case", async () => {
+    expect(await told(`${now()}|part_count|12,5|fact||execution|unavailable|program|UNAVAILABLE\n`, 4)).toEqual(["part_count null", "feedrate null", "execution null", "program null"]);
+  });
+});
