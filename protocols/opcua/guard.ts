@@ -158,6 +158,12 @@ export class ReadOnly {
     return followed;
   }
 
+  /** The server need no longer look at it, nor does the library keep it. */
+  async unfollow(handle: number, signal: AbortSignal): Promise<void> {
+    const item = this.#subscribed().monitoredItems[handle];
+    if (item !== undefined) await bounded(item.terminate(), boundOf(this.#opened, "following no longer"), signal);
+  }
+
   /** Follows the events of an object: these fields of each (no path: its condition's id). The status says whether the server does. */
   async followEvents(nodeId: string, fields: readonly { readonly type: string; readonly path: readonly string[] }[], queue: number, signal: AbortSignal): Promise<Followed> {
     const { library } = this.#opened;
