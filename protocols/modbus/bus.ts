@@ -106,6 +106,7 @@ export class Bus {
     const tries = this.units.resting(question.unit) === null ? 2 : 1;
     let why = "";
     for (let attempt = 1; attempt <= tries; attempt++) {
+      this.#heedOthers(question.unit, manners);
       await this.#ready(attempt, signal);
       const answer = await this.#once(question, manners, signal);
       if (typeof answer === "string") why = answer;
@@ -113,6 +114,11 @@ export class Bus {
     }
     await this.#ready(1, signal);
     return { kind: "silent", why, costMs: this.network.now().monoMs - began };
+  }
+
+  /** A second master asked this unit: its answer has the line first. */
+  #heedOthers(unit: number, { timeoutMs }: Manners): void {
+    if (this.#options.line?.port.othersAsk.has(unit) === true) this.#unsettledMs = Math.max(this.#unsettledMs, LEAST_QUIET_MS, timeoutMs);
   }
 
   /** The same unit again: its late answer could be for what was asked before, so the silence must last twice as long. */
@@ -128,6 +134,7 @@ export class Bus {
         await this.#sleep(leftMs, signal);
       }
       this.#unsettledMs = 0;
+      line.port.othersAsk.clear();
     }
     const free = Math.max(this.#freeAtMs, line === null ? 0 : line.port.lastMs + line.gapMs);
     const waitMs = free - this.network.now().monoMs;

@@ -110,6 +110,33 @@ describeNeeding(["socat"], "an answer that is still owed on a line", () => {
   });
 });
 
+describeNeeding(["socat"], "a second master that asks the same unit", () => {
+  it.each(["just before us", "while we wait"])("%s: its answer is not taken for ours", async (when) => {
+    const cable = await serialCable();
+    const far = await openSerial({ path: cable.far, baud: 115_200, parity: "none", stopBits: 1, dataBits: 8 });
+    const [theirs, theirAnswer] = [frame([1, 3, 0, 10, 0, 1]), frame([1, 3, 2, 0, 10])];
+    let asked = 0;
+    far.on("data", () => {
+      const isFirst = ++asked === 2;
+      if (isFirst && when === "while we wait") far.write(theirs);
+      if (isFirst && when === "while we wait") setTimeout(() => { far.write(theirAnswer); }, 30);
+      setTimeout(() => { far.write(frame([1, 3, 2, 0, 50])); }, isFirst ? 60 : 5);
+    });
+    await using source = await open({ serial: { path: cable.near, baud: 115_200 }, interval: "50ms", timeout: "300ms", devices: [{ unit: 1, points: words([50]) }] });
+    await source.next();
+    if (when === "just before us") far.write(theirs);
+    // The device answers it, whether we ask or not.
+    if (when === "just before us") setTimeout(() => { far.write(theirAnswer); }, 70);
+    for (let turn = 0; turn < 3; turn++) {
+      await source.next();
+      expect(Object.fromEntries(source.values)).toEqual({ "point/p50": 50 });
+    }
+    await source[Symbol.asyncDispose]();
+    await closeSerial(far);
+    await cable[Symbol.asyncDispose]();
+  });
+});
+
 describe("how much earlier a change may have been", () => {
   const sinceOf = (items: readonly unknown[], signal: string): unknown => (items as readonly Reading[]).find((item) => item.signal === signal)?.uncertaintyMs;
 

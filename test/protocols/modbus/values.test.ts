@@ -1,7 +1,7 @@
 /** What bytes mean (modbus.md §2), written out from the definitions and not by an encoder. */
 import { describe, expect, it } from "vitest";
 import { decodeBit, decodeRegisters, type Encoding } from "../../../protocols/modbus/decode.ts";
-import { answerLength, crc16, findAnswer } from "../../../protocols/modbus/rtu-frame.ts";
+import { answerLength, crc16, findAnswer, othersAsk } from "../../../protocols/modbus/rtu-frame.ts";
 
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(" ", ""), "hex");
 
@@ -96,6 +96,16 @@ describe("frames on a line", () => {
     const real = hex("0101030f0f0f0000");
     real.writeUInt16LE(crc16(real.subarray(0, 6)), 6);
     expect(findAnswer(Buffer.concat([coils, real]), coils)).toEqual(real);
+  });
+
+  it("a second master's request is told from an echo, from an answer to us, and from what lies in one", () => {
+    const theirs = hex("1103000a0001a698");
+    expect(othersAsk(theirs, request)).toEqual([0x11]);
+    expect(othersAsk(Buffer.concat([hex("00ff"), theirs, answer]), request)).toEqual([0x11]);
+    expect(othersAsk(theirs, Buffer.alloc(0))).toEqual([0x11]);
+    expect(othersAsk(Buffer.concat([request, answer]), request)).toEqual([]);
+    expect(othersAsk(Buffer.concat([hex("110306"), theirs]), request)).toEqual([]);
+    for (let end = 0; end < theirs.length; end++) expect(othersAsk(theirs.subarray(0, end), request)).toEqual([]);
   });
 
   it("is found whatever pieces it comes in, and wherever the noise ends", () => {
