@@ -59,6 +59,12 @@ const READS: Readonly<Record<Table, (client: Client, address: number, count: num
   input: (client, address, count) => client.readInputRegisters(address, count),
 };
 
+/** What the library says of an answer in the name of another unit, for a technician. */
+function inWords(said: string): string {
+  const unit = /expected address \d+ got (\d+)/u.exec(said)?.[1];
+  return unit === undefined ? said : `it answers as unit ${unit}: is that its number?`;
+}
+
 const wire = (client: Client): Wire => ({
   async ask({ unit, table, address, count }) {
     client.setID(unit);
@@ -68,7 +74,7 @@ const wire = (client: Client): Wire => ({
       if (cause instanceof Error && "modbusCode" in cause && typeof cause.modbusCode === "number") throw new Refused(cause.modbusCode, { cause });
       // The library says it so of a frame, and stumbles over a count of bytes that is larger than its frame.
       if (cause instanceof RangeError || (cause instanceof Error && cause.message.startsWith("Data length error"))) throw new Refused(MISSHAPEN, { cause });
-      throw cause;
+      throw new Error(inWords(cause instanceof Error ? cause.message : String(cause)), { cause });
     }
   },
 });

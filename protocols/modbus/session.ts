@@ -49,6 +49,8 @@ export class BusSession implements Session {
   readonly #ports: Ports;
   readonly #lent: Lent;
   readonly #readers: readonly Reader[];
+  /** At most one for each block and exception. */
+  readonly #saidRefusals = new Set<string>();
 
   constructor(config: ModbusConfig, ports: Ports, lent: Lent) {
     this.#config = config;
@@ -149,7 +151,14 @@ export class BusSession implements Session {
 
   #refused({ unit }: Device, { block, readMs, why }: Planned, exception: number): Planned {
     const { kind, words } = exceptionOf(exception);
-    if (kind !== "configuration") return { block, notBeforeMs: 0, readMs };
+    if (kind === "absent") return { block, notBeforeMs: 0, readMs };
+    if (kind === "passing") {
+      // It may come and go with each poll: said once, and shown while it lasts.
+      const refusal = `${unit} ${block.table} ${block.address} ${exception}`;
+      if (!this.#saidRefusals.has(refusal)) this.#ports.log.warn({ bus: this.#lent.bus.where, unit, table: block.table, address: block.address, count: block.count, exception, reason: words }, "the device gives no value for now: it is unknown, and asked again with each poll");
+      this.#saidRefusals.add(refusal);
+      return { block, notBeforeMs: 0, readMs, why: words };
+    }
     if (why !== words) this.#ports.log.warn({ bus: this.#lent.bus.where, unit, table: block.table, address: block.address, count: block.count, exception, reason: words }, "the device refuses a value: it stays unknown");
     return { block, notBeforeMs: this.#nowMs() + REFUSED_REST_MS, readMs, why: words };
   }

@@ -56,6 +56,24 @@ describe("an answer that is not what was asked for", () => {
     expect(Object.fromEntries(source.values)).toEqual({ "point/lie": null, "point/p150": 150 });
     expect(ports.lines.map(({ sentence }) => sentence)).toEqual(["the device refuses a value: it stays unknown"]);
   });
+
+  it("a refusal that passes is said once, however often it comes back, and shown while it lasts", async () => {
+    let turn = 0;
+    await using peer = await raw((asked) => (asked.address > 100 || turn++ % 2 === 0 ? good(asked) : mbap(asked, [asked.unit, 0x83, 4])));
+    const ports = testPorts();
+    await using source = await open(at(peer.port, [{ gap: 0, points: words([3, 150]) }]), ports);
+    for (let polls = 0; polls < 8; polls++) await source.next();
+    expect(source.session.describe?.().refused).toEqual([{ what: "point/p3 (1/holding/3)", why: "it reports a failure of its own" }]);
+    expect(ports.lines.map(({ sentence, fields }) => [sentence, fields["address"], fields["exception"]])).toEqual([["the device gives no value for now: it is unknown, and asked again with each poll", 3, 4]]);
+    await source.next();
+    expect(source.session.describe?.().refused).toEqual([]);
+  });
+
+  it("in the name of another unit is no value, and is said", async () => {
+    await using peer = await raw((asked) => mbap(asked, [9, 3, 2, 0, 5]));
+    await using source = await open(at(peer.port, [{ points: words([5]) }]));
+    await expect(source.next()).rejects.toMatchObject({ fault: "timeout", message: expect.stringContaining("no unit answers (1): it answers as unit 9: is that its number?") as string });
+  });
 });
 
 describeNeeding(["socat"], "an answer that is still owed on a line", () => {
