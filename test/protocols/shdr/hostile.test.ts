@@ -25,6 +25,18 @@ describe("nothing is invented", () => {
     expect(all.map((one) => [...one.matchAll(/"code":"(\d)"/gu)].map(([, code]) => code).join(""))).toEqual(["7", "78", "8", ""]);
   });
 
+  it("one stamp hours ahead is not when it happened", async () => {
+    await using adapter = await rawAdapter((socket) => {
+      socket.write(`${now()}|avail|AVAILABLE\n`);
+      setTimeout(() => socket.write(`${now()}|execution|READY\n`), 400);
+      setTimeout(() => socket.write(`${now(7_200_000)}|execution|ACTIVE\n`), 500);
+      setTimeout(() => socket.write(`${now()}|execution|STOPPED\n`), 600);
+    });
+    const result = await run({ host: "127.0.0.1", port: adapter.port, map: MAP }, { until: readings(4) });
+    expect(result.readings.map(({ value, sourceTime = null }) => [value, sourceTime === null ? "now" : sourceTime <= Date.now()])).toEqual([["AVAILABLE", true], ["READY", true], ["ACTIVE", "now"], ["STOPPED", true]]);
+    expect(result.batches.filter(({ sourceNow = 0 }) => sourceNow > Date.now() + 1_000)).toEqual([]);
+  });
+
   it("not a number, a blank, UNAVAILABLE in any case", async () => {
     expect(await told(`${now()}|part_count|12,5|fact||execution|unavailable|program|UNAVAILABLE\n`, 4)).toEqual(["part_count null", "feedrate null", "execution null", "program null"]);
   });

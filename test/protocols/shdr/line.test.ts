@@ -184,6 +184,15 @@ describe("what the adapter's clock shows", () => {
     expect([known.at(4_000), known.isAhead(NOW + H, 1_500)]).toEqual([NOW + H + 3_000, false]);
   });
 
+  it("one stamp far ahead of the clock that is known is no time; two that agree are", () => {
+    const known = clock();
+    known.heard(NOW, 1_000);
+    known.heard(NOW + 2 * H, 1_500);
+    expect([known.isAhead(NOW + 2 * H, 1_500), known.isAhead(NOW + 600, 1_500)]).toEqual([true, false]);
+    known.heard(NOW + 2 * H + 2_000, 3_500);
+    expect([known.isAhead(NOW + 2 * H + 2_000, 3_500), known.at(4_500)]).toEqual([false, NOW + 2 * H + 3_000]);
+  });
+
   it("one that lies back is believed when a second event lies back as far, a second and more later", () => {
     const known = clock();
     known.heard(NOW - H, 1_000);
