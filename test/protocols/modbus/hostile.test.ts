@@ -155,6 +155,34 @@ describeNeeding(["socat"], "a second master that asks the same unit", () => {
   });
 });
 
+describeNeeding(["socat"], "an adapter that is pulled while an answer is awaited", () => {
+  it("ends the wait at once; what it owed is not taken for an answer when it is back", async () => {
+    const cable = await serialCable();
+    const line = { baud: 115_200, parity: "none", stopBits: 1, dataBits: 8 } as const;
+    let far = await openSerial({ path: cable.far, ...line });
+    let asked = 0;
+    far.on("data", () => { asked++; });
+    const keys = (address: number): Keys => ({ serial: { path: cable.near, baud: 115_200 }, interval: "10ms", timeout: "400ms", devices: [{ unit: 1, points: words([address]) }] });
+    const source = await open(keys(10));
+    const reading = source.next().catch((cause: unknown) => cause);
+    await expect.poll(() => asked, { interval: 2 }).toBe(1);
+    await cable.unplug();
+    expect(await reading).toMatchObject({ fault: "lost", message: expect.stringContaining("the adapter is gone") as string });
+    await source[Symbol.asyncDispose]();
+    await closeSerial(far);
+    await cable.plug();
+    far = await openSerial({ path: cable.far, ...line });
+    far.on("data", () => void setTimeout(() => { far.write(frame([1, 3, 2, 0, 50])); }, 60));
+    const again = await open(keys(50));
+    setTimeout(() => { far.write(frame([1, 3, 2, 0, 10])); }, 30);
+    await again.next();
+    expect(Object.fromEntries(again.values)).toEqual({ "point/p50": 50 });
+    await again[Symbol.asyncDispose]();
+    await closeSerial(far);
+    await cable[Symbol.asyncDispose]();
+  });
+});
+
 describe("how much earlier a change may have been", () => {
   const sinceOf = (items: readonly unknown[], signal: string): unknown => (items as readonly Reading[]).find((item) => item.signal === signal)?.uncertaintyMs;
 
