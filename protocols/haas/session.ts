@@ -33,6 +33,9 @@ const MISSES = 3;
 const ASK_AGAIN = 60;
 const VARIABLES_PER_POLL = 2;
 
+/** A timer says another text each time. */
+const RUNS_ON: ReadonlySet<number> = new Set([300, 301]);
+
 type Variable = NonNullable<HaasConfig["variables"]>[number];
 
 export class HaasSession implements Session {
@@ -47,6 +50,8 @@ export class HaasSession implements Session {
   readonly #replaced: ReadonlySet<string>;
   #turn = 0;
   #count: number | null = null;
+  /** By question: what was believed last. */
+  readonly #texts = new Map<string, string>();
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -107,7 +112,7 @@ export class HaasSession implements Session {
     // A variable takes the place of what the driver has by itself.
     if (signals.every((one) => this.#replaced.has(one))) return [];
     const before = this.#missesOf(question);
-    const answer = await this.#ask(question, signal);
+    const answer = await this.#sure(question, signal);
     const said = answer === null ? null : await read(answer);
     if (answer !== null && said === null) this.#misses.set(nameOf(question), before + 1);
     if (said !== null) return this.#changed(question, said.filter((one) => !this.#replaced.has(one.signal) || one.signal === "alarm"));
@@ -132,6 +137,20 @@ export class HaasSession implements Session {
     const changed = this.#changes.of(readings, Math.ceil(monoMs - (this.#answered.get(name) ?? monoMs)));
     this.#answered.set(name, this.#asked.get(name) ?? monoMs);
     return changed;
+  }
+
+  /** A serial line has no checksum: what is another text than before is asked twice, and believed when it says it again. */
+  async #sure(question: Question, signal: AbortSignal): Promise<Answer | null> {
+    const before = this.#missesOf(question);
+    const answer = await this.#ask(question, signal);
+    if (answer === null || this.#parts.config.serial === undefined || RUNS_ON.has(question.q)) return answer;
+    const [name, text] = [nameOf(question), JSON.stringify(answer)];
+    if (this.#texts.get(name) === text) return answer;
+    const again = await this.#ask(question, signal);
+    const isSame = JSON.stringify(again) === text;
+    if (isSame) this.#texts.set(name, text);
+    else this.#misses.set(name, before + 1);
+    return isSame ? again : null;
   }
 
   async #ask(question: Question, signal: AbortSignal): Promise<Answer | null> {
