@@ -49,7 +49,7 @@ export class BusSession implements Session {
   readonly #ports: Ports;
   readonly #lent: Lent;
   readonly #readers: readonly Reader[];
-  /** At most one for each block and exception. */
+  /** At most one for each block and exception, and one for its silence. */
   readonly #saidRefusals = new Set<string>();
 
   constructor(config: ModbusConfig, ports: Ports, lent: Lent) {
@@ -113,6 +113,9 @@ export class BusSession implements Session {
   async #readDevice(reader: Reader, signal: AbortSignal): Promise<readonly Looked[]> {
     const looks: Looked[] = [];
     const next: Planned[] = [];
+    // Places in `next` that were met with silence while the unit may be well: some devices say nothing where they should refuse.
+    const mute: number[] = [];
+    let hasAnswered = false;
     // What is found out on the way (a split) is read at once.
     const left = [...reader.blocks];
     for (let planned = left.shift(); planned !== undefined; planned = left.shift()) {
@@ -120,16 +123,21 @@ export class BusSession implements Session {
       const beganMs = this.#ports.clock.now().monoMs;
       const isResting = this.#lent.bus.units.resting(reader.device.unit) !== null || this.#nowMs() < planned.notBeforeMs;
       const answer = isResting ? null : await this.#ask(reader.device, block, signal);
+      hasAnswered ||= answer !== null && answer.kind !== "silent" && this.#lent.bus.units.resting(reader.device.unit) === null;
       const split = answer?.kind === "refused" && exceptionOf(answer.exception).kind === "configuration" && block.points.length > 1 ? splitBlock(block) : [];
       if (split.length > 1) {
         this.#ports.log.info({ bus: this.#lent.bus.where, unit: reader.device.unit, table: block.table, address: block.address, count: block.count }, "the device refuses a block of registers: they are read one by one; gap: 0 or max_block may spare that");
         left.unshift(...split.map((one) => ({ block: one, notBeforeMs: 0, readMs })));
         continue;
       }
+      if (answer?.kind === "silent") {
+        if (hasAnswered || (readMs === null && mute.length === 0 && left.length > 0)) mute.push(next.length);
+        else this.#silent(reader.device.unit, answer.why, answer.costMs);
+      }
       next.push(answer?.kind === "refused" ? this.#refused(reader.device, planned, answer.exception) : answer === null ? planned : { block, notBeforeMs: 0, readMs: answer.kind === "data" ? beganMs : readMs });
       looks.push({ readings: readingsOf(reader.device, block, answer), beforeMs: readMs });
     }
-    reader.blocks = next;
+    reader.blocks = hasAnswered ? next.map((planned, index) => (mute.includes(index) ? this.#leftAlone(reader.device, planned) : planned)) : next;
     return looks;
   }
 
@@ -137,11 +145,17 @@ export class BusSession implements Session {
     const { bus } = this.#lent;
     const beganMs = this.#nowMs();
     const answer = await bus.ask({ unit, table, address, count }, this.#config, signal);
-    if (answer.kind === "silent") this.#silent(unit, answer.why, answer.costMs);
-    // A gateway has waited for it as long as we would have.
-    else if (answer.kind === "refused" && exceptionOf(answer.exception).kind === "absent") this.#silent(unit, exceptionOf(answer.exception).words, this.#nowMs() - beganMs);
-    else bus.units.answered(unit);
+    // Silence may be about this block alone: the caller judges. A gateway has waited for it as long as we would have.
+    if (answer.kind === "refused" && exceptionOf(answer.exception).kind === "absent") this.#silent(unit, exceptionOf(answer.exception).words, this.#nowMs() - beganMs);
+    else if (answer.kind !== "silent") bus.units.answered(unit);
     return answer;
+  }
+
+  #leftAlone({ unit }: Device, { block, readMs }: Planned): Planned {
+    const silence = `${unit} ${block.table} ${block.address} silent`;
+    if (!this.#saidRefusals.has(silence)) this.#ports.log.warn({ bus: this.#lent.bus.where, unit, table: block.table, address: block.address, count: block.count }, "the device is silent about a value and answers others: it stays unknown");
+    this.#saidRefusals.add(silence);
+    return { block, notBeforeMs: this.#nowMs() + REFUSED_REST_MS, readMs, why: "it answers others, and is silent about this" };
   }
 
   #silent(unit: number, why: string, costMs: number): void {
@@ -167,9 +181,11 @@ export class BusSession implements Session {
   async #askResting(signal: AbortSignal): Promise<void> {
     const { bus } = this.#lent;
     for (const { device, blocks } of this.#readers) {
-      const [first] = blocks;
-      if (first === undefined || !bus.units.isDue(device.unit, this.#nowMs())) continue;
-      await this.#ask(device, first.block, signal);
+      // One that was answered before, if there is any.
+      const asked = blocks.find(({ readMs }) => readMs !== null) ?? blocks[0];
+      if (asked === undefined || !bus.units.isDue(device.unit, this.#nowMs())) continue;
+      const answer = await this.#ask(device, asked.block, signal);
+      if (answer.kind === "silent") this.#silent(device.unit, answer.why, answer.costMs);
       if (bus.units.resting(device.unit) === null) this.#ports.log.info({ bus: bus.where, unit: device.unit }, "the unit answers again");
     }
   }

@@ -69,6 +69,22 @@ describe("an answer that is not what was asked for", () => {
     expect(source.session.describe?.().refused).toEqual([]);
   });
 
+  it.each([3, 150])("none at all to one block, at %d: its values are unknown, those of the other block stand", async (mute) => {
+    let asked = 0;
+    await using peer = await raw((asking) => {
+      if (asking.address === mute) asked++;
+      return asking.address === mute ? null : good(asking);
+    });
+    const ports = testPorts();
+    const other = mute === 3 ? 150 : 3;
+    await using source = await open(at(peer.port, [{ gap: 0, points: words([3, 150]) }]), ports);
+    for (let polls = 0; polls < 8; polls++) await source.next();
+    expect([source.values.get(`point/p${mute}`), source.values.get(`point/p${other}`)]).toEqual([null, other]);
+    // Asked twice, then left alone for a minute.
+    expect(asked).toBe(2);
+    expect(ports.lines.map(({ sentence, fields }) => [sentence, fields["address"]])).toEqual([["the device is silent about a value and answers others: it stays unknown", mute]]);
+  });
+
   it("in the name of another unit is no value, and is said", async () => {
     await using peer = await raw((asked) => mbap(asked, [9, 3, 2, 0, 5]));
     await using source = await open(at(peer.port, [{ points: words([5]) }]));
