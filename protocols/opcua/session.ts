@@ -19,7 +19,7 @@ import type { Notice } from "./mailbox.ts";
 import { inTime } from "./points.ts";
 import type { Change, Translator } from "./profile.ts";
 import type { SessionParts } from "./session-parts.ts";
-import { sampleOf } from "./values.ts";
+import { credible, sampleOf } from "./values.ts";
 
 const KEEPALIVES_MISSED = 3;
 const SLACK_MS = 2_000;
@@ -40,6 +40,7 @@ export class OpcuaSession implements Session {
   #translator: Translator;
   #heard: UnixMs | null = null;
   #remindedAt: MonoMs | null = null;
+  #warned = false;
 
   constructor(parts: SessionParts, following: Following) {
     this.#parts = parts;
@@ -137,16 +138,25 @@ export class OpcuaSession implements Session {
     return this.#made(notice, [...(gap === null ? [] : [gap]), ...inTime([...readings, ...heard.readings])]);
   }
 
-  #changesOf({ values }: Notice): readonly Change[] {
-    const { config: { stamps } } = this.#parts;
+  #changesOf({ values, now }: Notice): readonly Change[] {
+    const { config: { stamps, session, sampling, measure_sampling: slow } } = this.#parts;
     const changes = values.flatMap(({ handle, wire }): readonly Change[] => {
       const wanted = this.#following.wantedBy(handle);
       if (wanted === undefined) return [];
-      const sample = sampleOf(wire, stamps, wanted.element);
-      const initial = this.#following.arrived(handle, sample.status);
+      const told = sampleOf(wire, stamps, wanted.element);
+      const initial = this.#following.arrived(handle, told.status);
+      // What is so since long has an old stamp; what changed has waited no longer than the server keeps our session.
+      const sample = credible(told, wire, { now, oldestMs: initial ? Number.POSITIVE_INFINITY : session + SLACK_MS + (wanted.samplingMs ?? Math.max(sampling, slow)) });
+      if (sample !== told) this.#warnOfClocks(wanted.key);
       return this.#following.passes(handle, sample) ? [{ key: wanted.key, sample, initial }] : [];
     });
     return byTime(changes);
+  }
+
+  #warnOfClocks(key: string): void {
+    if (this.#warned) return;
+    this.#warned = true;
+    this.#parts.ports.log.warn({ value: key, server: this.#parts.where }, "stamps of a value are of another clock than the server's: the server's time is taken instead; set the device's clock, or stamps: server");
   }
 
   async #translated(changes: readonly Change[], signal: AbortSignal): Promise<readonly Reading[]> {

@@ -51,6 +51,24 @@ export function sampleOf(wire: WireValue, stamps: Stamps, element = 0): Sample {
   };
 }
 
+/** The message it came in: when the server sent it, and how old a value in it may be (it may have waited in a queue). */
+export interface Sent {
+  readonly now: UnixMs | null;
+  readonly oldestMs: number;
+}
+/** A server writes times of one message by one clock, but for what its devices stamp. */
+const AHEAD_MS = 5_000;
+
+/**
+ * The sample with a stamp that can be: one ahead of the message it came in, or long before it, is of another clock (a device
+ * behind the server), and the server's own stamp, else the message's time, stands for it.
+ */
+export function credible(sample: Sample, { sourceTimestamp, serverTimestamp }: WireValue, { now, oldestMs }: Sent): Sample {
+  const can = (at: UnixMs | null | undefined): boolean => at !== null && at !== undefined && now !== null && at <= now + AHEAD_MS && at >= now - oldestMs;
+  if (now === null || sample.at === undefined || can(sample.at)) return sample;
+  return { ...sample, at: [timeOf(serverTimestamp), timeOf(sourceTimestamp)].find(can) ?? now };
+}
+
 /** Null: none, or not one. */
 export function timeOf(date: Date | null | undefined): UnixMs | null {
   const at = date?.getTime() ?? Number.NaN;

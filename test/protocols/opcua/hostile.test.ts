@@ -6,7 +6,7 @@ import { startSinumerik, type SimulatedSinumerik } from "../../../agent/simulate
 import { AlarmSet, eventClauses } from "../../../protocols/opcua/alarms.ts";
 import { MachineToolTranslator } from "../../../protocols/opcua/machine-tool-words.ts";
 import type { Change } from "../../../protocols/opcua/profile.ts";
-import { sampleOf } from "../../../protocols/opcua/values.ts";
+import { credible, sampleOf } from "../../../protocols/opcua/values.ts";
 import { systemClock } from "../../../agent/runtime/time/clock.ts";
 import { unixMs } from "../../../agent/contract/time.ts";
 import { freePort } from "../../support/free-port.ts";
@@ -87,6 +87,35 @@ describe("a value that loses its quality for a while", () => {
     }
     expect(items(control)).toBe(before);
   }, 30_000);
+});
+
+describe("stamps of a device whose clock is not the server's", () => {
+  const now = Date.UTC(2026, 10, 27, 12);
+  const hour = 3_600_000;
+  it.each([
+    ["ahead by an hour: the server's", now + hour, now - 40, 70_000, now - 40],
+    ["behind by an hour: the server's", now - hour, now - 40, 70_000, now - 40],
+    ["behind, where the server says no other: the message's", now - hour, null, 70_000, now],
+    ["ahead, and the server's own too: the message's", now + hour, now + hour, 70_000, now],
+    ["waited in a queue: as it is", now - 50_000, now - 40, 70_000, now - 50_000],
+    ["so since yesterday, when we began to look: as it is", now - 24 * hour, now, Number.POSITIVE_INFINITY, now - 24 * hour],
+    ["ahead, when we began to look: the server's", now + 24 * hour, now - 40, Number.POSITIVE_INFINITY, now - 40],
+  ])("%s", (_, source, server, oldestMs, at) => {
+    const wire = { statusCode: { value: 0, name: "Good" }, value: { dataType: 5, value: 3 }, sourceTimestamp: new Date(source), serverTimestamp: server === null ? null : new Date(server) };
+    expect(credible(sampleOf(wire, "source"), wire, { now: unixMs(now), oldestMs }).at).toBe(at);
+  });
+
+  it("do not move a change, and are told in the log", async () => {
+    const ports = testPorts();
+    await using running = await begun(await reading(config({ url: control.url, profile: "sinumerik" }), folder.path, ports));
+    for (const [status, word, off] of [[3, "ACTIVE", 24], [4, "WAIT", -24]] as const) {
+      const before = Date.now();
+      control.set("/Channel/State/progStatus", status, new Date(before + off * hour));
+      await running.until(() => running.last("execution")?.value === word, word);
+      expect(Math.abs((running.last("execution")?.sourceTime ?? 0) - before)).toBeLessThan(10_000);
+    }
+    expect(ports.lines.filter(({ sentence }) => sentence.includes("another clock"))).toHaveLength(1);
+  });
 });
 
 describe("lost words", () => {
