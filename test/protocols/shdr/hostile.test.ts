@@ -1,5 +1,6 @@
 /** Adapters that say odd things, by hand. */
 import { describe, expect, it } from "vitest";
+import { proposedMap } from "../../../protocols/shdr/propose.ts";
 import { MAP, rawAdapter, readings, run, said } from "./reading.ts";
 
 const now = (offsetMs = 0): string => new Date(Date.now() + offsetMs).toISOString();
@@ -39,5 +40,10 @@ describe("nothing is invented", () => {
 
   it("not a number, a blank, UNAVAILABLE in any case", async () => {
     expect(await told(`${now()}|part_count|12,5|fact||execution|unavailable|program|UNAVAILABLE\n`, 4)).toEqual(["part_count null", "feedrate null", "execution null", "program null"]);
+  });
+
+  it("a map is proposed of one device's keys, whole", () => {
+    const seen = ["M1:execution", "M2:execution", "M2:mode", "avail", "M1:avail", "M1:logic", "M2:logic"].map((key) => ({ key, isCondition: key.endsWith("logic") }));
+    expect(proposedMap(seen)).toEqual({ "avail": "availability", "M1:execution": "execution", "M1:logic": "alarm" });
   });
 });
