@@ -131,7 +131,7 @@ export class BusSession implements Session {
         continue;
       }
       if (answer?.kind === "silent") {
-        if (hasAnswered || (readMs === null && mute.length === 0 && left.length > 0)) mute.push(next.length);
+        if (hasAnswered || (readMs === null && mute.length === 0 && left.some(({ notBeforeMs }) => this.#nowMs() >= notBeforeMs))) mute.push(next.length);
         else this.#silent(reader.device.unit, answer.why, answer.costMs);
       }
       next.push(answer?.kind === "refused" ? this.#refused(reader.device, planned, answer.exception) : answer === null ? planned : { block, notBeforeMs: 0, readMs: answer.kind === "data" ? beganMs : readMs });
