@@ -108,7 +108,9 @@ function numeric({ signal, scale = 1, offset = 0 }: Point, raw: number | bigint)
   const value = clean(Number(raw), scale, offset);
   if (!Number.isFinite(value)) return UNAVAILABLE;
   if (WHOLE.has(signal) && !Number.isSafeInteger(value)) return UNAVAILABLE;
-  return { quality: "GOOD", value };
+  // Rounded, and more likely a mark for "no value" than one (modbus.md §2).
+  const isRounded = typeof raw === "bigint" && !Number.isSafeInteger(Number(raw));
+  return { quality: isRounded ? "UNCERTAIN" : "GOOD", value };
 }
 
 /**

@@ -36,6 +36,10 @@ describe("a point's value", () => {
   });
 });
 
+it.each([2n ** 63n, -(2n ** 63n), 2n ** 64n - 1n, 2n ** 53n])("%s of 64 bits is rounded, so not sure", (raw) => {
+  expect(pointValue({ signal: "point/energy", scale: 0.001 }, raw)).toEqual({ quality: "UNCERTAIN", value: Number((Number(raw) * 0.001).toPrecision(15)) });
+});
+
 describe("what does not fit together", () => {
   it.each<[Point, string | null]>([
     [running, null],
