@@ -104,7 +104,7 @@ export class HaasSession implements Session {
     const motion = this.#state.needsMotion ? await this.#ask({ q: 301 }, signal) : null;
     if (motion !== null) this.#state.motion(motion, ports.network.now().monoMs);
     readings.push(...await this.#valued({ q: 500 }, signal, (answer) => this.#state.three(answer), ["execution", "program"]));
-    return [...readings, ...this.#trusted(variables, link.refusedElsewhere === refused ? link.macrosHeard - heard : -1)];
+    return [...readings, ...this.#trusted(variables, config.serial !== undefined || link.refusedElsewhere === refused ? link.macrosHeard - heard : -1)];
   }
 
   /** What is new in the answer; what `signals` say after too many misses; else nothing, so that the last values stand. */

@@ -66,6 +66,7 @@ export class ControlState {
 
   /** Q500: `PROGRAM, NAME, WORD, PARTS, N`, or `STATUS, BUSY`. Null: not the whole of it came. */
   three({ label, fields }: Answer): readonly Reading[] | null {
+    if (label === "STATUS" && (fields[0] ?? "") === "") return null;
     if (label === "STATUS") return [...this.#doing(fields[0] ?? ""), ...(this.#isProgramKnown ? [] : [reading("program", UNAVAILABLE)])];
     const parts = fields.lastIndexOf("PARTS");
     const before = parts === -1 ? fields : fields.slice(0, parts);

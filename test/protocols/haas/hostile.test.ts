@@ -70,7 +70,7 @@ describe("nothing is invented", () => {
 
   it("half an answer of the three-in-one is no program without a name", async () => {
     const halves = ["PROGRAM", "PROGRAM, O1", "PROGRAM, PARTS, 3", "STATUS"];
-    const result = await against(saying({ Q500: (_, turn) => ngc(turn === 1 || turn > 5 ? "PROGRAM, O7, IDLE, PARTS, 3" : halves[turn - 2] ?? "") }), {}, (_, all) => all.length === 3);
+    const result = await against(saying({ Q500: (_, turn) => ngc(turn % 2 === 1 ? "PROGRAM, O7, IDLE, PARTS, 3" : halves[turn / 2 - 1] ?? "") }), {}, (_, all) => all.length === 9);
     expect([of(result, "program"), of(result, "execution")]).toEqual([["O7"], ["READY"]]);
     const lasting = await against(saying({ Q500: () => ngc("PROGRAM, O1") }), {}, (_, all) => all.length === 4);
     expect([of(lasting, "program"), of(lasting, "execution")]).toEqual([[null], [null]]);
