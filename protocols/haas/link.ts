@@ -25,7 +25,9 @@ export interface Answer {
   readonly label: string;
   readonly fields: readonly string[];
 }
-export type Asked = { readonly kind: "answer"; readonly answer: Answer } | { readonly kind: "rejected"; readonly text: string } | { readonly kind: "silence" };
+export type Asked = { readonly kind: "answer"; readonly answer: Answer } | { readonly kind: "rejected"; readonly text: string } | { readonly kind: "silence" }
+  /** An older control that runs may say so whatever it is asked: nothing of what was asked. */
+  | { readonly kind: "busy" };
 
 /** Until a control has noticed that a place is free: haas.md §3. */
 const AGAIN = { afterMs: 5_000 } as const;
@@ -136,7 +138,7 @@ export class HaasLink {
 
   #hear(reply: Reply): void {
     if (reply.kind === "values" && reply.label === MACRO_LABEL) this.#macrosHeard++;
-    const asked = this.#waiting === null ? null : answerTo(this.#waiting.question, reply);
+    const asked = this.#waiting === null ? null : answerTo(this.#waiting.question, reply) ?? (this.dialect === "classic" && isBusy(reply) ? BUSY : null);
     const isVariables = asked !== null && this.#waiting?.question.q === 600;
     if (reply.kind === "rejected" && !isVariables && (reply.echo === null || this.#variables.has(reply.echo))) this.#refusedElsewhere++;
     if (asked === null) {
@@ -165,6 +167,9 @@ export class HaasLink {
     this.#waiting?.resolve({ kind: "silence" });
   }
 }
+
+const BUSY: Asked = { kind: "busy" };
+const isBusy = (reply: Reply): boolean => reply.kind === "values" && reply.label === "STATUS" && reply.fields[0] === "BUSY";
 
 /** Null: it answers another question. */
 function answerTo(question: Question, reply: Reply): Asked | null {

@@ -161,7 +161,7 @@ export class HaasSession implements Session {
     const asked = await link.ask(question, signal);
     if (asked.kind === "answer") this.#asked.set(nameOf(question), monoMs);
     if (link.silences >= MISSES) throw new LinkError("timeout", "backoff", `the Haas control at ${whereOf(config)} does not answer (${nameOf(question)} and the questions before it, ${config.timeout} ms each): is it switched on, and Setting 143 still set?`);
-    this.#misses.set(nameOf(question), asked.kind === "answer" ? 0 : misses + 1);
+    if (asked.kind !== "busy") this.#misses.set(nameOf(question), asked.kind === "answer" ? 0 : misses + 1);
     return asked.kind === "answer" ? asked.answer : null;
   }
 

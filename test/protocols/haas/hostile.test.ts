@@ -99,6 +99,21 @@ describe("nothing is invented", () => {
     expect(result.readings.filter(({ signal }) => signal === "alarm").map(({ value }) => (Array.isArray(value) ? value.length : value))).toEqual([1, null, 0]);
   });
 
+  it("an older control that says BUSY whatever it is asked is running, and keeps what it had", async () => {
+    let isBusy = false;
+    const busy = (text: string): string => `\x02${isBusy ? "STATUS, BUSY" : text}\x17\r\n>`;
+    const answer = saying({ Q500: (_, turn) => {
+      isBusy = turn >= 2 && turn < 8;
+      return busy(`PROGRAM, O1, IDLE, PARTS, ${turn < 8 ? 380 : 381}`);
+    }, Q402: (_, turn) => busy(`M30 #1, ${turn < 9 ? 380 : 381}`) }, busy);
+    const result = await against(answer, { dialect: "classic" }, (_, all) => all.length === 10);
+    expect(result.error).toBeNull();
+    expect([of(result, "execution"), of(result, "part_count"), of(result, "program"), of(result, "controller_mode")]).toEqual([["READY", "ACTIVE", "READY"], [380, 381], ["O1"], ["AUTOMATIC"]]);
+    isBusy = true;
+    const running = await against(saying({}, busy), { dialect: "classic" }, (_, all) => all.length === 2);
+    expect([running.error, of(running, "execution"), of(running, "part_count"), of(running, "program")]).toEqual([null, ["ACTIVE"], [], [null]]);
+  });
+
   it("odd numbers of variables", async () => {
     const texts: Readonly<Record<string, readonly unknown[]>> = { "1234.567000": [1234.567], "-0.000": [0], "0.000000": [0], "1E999": [null], "": [null], "NaN": [null], "-": [null], "1,5": [null] };
     for (const [text, wanted] of Object.entries(texts)) {
