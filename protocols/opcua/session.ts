@@ -25,6 +25,8 @@ const KEEPALIVES_MISSED = 3;
 const SLACK_MS = 2_000;
 /** However slow a server makes its keepalives. */
 const LONGEST_KEEPALIVE_MS = 120_000;
+/** By so much a server's clock is set, not corrected. */
+const CLOCK_SET_MS = 5_000;
 const DAY_MS = 86_400_000;
 /** So long the first values may take. */
 const FIRST_VALUES_MS = 1_000;
@@ -56,6 +58,7 @@ export class OpcuaSession implements Session {
       yield await this.#first(signal);
       for (;;) {
         const notice = await this.#next(signal);
+        this.#requireSteadyClock(notice);
         await this.#following.askAgain(signal);
         await this.#remindDaily();
         yield await this.#batch(notice, signal);
@@ -151,6 +154,11 @@ export class OpcuaSession implements Session {
       return this.#following.passes(handle, sample) ? [{ key: wanted.key, sample, initial }] : [];
     });
     return byTime(changes);
+  }
+
+  /** A clock that was set back: by it what follows would be before what was. The link ends, and the next one measures the clock anew. */
+  #requireSteadyClock({ now }: Notice): void {
+    if (now !== null && this.#heard !== null && now < this.#heard - CLOCK_SET_MS) throw new LinkError("lost", "backoff", `OPC UA server at ${this.#parts.where}: its clock was set back`);
   }
 
   #warnOfClocks(key: string): void {

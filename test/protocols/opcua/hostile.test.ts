@@ -100,7 +100,7 @@ describe("stamps of a device whose clock is not the server's", () => {
     ["waited in a queue: as it is", now - 50_000, now - 40, 70_000, now - 50_000],
     ["so since yesterday, when we began to look: as it is", now - 24 * hour, now, Number.POSITIVE_INFINITY, now - 24 * hour],
     ["ahead, when we began to look: the server's", now + 24 * hour, now - 40, Number.POSITIVE_INFINITY, now - 40],
-  ])("%s", (_, source, server, oldestMs, at) => {
+  ])("%s", (...[, source, server, oldestMs, at]) => {
     const wire = { statusCode: { value: 0, name: "Good" }, value: { dataType: 5, value: 3 }, sourceTimestamp: new Date(source), serverTimestamp: server === null ? null : new Date(server) };
     expect(credible(sampleOf(wire, "source"), wire, { now: unixMs(now), oldestMs }).at).toBe(at);
   });
@@ -115,6 +115,20 @@ describe("stamps of a device whose clock is not the server's", () => {
       expect(Math.abs((running.last("execution")?.sourceTime ?? 0) - before)).toBeLessThan(10_000);
     }
     expect(ports.lines.filter(({ sentence }) => sentence.includes("another clock"))).toHaveLength(1);
+  });
+});
+
+describe("a server whose clock is set back", () => {
+  it("ends the link: by it what follows would be before what was", async () => {
+    let backMs = 0;
+    const set = await startSinumerik({ port: await freePort(), folder: `${folder.path}/set-back`, now: () => new Date(Date.now() - backMs) });
+    try {
+      await using running = await begun(await reading(config({ url: set.url, profile: "sinumerik" }), folder.path));
+      backMs = 3_600_000;
+      expect(await running.ended).toMatchObject({ code: "link", fault: "lost" });
+    } finally {
+      await set.close();
+    }
   });
 });
 
