@@ -56,6 +56,7 @@ async function prime(link: HaasLink, config: HaasConfig, signal: AbortSignal): P
     link.dialect = dialect;
     const asked = await link.ask({ q: 100 }, signal);
     if (asked.kind === "answer") return asked.answer.fields.join(", ");
+    if (asked.kind === "busy") return "not said";
     if (asked.kind === "rejected") refusal = asked.text;
   }
   const where = whereOf(config);

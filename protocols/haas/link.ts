@@ -25,7 +25,9 @@ export interface Answer {
   readonly label: string;
   readonly fields: readonly string[];
 }
-export type Asked = { readonly kind: "answer"; readonly answer: Answer } | { readonly kind: "rejected"; readonly text: string } | { readonly kind: "silence" };
+export type Asked = { readonly kind: "answer"; readonly answer: Answer } | { readonly kind: "rejected"; readonly text: string } | { readonly kind: "silence" }
+  /** An older control that runs may say so whatever it is asked: nothing of what was asked. */
+  | { readonly kind: "busy" };
 
 /** Until a control has noticed that a place is free: haas.md §3. */
 const AGAIN = { afterMs: 5_000 } as const;
@@ -58,6 +60,8 @@ export class HaasLink {
   /** Its answer may still come. */
   #owed: Question | null = null;
   #macrosHeard = 0;
+  readonly #variables = new Set<string>();
+  #refusedElsewhere = 0;
 
   constructor(options: LinkOptions) {
     const { stream, where, sevenBits } = options;
@@ -73,6 +77,9 @@ export class HaasLink {
   get surplus(): number { return this.#surplus; }
   /** Replies with the label of variables, so far: of ours and of others. */
   get macrosHeard(): number { return this.#macrosHeard; }
+
+  /** Refusals that may be of a variable of ours, and came when another question was asked: who answered that variable? */
+  get refusedElsewhere(): number { return this.#refusedElsewhere; }
 
   /** Questions in a row that nobody answered. */
   get silences(): number { return this.#silences; }
@@ -100,6 +107,7 @@ export class HaasLink {
     const late = (): void => { resolve({ kind: "silence" }); };
     deadline.signal.addEventListener("abort", late, { once: true });
     this.#waiting = { question, resolve };
+    if (question.q === 600) this.#variables.add(nameOf(question));
     try {
       stream.write(encode(question, this.dialect));
       const asked = await promise;
@@ -130,7 +138,9 @@ export class HaasLink {
 
   #hear(reply: Reply): void {
     if (reply.kind === "values" && reply.label === MACRO_LABEL) this.#macrosHeard++;
-    const asked = this.#waiting === null ? null : answerTo(this.#waiting.question, reply);
+    const asked = this.#waiting === null ? null : answerTo(this.#waiting.question, reply) ?? (this.dialect === "classic" && isBusy(reply) ? BUSY : null);
+    const isVariables = asked !== null && this.#waiting?.question.q === 600;
+    if (reply.kind === "rejected" && !isVariables && (reply.echo === null || this.#variables.has(reply.echo))) this.#refusedElsewhere++;
     if (asked === null) {
       this.#surplus++;
       return;
@@ -157,6 +167,9 @@ export class HaasLink {
     this.#waiting?.resolve({ kind: "silence" });
   }
 }
+
+const BUSY: Asked = { kind: "busy" };
+const isBusy = (reply: Reply): boolean => reply.kind === "values" && reply.label === "STATUS" && reply.fields[0] === "BUSY";
 
 /** Null: it answers another question. */
 function answerTo(question: Question, reply: Reply): Asked | null {

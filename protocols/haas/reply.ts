@@ -1,13 +1,14 @@
 /**
- * Bytes of a Haas control → replies, whatever its framing (haas.md §1): prompts in front, STX and ETB around, CR LF after,
- * in any pieces. A reply is its fields; whose question it answers, link.ts decides by the first.
+ * Bytes of a Haas control → replies, whatever its framing (haas.md §1): prompts in front, STX and ETB around, CR or LF or
+ * both after (Setting 25 of older controls), in any pieces. A reply is its fields; whose question it answers, link.ts decides by the first.
  */
 import type { LinkError } from "../../agent/contract/errors.ts";
 import { malformed } from "../shared/bytes.ts";
 
 /** Longer than any reply there is. */
 export const LINE_LIMIT = 1_024;
-const [STX, ETB, LF] = [0x02, 0x17, 0x0a];
+const [STX, ETB] = [0x02, 0x17];
+const ENDS = [0x0d, 0x0a, ETB];
 
 export type Reply =
   | { readonly kind: "values"; readonly label: string; readonly fields: readonly string[] }
@@ -30,7 +31,7 @@ export class ReplyDecoder {
     const replies: Reply[] = [];
     const all = Buffer.concat([this.#rest, Uint8Array.from(bytes, (byte) => byte & this.#mask)]);
     let from = 0;
-    for (let end = all.indexOf(LF); end !== -1; end = all.indexOf(LF, from)) {
+    for (let end = endFrom(all, 0); end !== -1; end = endFrom(all, from)) {
       const reply = end - from > LINE_LIMIT ? null : decodeReply(all.subarray(from, end));
       if (reply !== null) replies.push(reply);
       from = end + 1;
@@ -45,7 +46,12 @@ export class ReplyDecoder {
   }
 }
 
-/** One line without its LF. Null: nothing is in it. */
+function endFrom(bytes: Uint8Array, from: number): number {
+  for (let at = from; at < bytes.length; at++) if (ENDS.includes(bytes[at] ?? 0)) return at;
+  return -1;
+}
+
+/** One line without its end. Null: nothing is in it. */
 function decodeReply(line: Uint8Array): Reply | null {
   const start = line.lastIndexOf(STX) + 1;
   const end = line.indexOf(ETB, start);
@@ -61,9 +67,11 @@ function decodeReply(line: Uint8Array): Reply | null {
   return { kind: "values", label, fields };
 }
 
-/** A number, or null: `NaN` of an unset variable is none. */
+/** A number, or null: `NaN` of an unset variable is none, nor what is too large to be kept. */
 export function numberOf(text: string | undefined): number | null {
-  return text !== undefined && /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?$/u.test(text) ? Number(text) : null;
+  const value = text !== undefined && /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?$/u.test(text) ? Number(text) : Number.NaN;
+  // `-0.000` is zero: else it would change where nothing does.
+  return Number.isFinite(value) ? value + 0 : null;
 }
 
 /** `06282:17:13` → seconds, or null. */

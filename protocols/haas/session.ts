@@ -33,6 +33,9 @@ const MISSES = 3;
 const ASK_AGAIN = 60;
 const VARIABLES_PER_POLL = 2;
 
+/** A timer says another text each time. */
+const RUNS_ON: ReadonlySet<number> = new Set([300, 301]);
+
 type Variable = NonNullable<HaasConfig["variables"]>[number];
 
 export class HaasSession implements Session {
@@ -46,6 +49,9 @@ export class HaasSession implements Session {
   readonly #answered = new Map<string, number>();
   readonly #replaced: ReadonlySet<string>;
   #turn = 0;
+  #count: number | null = null;
+  /** By question: what was believed last. */
+  readonly #texts = new Map<string, string>();
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -87,27 +93,41 @@ export class HaasSession implements Session {
   /** The three-in-one comes last: a cycle's part is then never counted after the cycle was seen to end. */
   async #poll(signal: AbortSignal): Promise<readonly Reading[]> {
     const { link, config, ports } = this.#parts;
-    const heard = link.macrosHeard;
+    const [heard, refused] = [link.macrosHeard, link.refusedElsewhere];
     const variables = await this.#variables(signal);
     const round = ROUND_ROWS[this.#turn % ROUND_ROWS.length] ?? ROUND_ROWS[0];
     const readings = [
       ...await this.#valued({ q: round.q }, signal, ({ fields: [text] }) => [reading(round.signal, totalOf(round.value, text))], [round.signal]),
-      ...await this.#valued({ q: config.counter === 1 ? 402 : 403 }, signal, ({ fields }) => [reading("part_count", countOf(fields[0]))], ["part_count"]),
+      ...await this.#valued({ q: config.counter === 1 ? 402 : 403 }, signal, (answer) => this.#counted(answer, signal), ["part_count"]),
       ...await this.#valued({ q: 104 }, signal, (answer) => [this.#state.mode(answer)], ["controller_mode"]),
     ];
     const motion = this.#state.needsMotion ? await this.#ask({ q: 301 }, signal) : null;
     if (motion !== null) this.#state.motion(motion, ports.network.now().monoMs);
     readings.push(...await this.#valued({ q: 500 }, signal, (answer) => this.#state.three(answer), ["execution", "program"]));
-    return [...readings, ...this.#trusted(variables, link.macrosHeard - heard)];
+    return [...readings, ...this.#trusted(variables, config.serial !== undefined || link.refusedElsewhere === refused ? link.macrosHeard - heard : -1)];
   }
 
   /** What is new in the answer; what `signals` say after too many misses; else nothing, so that the last values stand. */
-  async #valued(question: Question, signal: AbortSignal, read: (answer: Answer) => readonly Reading[], signals: readonly string[]): Promise<readonly Reading[]> {
+  async #valued(question: Question, signal: AbortSignal, read: (answer: Answer) => readonly Reading[] | null | Promise<readonly Reading[] | null>, signals: readonly string[]): Promise<readonly Reading[]> {
     // A variable takes the place of what the driver has by itself.
     if (signals.every((one) => this.#replaced.has(one))) return [];
-    const answer = await this.#ask(question, signal);
-    if (answer !== null) return this.#changed(question, read(answer).filter((one) => !this.#replaced.has(one.signal) || one.signal === "alarm"));
+    const before = this.#missesOf(question);
+    const answer = await this.#sure(question, signal);
+    const said = answer === null ? null : await read(answer);
+    if (answer !== null && said === null) this.#misses.set(nameOf(question), before + 1);
+    if (said !== null) return this.#changed(question, said.filter((one) => !this.#replaced.has(one.signal) || one.signal === "alarm"));
     return this.#missesOf(question) >= MISSES ? this.#changed(question, signals.filter((one) => !this.#replaced.has(one)).map((one) => reading(one, UNAVAILABLE))) : [];
+  }
+
+  /** A digit that a serial line has garbled is no hundred parts: what is neither the count before nor the next is asked twice. Null: not told. */
+  async #counted({ fields }: Answer, signal: AbortSignal): Promise<readonly Reading[] | null> {
+    const count = countOf(fields[0]);
+    const before = this.#count;
+    const isUsual = before === null || count.value === before || count.value === before + 1;
+    const again = isUsual ? null : await this.#ask({ q: this.#parts.config.counter === 1 ? 402 : 403 }, signal);
+    if (typeof count.value !== "number" || (!isUsual && countOf(again?.fields[0]).value !== count.value)) return null;
+    this.#count = count.value;
+    return [reading("part_count", count)];
   }
 
   /** It may have changed at any time since this question was asked the time before. */
@@ -119,6 +139,20 @@ export class HaasSession implements Session {
     return changed;
   }
 
+  /** A serial line has no checksum: what is another text than before is asked twice, and believed when it says it again. */
+  async #sure(question: Question, signal: AbortSignal): Promise<Answer | null> {
+    const before = this.#missesOf(question);
+    const answer = await this.#ask(question, signal);
+    if (answer === null || this.#parts.config.serial === undefined || RUNS_ON.has(question.q)) return answer;
+    const [name, text] = [nameOf(question), JSON.stringify(answer)];
+    if (this.#texts.get(name) === text) return answer;
+    const again = await this.#ask(question, signal);
+    const isSame = JSON.stringify(again) === text;
+    if (isSame) this.#texts.set(name, text);
+    else this.#misses.set(name, before + 1);
+    return isSame ? again : null;
+  }
+
   async #ask(question: Question, signal: AbortSignal): Promise<Answer | null> {
     const { link, config, ports } = this.#parts;
     const misses = this.#missesOf(question);
@@ -127,7 +161,7 @@ export class HaasSession implements Session {
     const asked = await link.ask(question, signal);
     if (asked.kind === "answer") this.#asked.set(nameOf(question), monoMs);
     if (link.silences >= MISSES) throw new LinkError("timeout", "backoff", `the Haas control at ${whereOf(config)} does not answer (${nameOf(question)} and the questions before it, ${config.timeout} ms each): is it switched on, and Setting 143 still set?`);
-    this.#misses.set(nameOf(question), asked.kind === "answer" ? 0 : misses + 1);
+    if (asked.kind !== "busy") this.#misses.set(nameOf(question), asked.kind === "answer" ? 0 : misses + 1);
     return asked.kind === "answer" ? asked.answer : null;
   }
 
@@ -150,7 +184,8 @@ export class HaasSession implements Session {
 
   /**
    * The answer to a variable does not say which one it is of, and everybody's answers come to everybody. As many as were
-   * asked: they are ours. Another number: somebody else asked, and none of them is believed.
+   * asked: they are ours. Another number, or
+   * a refusal after they seemed answered: somebody else asked, and none of them is believed.
    */
   #trusted(answers: readonly (readonly [Variable, string | null])[], heard: number): readonly Reading[] {
     const isOurs = heard === answers.filter(([, text]) => text !== null).length;

@@ -7,6 +7,8 @@ import { numberOf, secondsOf } from "./reply.ts";
 import { MODE_ROWS, STATUS_ROWS, UNNAMED_ALARM } from "./signals.ts";
 
 const TEXT_LIMIT = 256;
+/** More than any control has. */
+const WORDS_LIMIT = 100;
 /** The motion timer counts seconds: two looks must lie this far apart before an equal one says that nothing moves. */
 const MOTION_MS = 1_500;
 
@@ -29,6 +31,9 @@ export class ControlState {
   #motion: { readonly seconds: number; readonly monoMs: number } | null = null;
   #moves: boolean | null = null;
   #isWordKnown = true;
+  #word = "";
+  /** Words that were said while it moved. */
+  readonly #moving = new Set<string>();
 
   constructor({ words, modes }: Pick<HaasConfig, "words" | "modes">) {
     this.#words = inCapitals(words);
@@ -43,7 +48,10 @@ export class ControlState {
     const seconds = secondsOf(fields[0]);
     if (seconds === null) return;
     const before = this.#motion;
-    if (before !== null && seconds !== before.seconds) this.#moves = true;
+    if (before !== null && seconds !== before.seconds) {
+      this.#moves = true;
+      if (this.#moving.size < WORDS_LIMIT) this.#moving.add(this.#word);
+    }
     else if (before !== null && monoMs - before.monoMs >= MOTION_MS) this.#moves = false;
     if (before === null || seconds !== before.seconds || monoMs - before.monoMs >= MOTION_MS) this.#motion = { seconds, monoMs };
   }
@@ -56,11 +64,13 @@ export class ControlState {
     return reading("controller_mode", mode === undefined ? uncertain(word.slice(0, TEXT_LIMIT)) : good(mode));
   }
 
-  /** Q500: `PROGRAM, NAME, WORD, PARTS, N`, or `STATUS, BUSY`. */
-  three({ label, fields }: Answer): readonly Reading[] {
+  /** Q500: `PROGRAM, NAME, WORD, PARTS, N`, or `STATUS, BUSY`. Null: not the whole of it came. */
+  three({ label, fields }: Answer): readonly Reading[] | null {
+    if (label === "STATUS" && (fields[0] ?? "") === "") return null;
     if (label === "STATUS") return [...this.#doing(fields[0] ?? ""), ...(this.#isProgramKnown ? [] : [reading("program", UNAVAILABLE)])];
     const parts = fields.lastIndexOf("PARTS");
     const before = parts === -1 ? fields : fields.slice(0, parts);
+    if (before.length < 2) return null;
     // A name may have a comma in it; the word has none.
     const name = before.slice(0, -1).join(", ");
     this.#isProgramKnown = true;
@@ -72,7 +82,11 @@ export class ControlState {
     const row = STATUS_ROWS.find((one) => one.word === upper);
     const known = this.#words[upper] ?? row?.execution;
     this.#isWordKnown = known !== undefined;
+    // What moved while it said another word says nothing of this one; what this one meant before does, until it is measured anew.
+    if (upper !== this.#word) [this.#motion, this.#moves, this.#word] = [null, this.#moving.has(upper) ? true : null, upper];
     const execution = known !== undefined ? good(known) : this.#moves === true ? good("ACTIVE") : uncertain(word.slice(0, TEXT_LIMIT));
-    return [reading("execution", execution), { ...reading("alarm", good(row?.isAlarm === true ? [UNNAMED_ALARM] : [])), item: "status" }];
+    // A word that nobody knows may be that of an alarm.
+    const alarm = execution.quality === "GOOD" ? good(row?.isAlarm === true ? [UNNAMED_ALARM] : []) : UNAVAILABLE;
+    return [reading("execution", execution), { ...reading("alarm", alarm), item: "status" }];
   }
 }

@@ -6,6 +6,7 @@
 import { LinkError } from "../../agent/contract/errors.ts";
 import type { Clock } from "../../agent/contract/time.ts";
 import { during } from "./during.ts";
+import { MISSHAPEN } from "./exceptions.ts";
 import { Refused, type Question, type Wire } from "./guard.ts";
 import type { RtuPort } from "./rtu-port.ts";
 import { isBits } from "./tables.ts";
@@ -32,6 +33,8 @@ export interface BusOptions {
   readonly port: { forget(): void };
   readonly line: Line | null;
   readonly network: Clock;
+  /** Silence that the line needs first: somebody before left while an answer was on its way. */
+  readonly owedMs?: number;
   /** Closes socket or port. */
   readonly shut: () => Promise<void>;
 }
@@ -59,7 +62,11 @@ export class Bus {
   constructor(options: BusOptions) {
     this.#options = options;
     this.where = options.where;
+    this.#unsettledMs = options.owedMs ?? 0;
   }
+
+  /** Silence that the line needs before anything is asked again. */
+  get owedMs(): number { return this.#unsettledMs; }
 
   get network(): Clock { return this.#options.network; }
 
@@ -99,13 +106,19 @@ export class Bus {
     const tries = this.units.resting(question.unit) === null ? 2 : 1;
     let why = "";
     for (let attempt = 1; attempt <= tries; attempt++) {
+      this.#heedOthers(question.unit, manners);
       await this.#ready(attempt, signal);
       const answer = await this.#once(question, manners, signal);
-      if (typeof answer !== "string") return answer;
-      why = answer;
+      if (typeof answer === "string") why = answer;
+      else if (attempt === tries || answer.kind !== "refused" || answer.exception !== MISSHAPEN) return answer;
     }
     await this.#ready(1, signal);
     return { kind: "silent", why, costMs: this.network.now().monoMs - began };
+  }
+
+  /** A second master asked this unit: its answer has the line first. */
+  #heedOthers(unit: number, { timeoutMs }: Manners): void {
+    if (this.#options.line?.port.othersAsk.has(unit) === true) this.#unsettledMs = Math.max(this.#unsettledMs, LEAST_QUIET_MS, timeoutMs);
   }
 
   /** The same unit again: its late answer could be for what was asked before, so the silence must last twice as long. */
@@ -121,10 +134,12 @@ export class Bus {
         await this.#sleep(leftMs, signal);
       }
       this.#unsettledMs = 0;
+      line.port.othersAsk.clear();
     }
     const free = Math.max(this.#freeAtMs, line === null ? 0 : line.port.lastMs + line.gapMs);
     const waitMs = free - this.network.now().monoMs;
     if (waitMs > 0) await this.#sleep(waitMs, signal);
+    signal.throwIfAborted();
   }
 
   async #sleep(ms: number, signal: AbortSignal): Promise<void> {
@@ -145,8 +160,8 @@ export class Bus {
     let answered = false;
     try {
       const bytes = await Promise.race([wire.ask(question), promise]);
-      answered = bytes.length === expected;
-      return answered ? { kind: "data", bytes } : `an answer of ${bytes.length} bytes instead of ${expected}`;
+      answered = true;
+      return bytes.length === expected ? { kind: "data", bytes } : { kind: "refused", exception: MISSHAPEN };
     } catch (cause) {
       answered = cause instanceof Refused;
       if (cause instanceof Refused) return { kind: "refused", exception: cause.exception };
@@ -159,8 +174,8 @@ export class Bus {
       deadline.signal.removeEventListener("abort", late);
       deadline.clear();
       this.#freeAtMs = network.now().monoMs + pauseMs;
-      // Also when the source was told to stop: another one may share the line.
-      if (!answered && line !== null) this.#unsettledMs = Math.max(LEAST_QUIET_MS, timeoutMs);
+      // Also when the source was told to stop, with the whole wait before it: another one may share the line, and ask the same unit.
+      if (!answered && line !== null) this.#unsettledMs = Math.max(LEAST_QUIET_MS, timeoutMs) * (signal.aborted ? 2 : 1);
     }
   }
 }

@@ -31,6 +31,8 @@ export interface Lent {
 }
 
 const open = new Map<string, Shared>();
+/** Of lines that were closed while an answer was on its way: the silence that the next to open them must keep first. */
+const owed = new Map<string, number>();
 const CONNECT_TIMEOUT_MS = 5_000;
 /** How long a peer, or a driver of the system, may take over closing. */
 const CLOSE_TIMEOUT_MS = 1_000;
@@ -61,7 +63,8 @@ export async function borrowBus(address: Address, ports: Ports, signal: AbortSig
 
 function begin(key: string, address: Address, ports: Ports): Shared {
   const stop = new AbortController();
-  const opening = address.kind === "tcp" ? openTcp(address, ports, stop.signal) : openLine(address, ports);
+  const owedMs = owed.get(key) ?? 0;
+  const opening = address.kind === "tcp" ? openTcp(address, ports, { owedMs, signal: stop.signal }) : openLine(address, ports, owedMs);
   const shared: Shared = { settings: JSON.stringify(address), opening, stop, bus: null, users: 0, closing: null };
   opening.then((bus) => { shared.bus = bus; }, () => undefined);
   open.set(key, shared);
@@ -73,15 +76,18 @@ async function giveBack(key: string, shared: Shared): Promise<void> {
   if (shared.users === 0 || shared.closing !== null) await end(key, shared);
 }
 
-const end = (key: string, shared: Shared): Promise<void> => (shared.closing ??= shut(shared).finally(() => { open.delete(key); }));
+const end = (key: string, shared: Shared): Promise<void> => (shared.closing ??= shut(key, shared).finally(() => { open.delete(key); }));
 
-async function shut({ opening, stop }: Shared): Promise<void> {
+async function shut(key: string, { opening, stop }: Shared): Promise<void> {
   stop.abort(new Error("nobody needs the connection any more"));
   const bus = await opening.catch(() => null);
   await bus?.close();
+  // What could not be opened owes what it owed before.
+  if (bus !== null) owed.delete(key);
+  if (bus !== null && bus.owedMs > 0) owed.set(key, bus.owedMs);
 }
 
-async function openTcp({ host, port, framing }: Extract<Address, { kind: "tcp" }>, ports: Ports, signal: AbortSignal): Promise<Bus> {
+async function openTcp({ host, port, framing }: Extract<Address, { kind: "tcp" }>, ports: Ports, { owedMs, signal }: { readonly owedMs: number; readonly signal: AbortSignal }): Promise<Bus> {
   const where = `the Modbus device at ${host}:${port}`;
   const socket = await dial({ what: "the Modbus device", host, port, timeoutMs: CONNECT_TIMEOUT_MS }, ports, signal);
   const closed = new Promise<void>((resolve) => { socket.once("close", () => { resolve(); }); });
@@ -90,7 +96,7 @@ async function openTcp({ host, port, framing }: Extract<Address, { kind: "tcp" }
   const rubbish = Promise.withResolvers<LinkError>();
   const carrier = line?.port ?? new MbapPort(socket, where, rubbish.resolve);
   const bus = new Bus({
-    where, line, port: carrier, network: ports.network, wire: await wireOver(carrier),
+    where, line, owedMs, port: carrier, network: ports.network, wire: await wireOver(carrier),
     async shut() {
       socket.end();
       // A gateway that hangs never closes its side.
@@ -105,17 +111,18 @@ async function openTcp({ host, port, framing }: Extract<Address, { kind: "tcp" }
   return bus;
 }
 
-async function openLine({ line }: Extract<Address, { kind: "serial" }>, ports: Ports): Promise<Bus> {
+async function openLine({ line }: Extract<Address, { kind: "serial" }>, ports: Ports, owedMs: number): Promise<Bus> {
   const stream = await openSerial(line);
   const port = new RtuPort(stream, ports.network);
   const byteMs = (characterBits(line) * 1_000) / line.baud;
   const bus = new Bus({
-    where: line.path, port, network: ports.network, wire: await wireOver(port),
+    where: line.path, owedMs, port, network: ports.network, wire: await wireOver(port),
     line: { port, byteMs, gapMs: Math.max(LEAST_GAP_MS, GAP_CHARACTERS * byteMs) },
     shut: () => Promise.race([closeSerial(stream), pause(ports, CLOSE_TIMEOUT_MS)]),
   });
   stream.on("error", (cause) => { bus.lose(explainSerialError(cause, line.path)); });
   stream.on("close", () => { bus.lose(new LinkError("lost", "backoff", `${line.path}: the adapter is gone: check cable and power of the USB hub`)); });
+  if (!stream.isOpen) bus.lose(new LinkError("lost", "backoff", `${line.path}: the adapter went at once: check cable and power of the USB hub`));
   return bus;
 }
 

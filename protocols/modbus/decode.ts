@@ -29,7 +29,8 @@ export interface Encoding {
 export function decodeRegisters(bytes: Uint8Array, { type, order, bit, mask, invalid }: Encoding): Raw | null {
   const ordered = inOrder(bytes, order, type !== "ascii");
   const raw = valueOf(ordered, type, { bit, mask });
-  return invalid?.some((one) => raw === one || raw === BigInt(one)) ? null : raw;
+  // 2^64 - 1 is written as the nearest number there is.
+  return invalid?.some((one) => (typeof raw === "bigint" ? Number(raw) : raw) === one) ? null : raw;
 }
 
 /** The same bytes, most significant first. */

@@ -10,7 +10,11 @@ interface ExceptionRow {
   readonly source: string;
 }
 
+/** No exception of the protocol: the answer is numbered as ours and whole, and of another length than what was asked for. */
+export const MISSHAPEN = -1;
+
 const EXCEPTIONS: Readonly<Record<number, ExceptionRow>> = {
+  [MISSHAPEN]: { words: "it answers with more or less than was asked for: is it the right table, and does it give so many at once?", kind: "configuration", source: "§6.3" },
   1: { words: "it does not know this function: is it the right table?", kind: "configuration", source: "§1" },
   2: { words: "it does not have this address: does its manual count from 1?", kind: "configuration", source: "§1" },
   3: { words: "it does not give so many at once, or not these together", kind: "configuration", source: "§1" },

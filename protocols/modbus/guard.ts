@@ -4,6 +4,7 @@
  * first source connects.
  */
 import type ModbusSerial from "modbus-serial";
+import { MISSHAPEN } from "./exceptions.ts";
 import type { MbapPort } from "./mbap-port.ts";
 import type { RtuPort } from "./rtu-port.ts";
 import type { Table } from "./tables.ts";
@@ -58,6 +59,12 @@ const READS: Readonly<Record<Table, (client: Client, address: number, count: num
   input: (client, address, count) => client.readInputRegisters(address, count),
 };
 
+/** What the library says of an answer in the name of another unit, for a technician. */
+function inWords(said: string): string {
+  const unit = /expected address \d+ got (\d+)/u.exec(said)?.[1];
+  return unit === undefined ? said : `it answers as unit ${unit}: is that its number?`;
+}
+
 const wire = (client: Client): Wire => ({
   async ask({ unit, table, address, count }) {
     client.setID(unit);
@@ -65,7 +72,9 @@ const wire = (client: Client): Wire => ({
       return (await READS[table](client, address, count)).buffer;
     } catch (cause) {
       if (cause instanceof Error && "modbusCode" in cause && typeof cause.modbusCode === "number") throw new Refused(cause.modbusCode, { cause });
-      throw cause;
+      // The library says it so of a frame, and stumbles over a count of bytes that is larger than its frame.
+      if (cause instanceof RangeError || (cause instanceof Error && cause.message.startsWith("Data length error"))) throw new Refused(MISSHAPEN, { cause });
+      throw new Error(inWords(cause instanceof Error ? cause.message : String(cause)), { cause });
     }
   },
 });

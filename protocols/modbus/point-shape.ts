@@ -39,7 +39,7 @@ export const MODBUS_POINT: Shape<ModbusPoint> = {
     const written = KEYS.read(value, path, problems);
     if (written === INVALID) return INVALID;
     const point: ModbusPoint = { ...written, type: written.type ?? (isBits(written.table) || written.bit !== undefined ? "bool" : "u16") };
-    return checkPoint(point, path, problems) ?? checkCoding(point, path, problems) ?? point;
+    return checkPoint(point, path, problems) ?? checkCoding(point, path, problems) ?? checkTable(point, path, problems) ?? point;
   },
 };
 
@@ -53,4 +53,11 @@ function checkCoding({ table, address, type, order, bit, mask, length }: ModbusP
   if ((length !== undefined) !== (type === "ascii")) return wrong("type", type === "ascii" ? "ascii without its length" : `a length of ${type}`, "type: ascii together with length: REGISTERS");
   if (address + registersOf(type, length) > 65_536) return wrong("address", `the address ${address}`, `one from which ${registersOf(type, length)} registers lie below 65536`);
   return null;
+}
+
+/** A table is met by the raw value as it is written: 0x01 or 01 in quotes would never be. */
+function checkTable({ type, values = {} }: ModbusPoint, path: Path, problems: Problem[]): Invalid | null {
+  const canBe = (raw: string): boolean => type === "ascii" || (type === "bool" ? ["0", "1", "false", "true"].includes(raw) : String(Number(raw)) === raw || /^-?[1-9]\d*$/u.test(raw));
+  const never = Object.keys(values).find((raw) => !canBe(raw));
+  return never === undefined ? null : fail(problems, { path: [...path, "values", never], on: "key", found: `the raw value ${JSON.stringify(never)}`, expected: type === "bool" ? "0 or 1" : "a decimal number, such as 1" });
 }

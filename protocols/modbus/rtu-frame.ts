@@ -25,6 +25,24 @@ export function answerLength(request: Uint8Array): number {
 const isWhole = (frame: Uint8Array): boolean => crc16(frame.subarray(0, -2)) === ((frame.at(-1) ?? 0) << 8 | (frame.at(-2) ?? 0));
 const startsWith = (bytes: Uint8Array, start: Uint8Array): boolean => bytes.length >= start.length && start.every((byte, index) => bytes[index] === byte);
 
+const REQUEST_LENGTH = 8;
+
+/**
+ * Units that somebody else on the line asks for registers or bits: requests in `heard` that are not ours, up to where an
+ * answer to ours may begin (its registers may look like anything).
+ */
+export function othersAsk(heard: Uint8Array, request: Uint8Array): readonly number[] {
+  const units: number[] = [];
+  for (let at = 0; at + REQUEST_LENGTH <= heard.length; at++) {
+    const frame = heard.subarray(at, at + REQUEST_LENGTH);
+    const [unit = 0, code = 0] = frame;
+    const isOurs = request.length > 0 && startsWith(frame, request);
+    if (!isOurs && unit === request[0] && code === request[1] && frame[2] === answerLength(request) - 5) break;
+    if (!isOurs && code >= 1 && code <= 4 && isWhole(frame)) units.push(unit);
+  }
+  return units;
+}
+
 /**
  * Null while it is not there yet. A request that comes back is never an answer: of some reads (17 to 24 coils) an answer
  * could look the same, and is then passed over too rather than risk that an echo becomes a value.

@@ -6,10 +6,12 @@
 import { EventEmitter } from "node:events";
 import type { Duplex } from "node:stream";
 import type { Clock } from "../../agent/contract/time.ts";
-import { findAnswer } from "./rtu-frame.ts";
+import { findAnswer, othersAsk } from "./rtu-frame.ts";
 
 /** The longest frame there is, and as much noise before it. */
 const HEARD_LIMIT = 512;
+/** A request less one byte: what may be the start of one. */
+const REQUEST_START = 7;
 
 export class RtuPort extends EventEmitter {
   /** Read by the library; serial lines have no numbers for their requests. */
@@ -18,6 +20,8 @@ export class RtuPort extends EventEmitter {
   readonly #stream: Duplex;
   readonly #network: Clock;
   #request: Uint8Array | null = null;
+  #ours: Uint8Array = new Uint8Array();
+  #tail: Uint8Array = new Uint8Array();
   #heard: Uint8Array = new Uint8Array();
   #heardBytes = 0;
   #lastMs: number;
@@ -36,6 +40,8 @@ export class RtuPort extends EventEmitter {
   get lastMs(): number { return this.#lastMs; }
   /** Bytes heard since the last request left. */
   get heardBytes(): number { return this.#heardBytes; }
+  /** Units that a second master was heard to ask: the next answer of such a one may be its. The bus forgets them when the line was silent. */
+  readonly othersAsk = new Set<number>();
 
   /** The stream is open already. */
   open(opened: (error: null) => void): void {
@@ -49,7 +55,7 @@ export class RtuPort extends EventEmitter {
   }
 
   write(request: Uint8Array): void {
-    this.#request = Uint8Array.from(request);
+    this.#request = this.#ours = Uint8Array.from(request);
     this.#heard = new Uint8Array();
     this.#heardBytes = 0;
     this.#lastMs = this.#network.now().monoMs;
@@ -65,11 +71,21 @@ export class RtuPort extends EventEmitter {
   #take(bytes: Uint8Array): void {
     this.#lastMs = this.#network.now().monoMs;
     this.#heardBytes += bytes.length;
-    if (this.#request === null) return;
+    if (this.#request === null) {
+      const idle = Buffer.concat([this.#tail, bytes]);
+      this.#tail = idle.subarray(-REQUEST_START);
+      this.#hearOthers(idle);
+      return;
+    }
     this.#heard = Buffer.concat([this.#heard, bytes]).subarray(-HEARD_LIMIT);
     const answer = findAnswer(this.#heard, this.#request);
-    if (answer === null) return;
+    this.#hearOthers(Buffer.concat([this.#tail, this.#heard]));
+    if (answer === null || this.othersAsk.has(this.#request[0] ?? 0)) return;
     this.forget();
     this.emit("data", Buffer.from(answer));
+  }
+
+  #hearOthers(bytes: Uint8Array): void {
+    for (const unit of othersAsk(bytes, this.#ours)) this.othersAsk.add(unit);
   }
 }

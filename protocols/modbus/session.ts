@@ -27,6 +27,8 @@ interface Planned {
   readonly block: Block;
   /** Not asked before, on the network's clock. */
   readonly notBeforeMs: number;
+  /** When the read began that last gave its values, on the agent's clock; null before the first. */
+  readonly readMs: number | null;
   /** Refused when it was asked last. */
   readonly why?: string;
 }
@@ -35,8 +37,11 @@ interface Reader {
   blocks: readonly Planned[];
   /** Turn of the polls at which it is due. */
   dueTurn: number;
-  /** When its last read began, on the agent's clock; null before the first. */
-  readMs: number | null;
+}
+/** What one block gave, and when it was last read before. */
+interface Looked {
+  readonly readings: readonly Reading[];
+  readonly beforeMs: number | null;
 }
 
 export class BusSession implements Session {
@@ -44,12 +49,14 @@ export class BusSession implements Session {
   readonly #ports: Ports;
   readonly #lent: Lent;
   readonly #readers: readonly Reader[];
+  /** At most one for each block and exception, and one for its silence. */
+  readonly #saidRefusals = new Set<string>();
 
   constructor(config: ModbusConfig, ports: Ports, lent: Lent) {
     this.#config = config;
     this.#ports = ports;
     this.#lent = lent;
-    this.#readers = config.devices.map((device) => ({ device, dueTurn: 0, readMs: null, blocks: planReads(device.points, device).map((block) => ({ block, notBeforeMs: 0 })) }));
+    this.#readers = config.devices.map((device) => ({ device, dueTurn: 0, blocks: planReads(device.points, device).map((block) => ({ block, notBeforeMs: 0, readMs: null })) }));
   }
 
   get peer(): string {
@@ -88,53 +95,67 @@ export class BusSession implements Session {
   async *#poll(signal: AbortSignal): AsyncGenerator<Batch> {
     const changes = new Changes();
     const { intervalMs } = this.#config;
-    for await (const { turn } of polls(intervalMs, this.#ports.clock, signal)) {
-      const readings: Reading[] = [];
+    const { clock } = this.#ports;
+    for await (const { turn } of polls(intervalMs, clock, signal)) {
+      const looks: Looked[] = [];
       for (const reader of this.#readers.filter(({ dueTurn }) => turn >= dueTurn)) {
         reader.dueTurn = turn + Math.max(1, Math.round(reader.device.intervalMs / intervalMs));
-        const beganMs = this.#ports.clock.now().monoMs;
-        const read = await this.#readDevice(reader, signal);
-        // What changed may have done so since the read before began.
-        readings.push(...changes.of(read, reader.readMs === null ? undefined : Math.ceil(this.#ports.clock.now().monoMs - reader.readMs)));
-        reader.readMs = beganMs;
+        looks.push(...await this.#readDevice(reader, signal));
       }
       await this.#checkLink(signal);
-      yield { items: readings, caughtUp: true };
+      // They are dated now. What changed may have done so since the read before began that gave a value.
+      const nowMs = clock.now().monoMs;
+      yield { items: looks.flatMap(({ readings, beforeMs }) => changes.of(readings, beforeMs === null ? undefined : Math.ceil(nowMs - beforeMs))), caughtUp: true };
       await this.#askResting(signal);
     }
   }
 
-  async #readDevice(reader: Reader, signal: AbortSignal): Promise<readonly Reading[]> {
-    const readings: Reading[] = [];
+  async #readDevice(reader: Reader, signal: AbortSignal): Promise<readonly Looked[]> {
+    const looks: Looked[] = [];
     const next: Planned[] = [];
+    // Places in `next` that were met with silence while the unit may be well: some devices say nothing where they should refuse.
+    const mute: number[] = [];
+    let hasAnswered = false;
     // What is found out on the way (a split) is read at once.
     const left = [...reader.blocks];
     for (let planned = left.shift(); planned !== undefined; planned = left.shift()) {
-      const { block } = planned;
+      const { block, readMs } = planned;
+      const beganMs = this.#ports.clock.now().monoMs;
       const isResting = this.#lent.bus.units.resting(reader.device.unit) !== null || this.#nowMs() < planned.notBeforeMs;
       const answer = isResting ? null : await this.#ask(reader.device, block, signal);
+      hasAnswered ||= answer !== null && answer.kind !== "silent" && this.#lent.bus.units.resting(reader.device.unit) === null;
       const split = answer?.kind === "refused" && exceptionOf(answer.exception).kind === "configuration" && block.points.length > 1 ? splitBlock(block) : [];
       if (split.length > 1) {
         this.#ports.log.info({ bus: this.#lent.bus.where, unit: reader.device.unit, table: block.table, address: block.address, count: block.count }, "the device refuses a block of registers: they are read one by one; gap: 0 or max_block may spare that");
-        left.unshift(...split.map((one) => ({ block: one, notBeforeMs: 0 })));
+        left.unshift(...split.map((one) => ({ block: one, notBeforeMs: 0, readMs })));
         continue;
       }
-      next.push(answer?.kind === "refused" ? this.#refused(reader.device, planned, answer.exception) : answer === null ? planned : { block, notBeforeMs: 0 });
-      readings.push(...readingsOf(reader.device, block, answer));
+      if (answer?.kind === "silent") {
+        if (hasAnswered || (readMs === null && mute.length === 0 && left.some(({ notBeforeMs }) => this.#nowMs() >= notBeforeMs))) mute.push(next.length);
+        else this.#silent(reader.device.unit, answer.why, answer.costMs);
+      }
+      next.push(answer?.kind === "refused" ? this.#refused(reader.device, planned, answer.exception) : answer === null ? planned : { block, notBeforeMs: 0, readMs: answer.kind === "data" ? beganMs : readMs });
+      looks.push({ readings: readingsOf(reader.device, block, answer), beforeMs: readMs });
     }
-    reader.blocks = next;
-    return readings;
+    reader.blocks = hasAnswered ? next.map((planned, index) => (mute.includes(index) ? this.#leftAlone(reader.device, planned) : planned)) : next;
+    return looks;
   }
 
   async #ask({ unit }: Device, { table, address, count }: Block, signal: AbortSignal): Promise<Answer> {
     const { bus } = this.#lent;
     const beganMs = this.#nowMs();
     const answer = await bus.ask({ unit, table, address, count }, this.#config, signal);
-    if (answer.kind === "silent") this.#silent(unit, answer.why, answer.costMs);
-    // A gateway has waited for it as long as we would have.
-    else if (answer.kind === "refused" && exceptionOf(answer.exception).kind === "absent") this.#silent(unit, exceptionOf(answer.exception).words, this.#nowMs() - beganMs);
-    else bus.units.answered(unit);
+    // Silence may be about this block alone: the caller judges. A gateway has waited for it as long as we would have.
+    if (answer.kind === "refused" && exceptionOf(answer.exception).kind === "absent") this.#silent(unit, exceptionOf(answer.exception).words, this.#nowMs() - beganMs);
+    else if (answer.kind !== "silent") bus.units.answered(unit);
     return answer;
+  }
+
+  #leftAlone({ unit }: Device, { block, readMs }: Planned): Planned {
+    const silence = `${unit} ${block.table} ${block.address} silent`;
+    if (!this.#saidRefusals.has(silence)) this.#ports.log.warn({ bus: this.#lent.bus.where, unit, table: block.table, address: block.address, count: block.count }, "the device is silent about a value and answers others: it stays unknown");
+    this.#saidRefusals.add(silence);
+    return { block, notBeforeMs: this.#nowMs() + REFUSED_REST_MS, readMs, why: "it answers others, and is silent about this" };
   }
 
   #silent(unit: number, why: string, costMs: number): void {
@@ -142,20 +163,29 @@ export class BusSession implements Session {
     if (bus.units.silent(unit, { nowMs: this.#nowMs(), costMs, why })) this.#ports.log.warn({ bus: bus.where, unit, reason: why }, "a unit does not answer: its values are unknown, and it is asked again at longer and longer intervals");
   }
 
-  #refused({ unit }: Device, { block, why }: Planned, exception: number): Planned {
+  #refused({ unit }: Device, { block, readMs, why }: Planned, exception: number): Planned {
     const { kind, words } = exceptionOf(exception);
-    if (kind !== "configuration") return { block, notBeforeMs: 0 };
+    if (kind === "absent") return { block, notBeforeMs: 0, readMs };
+    if (kind === "passing") {
+      // It may come and go with each poll: said once, and shown while it lasts.
+      const refusal = `${unit} ${block.table} ${block.address} ${exception}`;
+      if (!this.#saidRefusals.has(refusal)) this.#ports.log.warn({ bus: this.#lent.bus.where, unit, table: block.table, address: block.address, count: block.count, exception, reason: words }, "the device gives no value for now: it is unknown, and asked again with each poll");
+      this.#saidRefusals.add(refusal);
+      return { block, notBeforeMs: 0, readMs, why: words };
+    }
     if (why !== words) this.#ports.log.warn({ bus: this.#lent.bus.where, unit, table: block.table, address: block.address, count: block.count, exception, reason: words }, "the device refuses a value: it stays unknown");
-    return { block, notBeforeMs: this.#nowMs() + REFUSED_REST_MS, why: words };
+    return { block, notBeforeMs: this.#nowMs() + REFUSED_REST_MS, readMs, why: words };
   }
 
   /** Units whose rest is over are asked once, after the others were read; what they say is used from the next poll on. */
   async #askResting(signal: AbortSignal): Promise<void> {
     const { bus } = this.#lent;
     for (const { device, blocks } of this.#readers) {
-      const [first] = blocks;
-      if (first === undefined || !bus.units.isDue(device.unit, this.#nowMs())) continue;
-      await this.#ask(device, first.block, signal);
+      // One that was answered before, if there is any.
+      const asked = blocks.find(({ readMs }) => readMs !== null) ?? blocks[0];
+      if (asked === undefined || !bus.units.isDue(device.unit, this.#nowMs())) continue;
+      const answer = await this.#ask(device, asked.block, signal);
+      if (answer.kind === "silent") this.#silent(device.unit, answer.why, answer.costMs);
       if (bus.units.resting(device.unit) === null) this.#ports.log.info({ bus: bus.where, unit: device.unit }, "the unit answers again");
     }
   }

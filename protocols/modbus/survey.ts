@@ -8,7 +8,7 @@ import type { Answer, Bus } from "./bus.ts";
 import { borrowBus } from "./buses.ts";
 import type { ModbusConfig } from "./config.ts";
 import { decodeRegisters, ORDERS, type Type } from "./decode.ts";
-import { exceptionOf } from "./exceptions.ts";
+import { exceptionOf, MISSHAPEN } from "./exceptions.ts";
 
 /** A device that is the TCP end itself often has 1 or 255. */
 const UNITS = [1, 255] as const;
@@ -22,6 +22,8 @@ export const survey: Survey<ModbusConfig> = {
     try {
       for (const unit of UNITS) {
         const answer = await bus.ask({ unit, table: "holding", address: 0, count: 1 }, { timeoutMs, pauseMs: 0 }, signal);
+        // A port that gives back what it was sent is no device.
+        if (answer.kind === "refused" && answer.exception === MISSHAPEN) throw new LinkError("protocol", "backoff", `what ${bus.where} answers to a read of register 0 is no register`);
         if (answer.kind !== "silent") return [foundOf({ ...at }, unit, answer)];
       }
       throw new LinkError("timeout", "backoff", `${bus.where} takes the connection, and no unit (${UNITS.join(", ")}) answers a read of register 0`);

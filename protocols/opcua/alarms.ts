@@ -45,8 +45,9 @@ export function eventClauses(namespaces: readonly string[], strict: boolean): re
   ];
 }
 
-/** Part 9 and Part 5: the events around a refresh. */
-const [REFRESH_START, REFRESH_END, REFRESH_REQUIRED] = ["ns=0;i=2787", "ns=0;i=2788", "ns=0;i=2789"] as const;
+/** Part 9 and Part 5: the events around a refresh, and those that ask for one (events were lost). */
+const [REFRESH_START, REFRESH_END] = ["ns=0;i=2787", "ns=0;i=2788"] as const;
+const REFRESH_REQUIRED: ReadonlySet<string> = new Set(["ns=0;i=2789", "ns=0;i=3035"]);
 /** Info 1, warning 500, error 1000 (§1.5). */
 const FAULT_FROM = 750;
 const ACTIVE_LIMIT = 256;
@@ -85,7 +86,7 @@ export class AlarmSet {
     for (const event of events) {
       const fields = fieldsOf(event, this.#clauses);
       const type = String(fields("type") ?? "");
-      if (type === REFRESH_REQUIRED) refresh = true;
+      if (REFRESH_REQUIRED.has(type)) refresh = true;
       else if (type === REFRESH_START) this.#told = new Set();
       else if (type === REFRESH_END) readings.push(...this.#refreshed(now));
       else if (this.#take(fields) && this.#told === null && !this.#first) readings.push(this.#set(timeOfEvent(fields("time"), now), false));

@@ -62,12 +62,12 @@ export class Following {
     return [...this.#byHandle.values()].some(({ wanted }) => wanted.key === key && wanted.pace === "state");
   }
 
-  /** A value came; true when it is the node's first. A node that has gone is asked for again. */
+  /** A value came; true when it is the node's first. A node that has gone is asked for again, unless it says by itself that it is back. */
   arrived(handle: number, status: string): boolean {
     const located = this.#byHandle.get(handle);
-    if (located !== undefined && isAbsent(status)) {
-      this.#byHandle.delete(handle);
-      this.#missing = [...this.#missing, { wanted: located.wanted, why: status }];
+    if (located !== undefined) {
+      this.#missing = this.#missing.filter(({ wanted }) => wanted !== located.wanted);
+      if (isAbsent(status)) this.#missing = [...this.#missing, { wanted: located.wanted, why: status }];
     }
     return this.#first.delete(handle);
   }
@@ -76,7 +76,8 @@ export class Following {
     return this.#missing;
   }
   get followed(): number {
-    return this.#byHandle.size;
+    const gone = new Set(this.#missing.map(({ wanted }) => wanted));
+    return [...this.#byHandle.values()].filter(({ wanted }) => !gone.has(wanted)).length;
   }
 
   /** What must be there and is not: known to be unavailable. */
@@ -112,6 +113,7 @@ export class Following {
       if (!(await guard.isAsBefore(signal))) throw new LinkError("lost", "backoff", `OPC UA server at ${where}: it numbers its namespaces anew (another program was loaded?): all nodes are looked for again`);
       const found = await locate(guard, explorerOf(guard, signal), this.#missing.map(({ wanted }) => wanted), signal);
       this.#missing = found.missing;
+      await this.#leave(found.present, signal);
       await this.#follow(found.present, signal);
     } catch (cause) {
       signal.throwIfAborted();
@@ -119,12 +121,25 @@ export class Following {
     }
   }
 
+  /** What was followed under an earlier node of the same name, which has gone. */
+  async #leave(located: readonly Located[], signal: AbortSignal): Promise<void> {
+    const again = new Set(located.map(({ wanted }) => wanted));
+    for (const [handle, { wanted }] of this.#byHandle) {
+      if (!again.has(wanted)) continue;
+      this.#byHandle.delete(handle);
+      this.#deadbands.delete(handle);
+      this.#first.delete(handle);
+      await this.#parts.guard.unfollow(handle, signal);
+    }
+  }
+
   /** False: a change smaller than the point's deadband, which the server did not want to filter. */
-  passes(handle: number, { raw }: Sample): boolean {
+  passes(handle: number, { raw, quality }: Sample): boolean {
     const deadband = this.#deadbands.get(handle);
-    if (deadband === undefined || typeof raw !== "number") return true;
-    if (deadband.last !== null && Math.abs(raw - deadband.last) < deadband.width) return false;
-    deadband.last = raw;
+    if (deadband === undefined) return true;
+    const { last, width } = deadband;
+    if (last !== null && last.quality === quality && typeof last.raw === "number" && typeof raw === "number" && Math.abs(raw - last.raw) < width) return false;
+    deadband.last = { raw, quality };
     return true;
   }
 
@@ -166,7 +181,7 @@ const FILTER_REFUSED = /Filter|Deadband/u;
 
 interface Deadband {
   readonly width: number;
-  last: number | null;
+  last: Pick<Sample, "raw" | "quality"> | null;
 }
 
 const lookingAt = ({ pace, samplingMs, queue, deadband }: Wanted, config: OpcuaConfig): Looking => ({

@@ -78,6 +78,12 @@ export class ReadOnly {
     return this.#opened.session.timeout;
   }
 
+  /** How often a silent server shows that it lives, as it granted it: it may have made more of what we asked. */
+  get keepaliveMs(): number {
+    const { publishingInterval, maxKeepAliveCount } = this.#subscribed();
+    return publishingInterval * maxKeepAliveCount;
+  }
+
   /** True while the server numbers its namespaces as it did when we opened. */
   async isAsBefore(signal: AbortSignal): Promise<boolean> {
     const now = await bounded(this.#opened.session.readNamespaceArray(), boundOf(this.#opened, "reading the namespaces"), signal);
@@ -152,6 +158,12 @@ export class ReadOnly {
     return followed;
   }
 
+  /** The server need no longer look at it, nor does the library keep it. */
+  async unfollow(handle: number, signal: AbortSignal): Promise<void> {
+    const item = this.#subscribed().monitoredItems[handle];
+    if (item !== undefined) await bounded(item.terminate(), boundOf(this.#opened, "following no longer"), signal);
+  }
+
   /** Follows the events of an object: these fields of each (no path: its condition's id). The status says whether the server does. */
   async followEvents(nodeId: string, fields: readonly { readonly type: string; readonly path: readonly string[] }[], queue: number, signal: AbortSignal): Promise<Followed> {
     const { library } = this.#opened;
@@ -186,18 +198,33 @@ interface Header {
   readonly more: boolean;
 }
 
+const FORGOTTEN = "the server has forgotten our subscription: what happened meanwhile is not known";
+/** Part 4 §7.19: after the largest number comes 1. */
+const next = (sequence: number): number => (sequence === 0xffff_ffff ? 1 : sequence + 1);
+
 function listen(client: OPCUAClient, subscription: ClientSubscription, listener: Listener): void {
   let header: Header = { now: null, more: false };
+  let subscriptions = 0;
+  /** Of the last message with content; null: none came yet. */
+  let sequence: number | null = null;
   client.on("receive_response", (response) => {
+    // A server that started anew may give the number of the old one to the new: only this tells that the library made it again.
+    if (response.schema.name === "CreateSubscriptionResponse" && ++subscriptions > 1) listener.lost(FORGOTTEN);
     if ("moreNotifications" in response && "responseHeader" in response) header = { now: timeOf(response.responseHeader.timestamp), more: response.moreNotifications };
   });
   subscription.on("raw_notification", (message) => {
     const data: readonly unknown[] = message.notificationData ?? [];
+    const expected = sequence === null ? message.sequenceNumber : next(sequence);
+    const isAhead = message.sequenceNumber !== expected && (data.length > 0 || message.sequenceNumber !== sequence);
+    if (isAhead) listener.lost("messages were lost on their way, and the server has them no more: what they said is not known");
+    if (data.length > 0) sequence = message.sequenceNumber;
+    // A keepalive carries the number of the message to come, and the library would not ask for that one after a cut.
+    else Object.assign(subscription, { lastSequenceNumber: sequence ?? message.sequenceNumber - 1 });
     // A message sent again after a cut keeps the time at which it was first sent; not every server fills it in.
     listener.notice({ now: timeOf(message.publishTime) ?? header.now, more: header.more, values: data.flatMap(valuesIn), events: data.flatMap(eventsIn), lost: 0 });
   });
   subscription.on("subscriptionId_changed", () => {
-    listener.lost("the server has forgotten our subscription: what happened meanwhile is not known");
+    listener.lost(FORGOTTEN);
   });
   subscription.on("status_changed", (status) => {
     listener.lost(`the server ended our subscription: ${status.name}`);

@@ -104,7 +104,9 @@ export class MachineToolTranslator implements Translator {
   #functional(change: Change): readonly Reading[] {
     if (!change.key.startsWith("MachineryOperationMode")) return [];
     const mode = stateOf({ id: this.#last.get("MachineryOperationModeId"), number: this.#last.get("MachineryOperationModeNumber") }, OPERATION_MODES, this.#namespaces);
-    return mode === null || FUNCTIONAL[mode] === undefined ? [] : this.#told(change, { signal: "functional_mode", said: FUNCTIONAL[mode] });
+    const said = mode === null ? null : FUNCTIONAL[mode] ?? null;
+    // A machine that never told one has none; one that told it and tells it no longer is not known.
+    return said === null && !this.#said.has("functional_mode#") ? [] : this.#told(change, { signal: "functional_mode", said });
   }
 
   #told({ sample, initial }: Change, { signal, said, path }: { readonly signal: string; readonly said: string | null; readonly path?: number | undefined }): readonly Reading[] {

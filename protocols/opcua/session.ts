@@ -19,10 +19,14 @@ import type { Notice } from "./mailbox.ts";
 import { inTime } from "./points.ts";
 import type { Change, Translator } from "./profile.ts";
 import type { SessionParts } from "./session-parts.ts";
-import { sampleOf } from "./values.ts";
+import { credible, sampleOf } from "./values.ts";
 
 const KEEPALIVES_MISSED = 3;
 const SLACK_MS = 2_000;
+/** However slow a server makes its keepalives. */
+const LONGEST_KEEPALIVE_MS = 120_000;
+/** By so much a server's clock is set, not corrected. */
+const CLOCK_SET_MS = 5_000;
 const DAY_MS = 86_400_000;
 /** So long the first values may take. */
 const FIRST_VALUES_MS = 1_000;
@@ -38,6 +42,7 @@ export class OpcuaSession implements Session {
   #translator: Translator;
   #heard: UnixMs | null = null;
   #remindedAt: MonoMs | null = null;
+  #warned = false;
 
   constructor(parts: SessionParts, following: Following) {
     this.#parts = parts;
@@ -53,6 +58,7 @@ export class OpcuaSession implements Session {
       yield await this.#first(signal);
       for (;;) {
         const notice = await this.#next(signal);
+        this.#requireSteadyClock(notice);
         await this.#following.askAgain(signal);
         await this.#remindDaily();
         yield await this.#batch(notice, signal);
@@ -85,8 +91,8 @@ export class OpcuaSession implements Session {
   }
 
   async #next(signal: AbortSignal): Promise<Notice> {
-    const { mailbox, config, ports, where } = this.#parts;
-    const silentMs = config.keepalive * KEEPALIVES_MISSED + SLACK_MS;
+    const { mailbox, config, ports, where, guard } = this.#parts;
+    const silentMs = Math.min(Math.max(config.keepalive, guard.keepaliveMs), LONGEST_KEEPALIVE_MS) * KEEPALIVES_MISSED + SLACK_MS;
     const deadline = ports.network.deadline(silentMs, signal);
     try {
       return await mailbox.next(deadline.signal);
@@ -135,16 +141,30 @@ export class OpcuaSession implements Session {
     return this.#made(notice, [...(gap === null ? [] : [gap]), ...inTime([...readings, ...heard.readings])]);
   }
 
-  #changesOf({ values }: Notice): readonly Change[] {
-    const { config: { stamps } } = this.#parts;
+  #changesOf({ values, now }: Notice): readonly Change[] {
+    const { config: { stamps, session, sampling, measure_sampling: slow } } = this.#parts;
     const changes = values.flatMap(({ handle, wire }): readonly Change[] => {
       const wanted = this.#following.wantedBy(handle);
       if (wanted === undefined) return [];
-      const sample = sampleOf(wire, stamps, wanted.element);
-      const initial = this.#following.arrived(handle, sample.status);
+      const told = sampleOf(wire, stamps, wanted.element);
+      const initial = this.#following.arrived(handle, told.status);
+      // What is so since long has an old stamp; what changed has waited no longer than the server keeps our session.
+      const sample = credible(told, wire, { now, oldestMs: initial ? Number.POSITIVE_INFINITY : session + SLACK_MS + (wanted.samplingMs ?? Math.max(sampling, slow)) });
+      if (sample !== told) this.#warnOfClocks(wanted.key);
       return this.#following.passes(handle, sample) ? [{ key: wanted.key, sample, initial }] : [];
     });
     return byTime(changes);
+  }
+
+  /** A clock that was set back: by it what follows would be before what was. The link ends, and the next one measures the clock anew. */
+  #requireSteadyClock({ now }: Notice): void {
+    if (now !== null && this.#heard !== null && now < this.#heard - CLOCK_SET_MS) throw new LinkError("lost", "backoff", `OPC UA server at ${this.#parts.where}: its clock was set back`);
+  }
+
+  #warnOfClocks(key: string): void {
+    if (this.#warned) return;
+    this.#warned = true;
+    this.#parts.ports.log.warn({ value: key, server: this.#parts.where }, "stamps of a value are of another clock than the server's: the server's time is taken instead; set the device's clock, or stamps: server");
   }
 
   async #translated(changes: readonly Change[], signal: AbortSignal): Promise<readonly Reading[]> {

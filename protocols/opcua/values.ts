@@ -32,21 +32,41 @@ const TYPE = { Boolean: 1, Int64: 8, UInt64: 9, String: 12, DateTime: 13, Guid: 
 const SEVERITY_SHIFT = 30;
 /** Info type DataValue, and its Overflow bit (Part 4 §7.39). */
 const OVERFLOW = 0x480;
+/** UncertainNoCommunicationLastUsable: the server has lost the device, and repeats what it said last. That is no value of now. */
+const NO_COMMUNICATION = 0x408f;
 /** Stamps outside this are no times: a server that does not know writes 1601. */
 const [EARLIEST_MS, LATEST_MS] = [Date.UTC(1990, 0, 1), Date.UTC(2200, 0, 1)];
 
 /** `element`: which of an array, from 0; an array of one is its value. */
 export function sampleOf(wire: WireValue, stamps: Stamps, element = 0): Sample {
   const severity = wire.statusCode.value >>> SEVERITY_SHIFT;
-  const raw = severity >= 2 ? null : rawOf(wire.value, element);
+  const raw = severity >= 2 || wire.statusCode.value >>> 16 === NO_COMMUNICATION ? null : rawOf(wire.value, element);
   const at = timeOf(stamps === "source" ? (wire.sourceTimestamp ?? wire.serverTimestamp) : (wire.serverTimestamp ?? wire.sourceTimestamp));
   return {
     raw,
     quality: raw === null ? "UNAVAILABLE" : severity === 1 ? "UNCERTAIN" : "GOOD",
     ...(at !== null && { at }),
     status: wire.statusCode.name,
-    overflowed: severity === 0 && (wire.statusCode.value & OVERFLOW) === OVERFLOW,
+    overflowed: (wire.statusCode.value & OVERFLOW) === OVERFLOW,
   };
+}
+
+/** The message it came in: when the server sent it, and how old a value in it may be (it may have waited in a queue). */
+export interface Sent {
+  readonly now: UnixMs | null;
+  readonly oldestMs: number;
+}
+/** A server writes times of one message by one clock, but for what its devices stamp. */
+const AHEAD_MS = 5_000;
+
+/**
+ * The sample with a stamp that can be: one ahead of the message it came in, or long before it, is of another clock (a device
+ * behind the server), and the server's own stamp, else the message's time, stands for it.
+ */
+export function credible(sample: Sample, { sourceTimestamp, serverTimestamp }: WireValue, { now, oldestMs }: Sent): Sample {
+  const can = (at: UnixMs | null | undefined): boolean => at !== null && at !== undefined && now !== null && at <= now + AHEAD_MS && at >= now - oldestMs;
+  if (now === null || sample.at === undefined || can(sample.at)) return sample;
+  return { ...sample, at: [timeOf(serverTimestamp), timeOf(sourceTimestamp)].find(can) ?? now };
 }
 
 /** Null: none, or not one. */

@@ -105,11 +105,20 @@ function textual({ signal }: Point, raw: string): Valued {
 }
 
 function numeric({ signal, scale = 1, offset = 0 }: Point, raw: number | bigint): Valued {
-  const value = clean(Number(raw) * scale + offset, scale, offset);
+  const value = clean(Number(raw), scale, offset);
   if (!Number.isFinite(value)) return UNAVAILABLE;
   if (WHOLE.has(signal) && !Number.isSafeInteger(value)) return UNAVAILABLE;
-  return { quality: "GOOD", value };
+  // Rounded, and more likely a mark for "no value" than one (modbus.md §2).
+  const isRounded = typeof raw === "bigint" && !Number.isSafeInteger(Number(raw));
+  return { quality: isRounded ? "UNCERTAIN" : "GOOD", value };
 }
 
-/** 231 × 0.1 is 23.1, not 23.1 and sixteen digits of binary rest. */
-const clean = (value: number, scale: number, offset: number): number => (scale === 1 && offset === 0 ? value : Number(value.toPrecision(12)));
+/**
+ * 231 × 0.1 is 23.1, not 23.1 and sixteen digits of binary rest. A product is right to 15 digits; of a sum that is small
+ * beside its parts less is left. Whole numbers have no rest.
+ */
+function clean(raw: number, scale: number, offset: number): number {
+  const value = raw * scale + offset;
+  if ((scale === 1 && offset === 0) || [raw, scale, offset].every(Number.isInteger)) return value;
+  return Number(value.toPrecision(offset === 0 ? 15 : 12));
+}

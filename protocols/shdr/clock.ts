@@ -52,9 +52,9 @@ export class AdapterClock {
     if (Math.abs(base - this.#ourBase) <= NEAR_MS) this.#settle(base);
   }
 
-  /** True when nobody can have been there: of a clock that is ahead, and by how much is not known yet. */
+  /** True when nobody can have been there: of a clock that is ahead, and by how much is not known yet, or of one stamp alone. */
   isAhead(stampMs: number, monoMs: number): boolean {
-    return this.#settled === null && stampMs - monoMs > this.#ourBase + NEAR_MS;
+    return stampMs - monoMs > (this.#settled ?? this.#ourBase) + NEAR_MS;
   }
 
   heard(stampMs: number, monoMs: number): void {

@@ -23,6 +23,9 @@ export const LONGEST_BLOCK_LINES = 10_000;
 /** More fields than any control has items. */
 const FIELD_LIMIT = 4_096;
 
+/** A line of data with a whole stamp, which no asset has: the end of its block was lost. */
+const STAMPED = /^\s*\d{4}-\d\d-\d\dT\d\d:[^|<]{4,40}\|/u;
+
 /** Lines in order; a block of several lines is one asset. */
 export class LineDecoder {
   #terminator: string | null = null;
@@ -30,8 +33,9 @@ export class LineDecoder {
 
   decode(text: string): Line {
     if (this.#terminator !== null) {
-      if (text.trim() === this.#terminator || ++this.#swallowed >= LONGEST_BLOCK_LINES) this.#terminator = null;
-      return NOTHING;
+      const isLost = ++this.#swallowed >= LONGEST_BLOCK_LINES || STAMPED.test(text);
+      if (isLost || text.trim() === this.#terminator) this.#terminator = null;
+      if (!STAMPED.test(text)) return NOTHING;
     }
     const trimmed = text.trim();
     if (trimmed === "") return NOTHING;
@@ -41,7 +45,7 @@ export class LineDecoder {
     const stamp = decodeStamp(text.slice(0, bar));
     const rest = text.slice(bar + 1);
     if (/^\s*@[A-Z_]+@/u.test(rest)) {
-      this.#terminator = /--multiline--\S+/u.exec(rest)?.[0] ?? null;
+      this.#terminator = /--multiline--\S*/u.exec(rest)?.[0] ?? null;
       this.#swallowed = 0;
       return NOTHING;
     }

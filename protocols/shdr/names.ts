@@ -52,7 +52,10 @@ export function namesOf(config: Naming, model: DeviceModel | null): Names {
       const table = tables[said.isConverted ? 1 : 0] ?? new Map<string, Named>();
       const own = said.device === null || !others.has(said.device) ? table.get(key) : undefined;
       const colon = own === undefined ? key.indexOf(":") : -1;
-      return colon === -1 || others.has(key.slice(0, colon)) ? own : table.get(key.slice(colon + 1));
+      // `device:key`: whose it is without a model, only the whole key in the map or the adapter itself can say.
+      const prefix = key.slice(0, Math.max(0, colon));
+      const isOurs = colon !== -1 && (device === null ? prefix === said.device : prefix === device.name || prefix === device.uuid);
+      return isOurs ? table.get(key.slice(colon + 1)) : own;
     }),
   };
 }
@@ -116,8 +119,9 @@ function splitBy(fields: readonly string[], find: (key: string) => Named | undef
     const named = find(key);
     const rest = fields.length - at - 1;
     const first = fields[at + 1] ?? "";
-    // `x|UNAVAILABLE|execution|READY|…`: what follows are items of their own.
-    const goesOn = find(fields[at + 2] ?? "") !== undefined;
+    // `x|UNAVAILABLE|execution|READY|…`: what follows are items of their own. What is not known has no code.
+    const next = fields[at + 2] ?? "";
+    const goesOn = find(next) !== undefined || (next !== "" && first.toUpperCase() === "UNAVAILABLE");
     const width = named === undefined ? unknownWidth(first, rest, goesOn) : knownWidth(named.width, { first, rest, goesOn });
     if (key !== "" && rest > 0) found.push({ key, item: named?.item ?? null, values: fields.slice(at + 1, at + 1 + width), isKnown: named !== undefined });
     at += 1 + width;
@@ -127,7 +131,8 @@ function splitBy(fields: readonly string[], find: (key: string) => Named | undef
 
 /** A lone UNAVAILABLE stands for wide ones, too. */
 function knownWidth(width: Width, { first, rest, goesOn }: { readonly first: string; readonly rest: number; readonly goesOn: boolean }): number {
-  if (width === "condition") return LEVEL.test(first) && rest >= FIELDS.condition && !(goesOn && first.toUpperCase() === "UNAVAILABLE") ? FIELDS.condition : 1;
+  // `logic|NORMAL|404`: empty fields at the end may be left out.
+  if (width === "condition") return LEVEL.test(first) && !(goesOn && (rest < FIELDS.condition || first.toUpperCase() === "UNAVAILABLE")) ? Math.min(FIELDS.condition, rest) : 1;
   if (rest === 1) return 1;
   // All others have a key and a value: what is left over tells whether a code is in front of the text.
   if (width === "message or one") return rest % 2 === 0 ? FIELDS.message : 1;

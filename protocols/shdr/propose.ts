@@ -10,14 +10,19 @@ export interface Seen {
 }
 
 /** Key → signal, for the keys we recognise; each signal once, all conditions. */
-export function proposedMap(seen: readonly Seen[]): Readonly<Record<string, string>> {
-  const byName = new Map(seen.map(({ key }) => [key.toLowerCase(), key]));
+export function proposedMap(all: readonly Seen[]): Readonly<Record<string, string>> {
+  // `MILL:execution`: one device's alone, the first that is named; a key without one goes before it.
+  const prefix = prefixOf(all.find(({ key }) => prefixOf(key) !== "")?.key ?? "");
+  const seen = all.filter(({ key }) => ["", prefix].includes(prefixOf(key)));
+  const byName = new Map(seen.toSorted((one, other) => prefixOf(other.key).length - prefixOf(one.key).length).map(({ key }) => [key.slice(prefixOf(key).length).toLowerCase(), key]));
   const usual = KEY_ROWS.flatMap(({ signal, keys }) => {
     const key = keys.find((name) => byName.has(name));
     return key === undefined ? [] : [[byName.get(key) ?? key, signal] as const];
   });
   return Object.fromEntries([...usual, ...seen.filter(({ isCondition }) => isCondition).map(({ key }) => [key, "alarm"] as const)]);
 }
+
+const prefixOf = (key: string): string => key.slice(0, key.indexOf(":") + 1);
 
 /** One sentence: what it sends, and what could be put into the YAML. */
 export function proposal(seen: readonly Seen[]): string {

@@ -17,6 +17,8 @@ export const ALARMS_PER_ITEM = 64;
 const ALARMS_IN_ALL = 256;
 const TEXT_LIMIT = 256;
 
+const LEVELS: ReadonlySet<string> = new Set(["UNAVAILABLE", "NORMAL", "WARNING", "FAULT"]);
+
 interface ConditionItem {
   readonly id: string;
   /** Condition type of the model, where the observation does not name it. */
@@ -40,7 +42,9 @@ export function foldCondition(before: readonly ActiveAlarm[], observed: Observed
 export function foldInto(conditions: Record<string, readonly ActiveAlarm[]>, observed: Observed<ConditionItem>): Valued {
   const before = conditions[observed.item.id] ?? [];
   const after = foldCondition(before, observed);
-  if (after === null) {
+  // Nothing is known, and an unknown level says nothing.
+  const isUnknown = conditions[observed.item.id] === undefined && !LEVELS.has(observed.level.toUpperCase());
+  if (after === null || isUnknown) {
     delete conditions[observed.item.id];
     return UNAVAILABLE;
   }

@@ -56,7 +56,7 @@ it(`${INPUTS} mutated replies, FUZZ_SEED=${SEED}`, () => {
       const answer = { label: reply.label, fields: reply.fields };
       state.motion(answer, input);
       const text = reply.fields[0];
-      for (const { value, quality } of [...state.three(answer), state.mode(answer), countOf(text)]) {
+      for (const { value, quality } of [...state.three(answer) ?? [], state.mode(answer), countOf(text)]) {
         values++;
         const wrong = (value === null) !== (quality === "UNAVAILABLE") || (typeof value === "string" && value.length > 256) || (typeof value === "number" && !Number.isSafeInteger(value));
         if (wrong) throw new Error(`${JSON.stringify(value)} ${quality} (input ${input}: ${bytes.toString("hex")})`);

@@ -6,7 +6,9 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { systemClock } from "../../../agent/runtime/time/clock.ts";
 import { startHaasSerial } from "../../../agent/simulate/haas/serial.ts";
+import { closeSerial, openSerial } from "../../../protocols/shared/serial.ts";
 import { describeNeeding } from "../../support/needs.ts";
+import { serialCable } from "../../support/pty.ts";
 import { idleControl, of, run } from "./reading.ts";
 
 async function onSerial(body: (path: string) => Promise<void>): Promise<void> {
@@ -16,6 +18,17 @@ async function onSerial(body: (path: string) => Promise<void>): Promise<void> {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** mulberry32. */
+function seeded(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
 }
 
 describeNeeding(["socat"], "on a serial line", () => {
@@ -35,6 +48,37 @@ describeNeeding(["socat"], "on a serial line", () => {
     expect(["lost", "timeout"]).toContain(result.error?.fault);
     expect(control.writes).toBe(0);
   }));
+
+  it("noise on the line makes no part, no program and no stop", async () => {
+    await using cable = await serialCable();
+    const control = await openSerial({ path: cable.far, baud: 9_600, parity: "none", stopBits: 1, dataBits: 8, xon: false });
+    try {
+      const random = seeded(20_260_105);
+      const answers: Readonly<Record<string, string>> = { Q100: "S/N, 1", Q101: "SOFTWARE, M18", Q102: "MODEL, VF2", Q104: "MODE, (MEM)", Q201: "USING TOOL, 4", Q402: "M30 #1, 380", Q500: "PROGRAM, O00123, IDLE, PARTS, 380" };
+      let rest = "";
+      let isNoisy = false;
+      control.on("data", (bytes: Buffer) => {
+        const lines = (rest + bytes.toString("latin1")).split("\r\n");
+        rest = lines.pop() ?? "";
+        for (const asked of lines) {
+          isNoisy ||= asked === "Q500";
+          const reply = Buffer.from(`\x02${answers[asked] ?? "UNKNOWN"}\x17\r\n>`, "latin1");
+          if (isNoisy && random() < 0.12) {
+            const place = 1 + Math.floor(random() * (reply.length - 6));
+            reply.writeUInt8(reply.readUInt8(place) ^ (1 << Math.floor(random() * 7)), place);
+          }
+          const stray = Buffer.from(Array.from({ length: isNoisy ? Math.floor(random() * 4) : 0 }, () => 0x60 + Math.floor(random() * 31)));
+          control.write(Buffer.concat([stray, reply]));
+        }
+      });
+      const result = await run({ serial: { path: cable.near, xon: false }, dialect: "classic", timeout: "250ms" }, { until: (_, all) => all.length === 30 });
+      expect(result.error?.message).toBeUndefined();
+      const heard = (signal: string): readonly unknown[] => [...new Set(of(result, signal).filter((value) => value !== null))];
+      expect([heard("part_count"), heard("program"), heard("execution"), heard("controller_mode"), heard("tool")]).toEqual([[380], ["O00123"], ["READY"], ["AUTOMATIC"], ["4"]]);
+    } finally {
+      await closeSerial(control);
+    }
+  });
 
   it("a port that is not there, or on which nobody answers, is told with what to look at", () => onSerial(async (path) => {
     expect((await run({ serial: { path } })).error).toMatchObject({ fault: "unreachable" });

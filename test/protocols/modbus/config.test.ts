@@ -20,6 +20,11 @@ describe("keys", () => {
     expect(summaryOf(decoded)).toBe("10.0.7.40:502, unit 1: 4 values every 500ms, unit 2: 2 values every 5s");
   });
 
+  it("value tables by number, bit and text", () => {
+    const tables: readonly Keys[] = [{ values: { 0: "a", 65_535: "b" } }, { type: "s16", values: { "-1": "a" } }, { type: "f32", values: { 1.5: "a" } }, { type: "u64", values: { "18446744073709551615": "a" } }, { bit: 3, values: { 0: "a", true: "b" } }, { type: "ascii", length: 2, values: { "O1 A": "a" } }];
+    expect(config({ host: "a", devices: [{ points: tables.map((table, address) => ({ address, signal: `point/p${address}`, ...table })) }] }).devices[0]?.points).toHaveLength(tables.length);
+  });
+
   it("a serial line has its own defaults", () => {
     const decoded = config({ serial: { path: "/dev/serial/by-id/x", parity: "even" }, devices: [{ points: [point] }] });
     expect(decoded).toMatchObject({ address: { kind: "serial", line: { path: "/dev/serial/by-id/x", baud: 9_600, parity: "even", stopBits: 1, dataBits: 8 } }, timeoutMs: 500, intervalMs: 1_000 });
@@ -49,6 +54,8 @@ describe("keys", () => {
     ["text without its length", { host: "a", devices: [{ points: [{ ...point, type: "ascii" }] }] }, "ascii without its length"],
     ["a mask of 32 bits", { host: "a", devices: [{ points: [{ ...point, type: "u32", mask: 1 }] }] }, "a mask of u32"],
     ["a state without its words", { host: "a", devices: [{ points: [{ address: 0, signal: "execution" }] }] }, "execution without a value table"],
+    ["a value table that no register can meet", { host: "a", devices: [{ points: [{ ...point, values: { "0x01": "a" } }] }] }, 'the raw value "0x01"'],
+    ["a value table that no bit can meet", { host: "a", devices: [{ points: [{ ...point, table: "coil", values: { 2: "a" } }] }] }, 'the raw value "2"'],
   ])("%s", (_, keys, found) => {
     const decoded = decode(MODBUS_SHAPE, keys);
     expect(decoded.ok ? [] : decoded.problems.map((problem) => problem.found)).toContain(found);

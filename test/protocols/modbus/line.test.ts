@@ -119,7 +119,7 @@ describeNeeding(["socat"], "a serial line", () => {
   it("a damaged answer is asked for once more; one that stays damaged is unknown", async () => {
     let damaged = 1;
     await using one = await line((unit) => (unit === 1 && damaged-- > 0 ? { answer: Buffer.from("0302ff", "hex") } : null));
-    await using source = await open(on(one.cable, [{ unit: 1, points: words([3]) }, { unit: 2, points: words([4]) }], { timeout: "50ms" }));
+    await using source = await open(on(one.cable, [{ unit: 1, points: words([3]) }, { unit: 2, points: words([4]) }], { timeout: "150ms" }));
     await source.next();
     expect(Object.fromEntries(source.values)).toEqual({ "point/p3": 1_003, "point/p4": 2_004 });
     damaged = Number.POSITIVE_INFINITY;

@@ -1,7 +1,7 @@
 /** What bytes mean (modbus.md §2), written out from the definitions and not by an encoder. */
 import { describe, expect, it } from "vitest";
 import { decodeBit, decodeRegisters, type Encoding } from "../../../protocols/modbus/decode.ts";
-import { answerLength, crc16, findAnswer } from "../../../protocols/modbus/rtu-frame.ts";
+import { answerLength, crc16, findAnswer, othersAsk } from "../../../protocols/modbus/rtu-frame.ts";
 
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(" ", ""), "hex");
 
@@ -46,6 +46,10 @@ describe("registers", () => {
     ["0xFFFF where it means none", "ffff", { invalid: [65_535] }, null],
     ["0xFFFFFFFF where it means none", "ffffffff", { type: "u32", invalid: [0xffff_ffff] }, null],
     ["64 bits where they mean none", "00000000000000ff", { type: "u64", invalid: [255] }, null],
+    ["all of 64 bits where they mean none", "ffffffffffffffff", { type: "u64", invalid: [2 ** 64] }, null],
+    ["a sentinel that is not whole", "c479ffdf", { type: "f32", invalid: [-999.998] }, null],
+    ["another value than a sentinel that is not whole", "00000002", { type: "u32", invalid: [-999.998, 1.5] }, 2],
+    ["64 bits beside a sentinel that is not whole", "0000000000000002", { type: "s64", invalid: [2.5] }, 2n],
     ["another value beside it", "7fff", { type: "s16", invalid: [-32_768] }, 32_767],
   ])("%s: %s", (_, bytes, encoding, value) => {
     expect(decodeRegisters(hex(bytes), { type: "u16", order: "ABCD", ...encoding })).toBe(value);
@@ -92,6 +96,16 @@ describe("frames on a line", () => {
     const real = hex("0101030f0f0f0000");
     real.writeUInt16LE(crc16(real.subarray(0, 6)), 6);
     expect(findAnswer(Buffer.concat([coils, real]), coils)).toEqual(real);
+  });
+
+  it("a second master's request is told from an echo, from an answer to us, and from what lies in one", () => {
+    const theirs = hex("1103000a0001a698");
+    expect(othersAsk(theirs, request)).toEqual([0x11]);
+    expect(othersAsk(Buffer.concat([hex("00ff"), theirs, answer]), request)).toEqual([0x11]);
+    expect(othersAsk(theirs, Buffer.alloc(0))).toEqual([0x11]);
+    expect(othersAsk(Buffer.concat([request, answer]), request)).toEqual([]);
+    expect(othersAsk(Buffer.concat([hex("110306"), theirs]), request)).toEqual([]);
+    for (let end = 0; end < theirs.length; end++) expect(othersAsk(theirs.subarray(0, end), request)).toEqual([]);
   });
 
   it("is found whatever pieces it comes in, and wherever the noise ends", () => {

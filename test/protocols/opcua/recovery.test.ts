@@ -53,7 +53,7 @@ describe("sessions are few", () => {
     const stop = new AbortController();
     const { opcua } = await import("../../../protocols/opcua/driver.ts");
     const connecting = opcua.create(through(), testPorts(), { agentId: "cell-7", dataDir: folder.path }).connect(stop.signal);
-    setTimeout(() => { stop.abort(new Error("enough")); }, 40);
+    setTimeout(() => { stop.abort(new Error("enough")); }, 15);
     await expect(connecting).rejects.toThrow("enough");
     await expect.poll(() => control.sessions).toBe(0);
     await expect.poll(() => proxy.open, { timeout: 5_000 }).toBe(0);

@@ -59,6 +59,7 @@ describe("values", () => {
   it.each([
     ["an overflow is a good value with others lost", { value: 0x480, name: "Good#InfoTypeDataValue|Overflow" }, { raw: 3, quality: "GOOD", overflowed: true }],
     ["clamped is good", { value: 0x0030_0000, name: "GoodClamped" }, { raw: 3, quality: "GOOD", overflowed: false }],
+    ["of a device the server has lost there is none", { value: 0x408f_0000, name: "UncertainNoCommunicationLastUsable" }, { raw: null, quality: "UNAVAILABLE" }],
     ["uncertain keeps its value", { value: 0x4090_0000, name: "UncertainLastUsableValue" }, { raw: 3, quality: "UNCERTAIN" }],
     ["bad has none, whatever stands there", { value: 0x8000_0000, name: "Bad" }, { raw: null, quality: "UNAVAILABLE" }],
     ["the worst, too", { value: 0xc000_0000, name: "Bad" }, { raw: null, quality: "UNAVAILABLE" }],

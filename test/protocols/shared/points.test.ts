@@ -9,6 +9,9 @@ describe("a point's value", () => {
   it.each<[string, Point, Raw | null, unknown]>([
     ["scaled, without binary rests", { signal: "point/volts", scale: 0.1 }, 231, 23.1],
     ["with an offset", { signal: "point/temperature", scale: 0.5, offset: -40 }, 100, 10],
+    ["scaled, with all digits of a 64-bit counter", { signal: "point/energy", scale: 0.001 }, 1_234_567_890_123n, 1_234_567_890.123],
+    ["whole numbers stay as they are", { signal: "part_count", scale: 100, offset: 7 }, 1_234_567_890_123n, 123_456_789_012_307],
+    ["digits of a float, without binary rests", { signal: "point/power", scale: 1_000 }, 1.005, 1_005],
     ["a counter is whole", { signal: "part_count" }, 125, 125],
     ["half a part is none", { signal: "part_count", scale: 0.5 }, 125, null],
     ["from the table", running, 1, "ACTIVE"],
@@ -31,6 +34,10 @@ describe("a point's value", () => {
   ])("%s", (_, point, raw, value) => {
     expect(pointValue(point, raw)).toEqual({ quality: value === null ? "UNAVAILABLE" : "GOOD", value });
   });
+});
+
+it.each([2n ** 63n, -(2n ** 63n), 2n ** 64n - 1n, 2n ** 53n])("%s of 64 bits is rounded, so not sure", (raw) => {
+  expect(pointValue({ signal: "point/energy", scale: 0.001 }, raw)).toEqual({ quality: "UNCERTAIN", value: Number((Number(raw) * 0.001).toPrecision(15)) });
 });
 
 describe("what does not fit together", () => {

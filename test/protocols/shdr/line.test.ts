@@ -62,6 +62,13 @@ describe("a line", () => {
     expect(new LineDecoder().decode(text)).toEqual(wanted);
   });
 
+  it("a block whose end is lost ends with the next stamped line; one without a name ends, too", () => {
+    const decoder = new LineDecoder();
+    const kinds = (...lines: readonly string[]): readonly Line["kind"][] => lines.map((line) => decoder.decode(line).kind);
+    expect(kinds("|@ASSET@|EM1|CuttingTool|--multiline--LOST", "<CuttingTool>", "2026-01-05T06:00:00.5Z|execution|ACTIVE", "|execution|READY")).toEqual(["nothing", "nothing", "data", "data"]);
+    expect(kinds("|@ASSET@|EM1|CuttingTool|--multiline--", "<a b=\"1|2\">", "  2026-01-05T06:00:00Z", "--multiline--", "|execution|READY")).toEqual(["nothing", "nothing", "nothing", "nothing", "data"]);
+  });
+
   it("swallows an asset of several lines up to its end, and not the rest of the day", () => {
     const decoder = new LineDecoder();
     const kinds = (...lines: readonly string[]): readonly Line["kind"][] => lines.map((line) => decoder.decode(line).kind);
@@ -87,7 +94,13 @@ describe("whose the fields are", () => {
     ["message|100|TOOL LIFE", ["message=100,TOOL LIFE message"]],
     ["message|100|TOOL LIFE|mode|MDI", ["message=100,TOOL LIFE message", "mode=MDI controller_mode"]],
     ["message|TOOL LIFE|mode|MDI", ["message=TOOL LIFE message", "mode=MDI controller_mode"]],
-    ["mill:execution|READY", ["mill:execution=READY execution"]],
+    ["mill:execution|READY", ["mill:execution=READY ?"]],
+    ["logic|NORMAL|404", ["logic=NORMAL,404 alarm"]],
+    ["logic|FAULT|404|HIGH", ["logic=FAULT,404,HIGH alarm"]],
+    ["logic|NORMAL|execution|READY", ["logic=NORMAL alarm", "execution=READY execution"]],
+    ["logic|UNAVAILABLE|spare|1|execution|READY", ["logic=UNAVAILABLE alarm", "spare=1 ?", "execution=READY execution"]],
+    ["spare|UNAVAILABLE|other|1|execution|READY", ["spare=UNAVAILABLE ?", "other=1 ?", "execution=READY execution"]],
+    ["logic|UNAVAILABLE||||", ["logic=UNAVAILABLE,,,, alarm"]],
     ["execution", []],
   ])("by a map: %s", (text, wanted) => {
     expect(split(namesOf(config({ host: "h", map: MAP }), null), text)).toEqual(wanted);
@@ -119,8 +132,15 @@ describe("whose the fields are", () => {
     ["msg|7|text|exec|READY", ["msg=7,text message", "exec=READY execution"]],
     ["LATHE:exec|ACTIVE|exec|READY", ["LATHE:exec=ACTIVE ?", "exec=READY execution"]],
     ["MILL:exec|ACTIVE", ["MILL:exec=ACTIVE execution"]],
+    ["u1:exec|ACTIVE|OTHER:exec|READY", ["u1:exec=ACTIVE execution", "OTHER:exec=READY ?"]],
   ])("by a model: %s", async (text, wanted) => {
     expect(split(namesOf(config(CONFIG), await model()), text)).toEqual(wanted);
+  });
+
+  it("another device's keys are not ours, whatever the map calls ours", () => {
+    const names = namesOf(config({ host: "h", map: { ...MAP, "M2:tool": "tool" } }), null);
+    expect(split(names, "execution|ACTIVE|M2:execution|READY|M2:tool|3")).toEqual(["execution=ACTIVE execution", "M2:execution=READY ?", "M2:tool=3 tool"]);
+    expect(split(names, "M1:execution|ACTIVE|M2:execution|READY", { ...SAID, device: "M1" })).toEqual(["M1:execution=ACTIVE execution", "M2:execution=READY ?"]);
   });
 
   it("keys belong to the device that the adapter named last", async () => {
@@ -162,6 +182,15 @@ describe("what the adapter's clock shows", () => {
     expect(known.at(1_000)).toBeNull();
     known.heard(NOW + H + 500, 1_500);
     expect([known.at(4_000), known.isAhead(NOW + H, 1_500)]).toEqual([NOW + H + 3_000, false]);
+  });
+
+  it("one stamp far ahead of the clock that is known is no time; two that agree are", () => {
+    const known = clock();
+    known.heard(NOW, 1_000);
+    known.heard(NOW + 2 * H, 1_500);
+    expect([known.isAhead(NOW + 2 * H, 1_500), known.isAhead(NOW + 600, 1_500)]).toEqual([true, false]);
+    known.heard(NOW + 2 * H + 2_000, 3_500);
+    expect([known.isAhead(NOW + 2 * H + 2_000, 3_500), known.at(4_500)]).toEqual([false, NOW + 2 * H + 3_000]);
   });
 
   it("one that lies back is believed when a second event lies back as far, a second and more later", () => {

@@ -79,6 +79,15 @@ describe("what is none", () => {
     expect([babbling.connections, silent.connections]).toEqual([1, 1]);
   });
 
+  it("a port that gives back what it is sent is nothing", async () => {
+    using own = cellgateFolder();
+    await using echo = await stranger((socket) => void socket.on("data", (bytes: Buffer) => void socket.write(bytes)));
+    const list = ["mtconnect", "modbus", "focas", "opcua", "shdr", "haas"].map((kind) => `${kind}@127.0.0.1:${echo.port}`).join(",");
+    const ran = await cellgate(["discover", list, "--config", own.configuration(), "--json", "--rate", "1000", "--timeout", "200"]);
+    const { found, others } = JSON.parse(ran.out) as Told;
+    expect([found, new Set(others.map(({ kind }) => kind)).size]).toEqual([[], 6]);
+  });
+
   it("what a stranger says reaches no terminal as it is, and no YAML either", async () => {
     using own = cellgateFolder();
     const device = (name: string): string => `<Device id="${name.length}" name="${name}" uuid="u${name.length}"><DataItems><DataItem id="a${name.length}" type="AVAILABILITY" category="EVENT"/></DataItems></Device>`;
