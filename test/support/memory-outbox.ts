@@ -111,7 +111,7 @@ export function memoryOutbox(epoch = "epoch-1", marking: Marking | null = null):
     fault: () => null,
     synced: () => rows.length,
     close: () => Promise.resolve(),
-    drained(timeoutMs = 15_000) {
+    drained(timeoutMs = 45_000) {
       return new Promise((resolve, reject) => {
         const timer = setTimeout(() => {
           settled.delete(look);
