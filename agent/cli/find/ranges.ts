@@ -28,11 +28,13 @@ const V6_RANGES = [["fc00::", 7], ["::1", 128]] as const;
 const ALLOWED = new BlockList();
 for (const [net, prefix] of V4_RANGES) ALLOWED.addSubnet(net, prefix, "ipv4");
 for (const [net, prefix] of V6_RANGES) ALLOWED.addSubnet(net, prefix, "ipv6");
+/** Where a cloud tells a computer of itself, keys included: no machine is there. */
+const CLOUD_DATA = "169.254.169.254";
 const WHICH = "loopback and private addresses only: 10.…, 172.16.… to 172.31.…, 192.168.…, 169.254.…, 127.…, ::1, fd00::…";
 
 /** An IPv4 address in an IPv6 one is what it stands for. */
 export function isPrivate(host: string): boolean {
-  if (isIPv4(host)) return ALLOWED.check(host, "ipv4");
+  if (isIPv4(host)) return host !== CLOUD_DATA && ALLOWED.check(host, "ipv4");
   return isIPv6(host) && !host.includes("%") && !canonical(host).startsWith("::ffff:") && ALLOWED.check(host, "ipv6");
 }
 
@@ -100,6 +102,7 @@ function mustBePrivate(hosts: Exclude<Hosts, { kind: "name" }>, text: string): v
     return hosts.first >= numberOf(net) && hosts.last < numberOf(net) + size;
   });
   if (!isInside) throw wrong(text, WHICH);
+  if (hosts.first <= numberOf(CLOUD_DATA) && numberOf(CLOUD_DATA) <= hosts.last) throw wrong(text, `${CLOUD_DATA} is where a cloud tells a computer of itself: no machine is there, name a range without it`);
 }
 
 const wrong = (text: string, why: string): UsageError => new UsageError(`${JSON.stringify(text.slice(0, 80))}: ${why}`);

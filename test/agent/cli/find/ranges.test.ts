@@ -37,7 +37,7 @@ describe("what may not", () => {
     ["010.0.0.1", /no address/], ["10.0.0.256", /no address/], ["2130706433", /no address/], ["10.0.0", /no address/], ["10.0.0.1.", /no address/],
     ["10.0.0.9-10.0.0.1", /ends before it begins/], ["10.0.0.1-256", /a range goes from/], ["10.0.0.1-10.0.0.999", /a range goes from/],
     ["10.0.0.1:0", /a port is/], ["10.0.0.1:65536", /a port is/], ["10.0.0.1:http", /a port is/], ["10.0.0.1:", /a port is/], ["[10.0.0.1]:80", /brackets are for/],
-    ["http://10.0.0.1", /a port is|no address/], ["a b", /no address/], ["-rf", /no address/], ["x;reboot", /no address/], ["na\u0000me", /no address/], ["\u001b[2J", /no address/], ["a".repeat(300), /no address/], ["", /no address/], ["@", /no address/],
+    ["http://10.0.0.1", /a port is|no address/], ["a b", /no address/], ["-rf", /no address/], ["x;reboot", /no address/], ["169.254.169.254", /no machine is there/], ["169.254.169.0/24", /name a range without it/], ["na\u0000me", /no address/], ["\u001b[2J", /no address/], ["a".repeat(300), /no address/], ["", /no address/], ["@", /no address/],
   ] as const)("%j", (text, why) => {
     expect(() => targetOf(text)).toThrow(UsageError);
     expect(() => targetOf(text)).toThrow(why);
@@ -52,6 +52,6 @@ describe("what may not", () => {
 
   it("an address by whatever name it was found", () => {
     expect(["10.1.2.3", "127.0.0.1", "::1", "fd12::1", "169.254.3.4"].filter((one) => !isPrivate(one))).toEqual([]);
-    expect(["8.8.8.8", "0.0.0.0", "::", "::ffff:10.0.0.1", "2001:db8::1", "::1%lo", "mill", ""].filter(isPrivate)).toEqual([]);
+    expect(["8.8.8.8", "0.0.0.0", "::", "::ffff:10.0.0.1", "2001:db8::1", "::1%lo", "mill", "", "169.254.169.254"].filter(isPrivate)).toEqual([]);
   });
 });
