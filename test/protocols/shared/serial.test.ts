@@ -27,14 +27,15 @@ describeNeeding(["socat"], "a serial port", () => {
     await closeSerial(port);
   });
 
-  it("a pulled adapter closes it; a path that is gone, and one that is no port, are said in words", async () => {
+  it("a pulled adapter can be let go; a path that is gone, and one that is no port, are said in words", async () => {
     await using cable = await serialCable();
-    // Only who reads notices.
-    const port = (await openSerial(line(cable.near))).resume();
-    const closed = once(port, "close");
+    const [port, peer] = [await openSerial(line(cable.near)), await openSerial(line(cable.far))];
+    const heard = once(port, "data");
+    peer.write("x");
+    await heard;
+    // Mostly it is noticed at once, but not always (one in seven at a pseudo-terminal): a driver's own deadline finds the rest.
     await cable.unplug();
-    await closed;
-    await closeSerial(port);
+    await Promise.all([closeSerial(port), closeSerial(peer)]);
     await expect(openSerial(line(cable.near))).rejects.toMatchObject({ fault: "unreachable", message: expect.stringContaining("is the adapter plugged in?") as string });
     await expect(openSerial(line("/dev/null"))).rejects.toMatchObject({ fault: "unsupported" });
   });
