@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { systemClock } from "../../agent/runtime/time/clock.ts";
 import { simulate } from "../../agent/simulate/mtconnect/start.ts";
 import type { SimulatedAgent } from "../../agent/simulate/mtconnect/agent.ts";
-import { seeded } from "../buffer/seeded.ts";
+import { seeded } from "../support/seeded.ts";
 import { eventLoop } from "./event-loop.ts";
 import { atMost, percentile, type Figure } from "./figure.ts";
 import { configurationFor, NODE_FLAGS, startAgentProcess } from "./support/agent-process.ts";

@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../../agent/runtime/time/clock.ts";
 import { simulate } from "../../agent/simulate/mtconnect/start.ts";
-import { seeded } from "../buffer/seeded.ts";
+import { seeded } from "../support/seeded.ts";
 import { startProxy } from "../support/proxy.ts";
 import { atMost, percentile, type Figure } from "./figure.ts";
 import { pushChanges } from "./latency.ts";

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { openOutbox } from "../../buffer/outbox.ts";
-import { seeded } from "./seeded.ts";
+import { seeded } from "../support/seeded.ts";
 import { numbers, open, options, temporaryDirectory } from "./support.ts";
 
 const seed = Number(process.env["SEED"] ?? Date.now() % 1_000_000);

@@ -10,7 +10,7 @@ import type { Outbox } from "../../agent/contract/outbox.ts";
 import { openOutbox } from "../../buffer/outbox.ts";
 import { followModel, type Pick, type Step } from "../conformance/outbox.ts";
 import { commitOf, record } from "./records.ts";
-import { seeded } from "./seeded.ts";
+import { seeded } from "../support/seeded.ts";
 import { options, temporaryDirectory } from "./support.ts";
 
 const STEPS = Number(process.env["OUTBOX_MODEL_STEPS"] ?? 2_000);

@@ -1,5 +1,5 @@
 /** Crash equivalence (design.md P1) of one feed: an uninterrupted run against one with kills at seeded moments. */
-import { seeded } from "../buffer/seeded.ts";
+import { seeded } from "../support/seeded.ts";
 import { builtBundle } from "../support/bundle.ts";
 import { compare, type Comparison } from "./arrived.ts";
 import type { Played } from "./feeds.ts";

@@ -5,7 +5,7 @@
  */
 import { expect, it } from "vitest";
 import { shiftFeed } from "../../agent/simulate/mtconnect/feeds/shift.ts";
-import { seeded } from "../buffer/seeded.ts";
+import { seeded } from "../support/seeded.ts";
 import type { Arrived } from "../crash/arrived.ts";
 import { scripted } from "../crash/feeds.ts";
 import { crashRun } from "../crash/run.ts";

@@ -9,7 +9,7 @@ import { appendFileSync, mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { seeded } from "../buffer/seeded.ts";
+import { seeded } from "../support/seeded.ts";
 import { needs } from "../support/needs.ts";
 import { apart } from "./apart.ts";
 import type { FaultCase, Length } from "./case.ts";

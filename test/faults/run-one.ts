@@ -2,7 +2,7 @@
  * The process of one run. One argument: the Order as JSON. Sends its Tally over the channel and ends. It leads a process
  * group, so that nothing it started outlives it; when the channel closes before, the harness is gone, and the group goes too.
  */
-import { seeded } from "../buffer/seeded.ts";
+import { seeded } from "../support/seeded.ts";
 import type { Order, Tally } from "./case.ts";
 import { CASES } from "./cases.ts";
 import { failed } from "./support/tallies.ts";

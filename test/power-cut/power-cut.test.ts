@@ -11,7 +11,7 @@ import { beforeAll, expect, it } from "vitest";
 import { describeNeeding, findTool } from "../support/needs.ts";
 import { commitOf, record } from "../buffer/records.ts";
 import { open, temporaryDirectory } from "../buffer/support.ts";
-import { seeded } from "../buffer/seeded.ts";
+import { seeded } from "../support/seeded.ts";
 import { cuts, readEvents, type Event, type Image } from "./replay.ts";
 
 const run = promisify(execFile);

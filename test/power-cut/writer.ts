@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { systemClock } from "../../agent/runtime/time/clock.ts";
 import { openOutbox } from "../../buffer/outbox.ts";
 import { commitOf, describeLoss, record, silentLog } from "../buffer/records.ts";
-import { seeded } from "../buffer/seeded.ts";
+import { seeded } from "../support/seeded.ts";
 
 const [dataDir = "", seed = "1", records = "1000", mode = "right"] = process.argv.slice(2);
 const total = Number(records);

@@ -10,7 +10,7 @@ import { memoryOutbox } from "../../support/memory-outbox.ts";
 import { testPorts } from "../../support/ports.ts";
 import { manyRecords, SAMPLES } from "../../support/sample-records.ts";
 import { startScriptedBroker, type Answer, type ScriptedBroker } from "../../support/scripted-broker.ts";
-import { seeded } from "../seeded.ts";
+import { seeded } from "../../support/seeded.ts";
 
 const forever = new AbortController().signal;
 const ignore = (): void => undefined;

@@ -15,7 +15,7 @@ import { openOutbox, type OutboxOptions } from "../../../buffer/outbox.ts";
 import { lossRecord } from "../../../buffer/loss/loss.ts";
 import { recordId } from "../../../agent/detect/record-id.ts";
 import { commitOf } from "../../buffer/records.ts";
-import { seeded } from "../../buffer/seeded.ts";
+import { seeded } from "../../support/seeded.ts";
 import { DESTINATIONS, fact, MACHINES, REPLACED } from "./work.ts";
 
 export interface Work {

@@ -4,7 +4,7 @@
  */
 import type { NewRecord, RecordType } from "../../../agent/contract/record.ts";
 import { record } from "../../buffer/records.ts";
-import { seeded } from "../../buffer/seeded.ts";
+import { seeded } from "../../support/seeded.ts";
 import type { Due } from "../checker/check.ts";
 
 /** The storage process ends with it when its buffer was set aside while it worked. */

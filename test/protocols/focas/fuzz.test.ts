@@ -10,21 +10,11 @@ import * as decoders from "../../../protocols/focas/decode.ts";
 import { FrameReader, isRefusal } from "../../../protocols/focas/frame.ts";
 import type { Block } from "../../../protocols/focas/functions.ts";
 import { decodeText } from "../../../protocols/focas/text.ts";
+import { seeded } from "../../support/seeded.ts";
 import { SHEET } from "./frames.ts";
 
 const INPUTS = Number(process.env["FUZZ"] ?? 50_000);
 const SEED = Number(process.env["FUZZ_SEED"] ?? 20_260_105);
-
-/** Uniform in [0, 1), the same for the same seed (mulberry32). */
-function chance(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 const ANSWERS = [SHEET.opened, SHEET.system0i, SHEET.status, SHEET.statusAlone, SHEET.program, SHEET.parts, SHEET.partsOlder, SHEET.speed, SHEET.speedRefused, SHEET.alarmBits, SHEET.noAlarms, SHEET.alarms, SHEET.dataError, SHEET.refused, SHEET.closed];
 const EDGES = [0, 1, 0x7f, 0x80, 0xff, 0xa0];
@@ -74,7 +64,7 @@ function decodeAll(data: Uint8Array): number {
 }
 
 it(`${INPUTS} mutated answers, FUZZ_SEED=${SEED}, give values or a clear error`, () => {
-  const random = chance(SEED);
+  const random = seeded(SEED);
   const told = { shortest: Infinity, values: 0, frames: 0, errors: new Map<string, number>() };
   const heapBefore = process.memoryUsage().heapUsed;
   for (let input = 0; input < INPUTS; input++) {

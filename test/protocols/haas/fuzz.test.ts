@@ -3,6 +3,7 @@ import { expect, it } from "vitest";
 import { LinkError } from "../../../agent/contract/errors.ts";
 import { numberOf, ReplyDecoder, secondsOf, type Reply } from "../../../protocols/haas/reply.ts";
 import { ControlState, countOf } from "../../../protocols/haas/state.ts";
+import { seeded } from "../../support/seeded.ts";
 
 const SEED = Number(process.env["FUZZ_SEED"] ?? 20_260_105);
 const INPUTS = Number(process.env["FUZZ_INPUTS"] ?? 50_000);
@@ -11,17 +12,6 @@ const TEXTS = [
   ">P.O. TIME, 06282:17:13\r\n>", ">MACRO, 3027, 0.000000\r\n>", ">?, ?Q600 99999\r\n>", "UNKNOWN\r\n", ">M30 #1, 380\r\n>",
 ];
 const PIECES = [",", "\r\n", "\n", ">", "?", "\x02", "\x17", "\0", "\xff", "PARTS", "PROGRAM, ", "STATUS", "NaN", "9".repeat(400), ",".repeat(900), "x".repeat(2_000), "\u{1F600}"];
-
-/** mulberry32. */
-function seeded(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 it(`${INPUTS} mutated replies, FUZZ_SEED=${SEED}`, () => {
   const random = seeded(SEED);

@@ -9,6 +9,7 @@ import { startHaasSerial } from "../../../agent/simulate/haas/serial.ts";
 import { closeSerial, openSerial } from "../../../protocols/shared/serial.ts";
 import { describeNeeding } from "../../support/needs.ts";
 import { serialCable } from "../../support/pty.ts";
+import { seeded } from "../../support/seeded.ts";
 import { idleControl, of, run } from "./reading.ts";
 
 async function onSerial(body: (path: string) => Promise<void>): Promise<void> {
@@ -18,17 +19,6 @@ async function onSerial(body: (path: string) => Promise<void>): Promise<void> {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-}
-
-/** mulberry32. */
-function seeded(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }
 
 describeNeeding(["socat"], "on a serial line", () => {

@@ -10,22 +10,12 @@ import { LinkError } from "../../../agent/contract/errors.ts";
 import { systemClock } from "../../../agent/runtime/time/clock.ts";
 import { crc16, findAnswer } from "../../../protocols/modbus/rtu-frame.ts";
 import { testPorts } from "../../support/ports.ts";
+import { seeded } from "../../support/seeded.ts";
 import { open, words, type Source } from "./reading.ts";
 
 const FRAMES = Number(process.env["FUZZ_INPUTS"] ?? 50_000);
 const ANSWERS = 20_000;
 const SEED = Number(process.env["FUZZ_SEED"] ?? 20_260_105);
-
-/** Uniform in [0, 1), the same for the same seed (mulberry32). */
-function chance(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 function mutated(bytes: Buffer, random: () => number): Buffer {
   const whole = (limit: number): number => Math.floor(random() * limit);
@@ -86,13 +76,13 @@ async function readRubbish(answersWanted: number, random: () => number): Promise
 it(`${ANSWERS} mutated answers over a socket, FUZZ_SEED=${SEED}`, async () => {
   const before = process.memoryUsage().heapUsed;
   const READERS = 10;
-  const links = await Promise.all(Array.from({ length: READERS }, (_, index) => readRubbish(ANSWERS / READERS, chance(SEED + index))));
+  const links = await Promise.all(Array.from({ length: READERS }, (_, index) => readRubbish(ANSWERS / READERS, seeded(SEED + index))));
   expect(Math.min(...links)).toBeGreaterThan(2);
   expect(process.memoryUsage().heapUsed - before).toBeLessThan(100 * 1024 * 1024);
 }, 120_000);
 
 it(`${FRAMES} mutated frames of a line, FUZZ_SEED=${SEED}`, () => {
-  const random = chance(SEED + 1);
+  const random = seeded(SEED + 1);
   const framed = (bytes: readonly number[]): Buffer => {
     const frame = Buffer.from([...bytes, 0, 0]);
     frame.writeUInt16LE(crc16(frame.subarray(0, -2)), frame.length - 2);

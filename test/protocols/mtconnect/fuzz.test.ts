@@ -12,20 +12,10 @@ import { bufferHeader, decodePosition, encodePosition, resumeAt, startOf, straye
 import { decodeModel } from "../../../protocols/shared/mtconnect/probe.ts";
 import { readingsOf } from "../../../protocols/mtconnect/readings.ts";
 import { capture, describeWithCaptures } from "../../support/captures.ts";
+import { seeded } from "../../support/seeded.ts";
 
 const INPUTS = Number(process.env["FUZZ_INPUTS"] ?? 20_000);
 const SEED = Number(process.env["FUZZ_SEED"] ?? 20_260_105);
-
-/** Uniform in [0, 1), the same for the same seed (mulberry32). */
-function chance(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 const TOKENS = [
   "--b\r\n", "--b--\r\n", "\r\n", "\n", "\r\n\r\n", "Content-length: ", "Content-length: 99999999999", "Content-length: -1", "Content-length: 0\r\n\r\n", "\ufeff", "\0", "<", ">", "</", "/>", "<!--", "-->", "<![CDATA[", "]]>", "<!DOCTYPE a [", "<?", "?>", "&", "&#0;", "&#x110000;", "&amp;", "\"", "'", "=",
@@ -52,7 +42,7 @@ function mutated(seeds: readonly Buffer[], random: () => number): Buffer {
 
 describeWithCaptures(`${INPUTS} mutated inputs, FUZZ_SEED=${SEED}`, () => {
   it("give readings or a clear error", async () => {
-    const random = chance(SEED);
+    const random = seeded(SEED);
     const raw = (name: string): string => readFileSync(capture(`mtconnect/live-reference-agent/${name}`)).toString("latin1").split("\r\n\r\n").slice(1).join("\r\n\r\n");
     const streamed = raw("stream-filtered-2.7.http").replaceAll(/\r\n[0-9a-f]{1,4}\r\n(?=--)/gu, "").replaceAll(/^[0-9a-f]{1,4}\r\n/gu, "");
     const boundary = /--([0-9a-f-]{36})/u.exec(streamed)?.[1] ?? "";

@@ -16,6 +16,7 @@ import { tcpWay } from "../../conformance/tcp-peer.ts";
 import { freePort } from "../../support/free-port.ts";
 import { testPorts } from "../../support/ports.ts";
 import { startProxy } from "../../support/proxy.ts";
+import { seeded } from "../../support/seeded.ts";
 import { AGENT, config, temporaryFolder, type Folder } from "./support.ts";
 
 /** What changes the server's values, and what it has counted. */
@@ -102,17 +103,6 @@ const driver = (port: number, ports: Ports): Driver => opcua.create(config({ url
 describe("as every driver", () => {
   driverConformance(peer, async (ports) => driver(await freePort(), ports), { polled: false, haste: 4, waits: 60 });
 });
-
-/** Uniform in [0, 1) from a seed (mulberry32). */
-function seeded(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 describe("damage in what the server says", () => {
   // By hand with FUZZ_ROUNDS=20000; each round is a connection with some of its pieces damaged.

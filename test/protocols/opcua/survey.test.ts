@@ -4,7 +4,7 @@ import { LinkError } from "../../../agent/contract/errors.ts";
 import { startServer } from "../../../agent/simulate/opcua/server.ts";
 import { decodeEndpoints, decodeError, decodeOpened, encodeClose, encodeGetEndpoints, encodeHello, encodeOpen, MessageFramer, type Message } from "../../../protocols/opcua/greeting-codec.ts";
 import { survey } from "../../../protocols/opcua/survey.ts";
-import { seeded } from "../../buffer/seeded.ts";
+import { seeded } from "../../support/seeded.ts";
 import { stranger } from "../../agent/cli/find/shop.ts";
 import { freePort } from "../../support/free-port.ts";
 import { testPorts } from "../../support/ports.ts";

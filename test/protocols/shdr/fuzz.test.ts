@@ -7,6 +7,7 @@ import { LINE_LIMIT, LineSplitter } from "../../../protocols/shdr/lines.ts";
 import { namesOf } from "../../../protocols/shdr/names.ts";
 import { proposal } from "../../../protocols/shdr/propose.ts";
 import { Reader, timeOf } from "../../../protocols/shdr/readings.ts";
+import { seeded } from "../../support/seeded.ts";
 import { config, MAP } from "./reading.ts";
 
 const SEED = Number(process.env["FUZZ_SEED"] ?? 20_260_105);
@@ -21,17 +22,6 @@ const TEXTS = [
 ];
 const PIECES = ["|", "\n", "\r\n", "@", "*", "--multiline--", "\"", "\\|", "UNAVAILABLE", "FAULT", ":", "\0", "\xff", "\u{1F600}", "9".repeat(400), "|".repeat(5_000), "|execution|ACTIVE", "2026-13-45T99:99:99Z|"];
 const MODEL = '<MTConnectDevices><Devices><Device id="d" name="MILL" uuid="u"><DataItems><DataItem id="e" name="execution" category="EVENT" type="EXECUTION"/><DataItem id="v" name="vib" category="SAMPLE" type="ACCELERATION" representation="TIME_SERIES"/><DataItem id="l" name="logic" category="CONDITION" type="LOGIC_PROGRAM"/><DataItem id="m" name="message" category="EVENT" type="MESSAGE"/></DataItems></Device></Devices></MTConnectDevices>';
-
-/** mulberry32. */
-function seeded(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 it(`${INPUTS} mutated texts, FUZZ_SEED=${SEED}`, async () => {
   const random = seeded(SEED);

@@ -5,7 +5,7 @@ import type { MachineSettings } from "../../../../agent/config/model.ts";
 import type { Reading } from "../../../../agent/contract/observation.ts";
 import { systemClock } from "../../../../agent/runtime/time/clock.ts";
 import { simulate } from "../../../../agent/simulate/mtconnect/start.ts";
-import { seeded } from "../../../buffer/seeded.ts";
+import { seeded } from "../../../support/seeded.ts";
 import { recorded, scripted, type Played } from "../../../crash/feeds.ts";
 import { describeWithCaptures } from "../../../support/captures.ts";
 import { loadedFrom } from "../../../support/loaded.ts";
