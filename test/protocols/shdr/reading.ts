@@ -2,13 +2,12 @@
 import { once } from "node:events";
 import { createServer, type AddressInfo, type Socket } from "node:net";
 import { decode } from "../../../agent/contract/shape.ts";
-import { LinkError } from "../../../agent/contract/errors.ts";
-import type { Batch, Reading } from "../../../agent/contract/observation.ts";
+import type { Reading } from "../../../agent/contract/observation.ts";
 import type { Ports } from "../../../agent/contract/ports.ts";
-import type { Session } from "../../../agent/contract/source.ts";
 import { SHDR_SHAPE, type ShdrConfig } from "../../../protocols/shdr/config.ts";
 import { shdr } from "../../../protocols/shdr/driver.ts";
 import { testPorts } from "../../support/ports.ts";
+import { runSession, type SessionRun, type Until } from "../../support/session-run.ts";
 
 export const MAP = { avail: "availability", estop: "emergency_stop", mode: "controller_mode", execution: "execution", program: "program", part_count: "part_count", logic: "alarm", message: "message", fact: { signal: "feedrate", unit: "MILLIMETER/MINUTE" } } as const;
 
@@ -46,40 +45,16 @@ export async function rawAdapter(serve: (socket: Socket) => void): Promise<RawAd
   };
 }
 
-export interface Run {
-  readonly batches: readonly Batch[];
-  readonly readings: readonly Reading[];
-  readonly peer: string;
-  readonly error: LinkError | null;
-}
+export type Run = SessionRun;
 interface RunOptions {
   readonly ports?: Ports;
-  readonly until?: (batch: Batch, all: readonly Batch[]) => boolean;
+  readonly until?: Until;
 }
 
-/** Connects and reads until `until` says so or the session ends; a LinkError is told, anything else thrown. */
-export async function run(keys: Readonly<Record<string, unknown>>, { ports = testPorts(), until = () => false }: RunOptions = {}): Promise<Run> {
-  const stop = new AbortController();
-  const batches: Batch[] = [];
-  let error: LinkError | null = null;
-  let session: Session | null = null;
-  try {
-    session = await shdr.create(config(keys), ports).connect(stop.signal);
-    for await (const batch of session.read(null, stop.signal)) {
-      batches.push(batch);
-      if (until(batch, batches)) break;
-    }
-  } catch (cause) {
-    if (!(cause instanceof LinkError)) throw cause;
-    error = cause;
-  } finally {
-    stop.abort();
-    await session?.close();
-  }
-  return { batches, error, peer: session?.peer ?? "", readings: batches.flatMap(({ items }) => items.filter((item) => item.kind === "reading")) };
-}
+export const run = (keys: Readonly<Record<string, unknown>>, { ports = testPorts(), until = () => false }: RunOptions = {}): Promise<Run> =>
+  runSession(shdr.create(config(keys), ports), until);
 
 /** Until so many readings have come. */
-export const readings = (count: number) => (_: Batch, all: readonly Batch[]): boolean => all.reduce((sum, { items }) => sum + items.length, 0) >= count;
+export const readings = (count: number): Until => (_, all) => all.reduce((sum, { items }) => sum + items.length, 0) >= count;
 /** `signal value`, for comparing. */
 export const said = ({ signal, value }: Reading): string => `${signal} ${typeof value === "string" ? value : JSON.stringify(value)}`;
