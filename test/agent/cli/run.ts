@@ -7,13 +7,29 @@ export interface Ran {
   readonly out: string;
   readonly err: string;
 }
+/** A command that serves until it is told to stop. */
+export interface Running {
+  readonly code: Promise<number>;
+  /** Written so far. */
+  readonly text: { readonly out: string; readonly err: string };
+  stop(): void;
+}
 
 export async function run(argv: readonly string[], commands: readonly Command[], signal: AbortSignal = new AbortController().signal): Promise<Ran> {
-  const texts = { out: "", err: "" };
+  const { code, text } = begin(argv, commands, signal);
+  return { code: await code, ...text };
+}
+
+export function running(argv: readonly string[], commands: readonly Command[]): Running {
+  const stopping = new AbortController();
+  return { ...begin(argv, commands, stopping.signal), stop: () => { stopping.abort(new Error("stopped")); } };
+}
+
+function begin(argv: readonly string[], commands: readonly Command[], signal: AbortSignal): Pick<Running, "code" | "text"> {
+  const text = { out: "", err: "" };
   const into = (name: "out" | "err"): Writable => new Writable({ write(chunk, _encoding, done) {
-    texts[name] += String(chunk);
+    text[name] += String(chunk);
     done();
   } });
-  const code = await runCli(argv, commands, { stdout: into("out"), stderr: into("err"), outIsTerminal: false, errorIsTerminal: false }, signal);
-  return { code, ...texts };
+  return { code: runCli(argv, commands, { stdout: into("out"), stderr: into("err"), outIsTerminal: false, errorIsTerminal: false }, signal), text };
 }

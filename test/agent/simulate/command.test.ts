@@ -2,28 +2,11 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Writable } from "node:stream";
 import { expect, it } from "vitest";
-import { runCli } from "../../../agent/cli/cli.ts";
 import { simulateCommand } from "../../../agent/cli/simulate.ts";
+import { running, type Running } from "../cli/run.ts";
 
-interface Running {
-  readonly code: Promise<number>;
-  readonly text: { out: string; err: string };
-  stop(): void;
-}
-function run(...args: readonly string[]): Running {
-  const text = { out: "", err: "" };
-  const into = (key: "out" | "err"): Writable => new Writable({
-    write(chunk, _encoding, done) {
-      text[key] += String(chunk);
-      done();
-    },
-  });
-  const stopping = new AbortController();
-  const code = runCli(["simulate", "mtconnect", ...args], [simulateCommand], { stdout: into("out"), stderr: into("err"), outIsTerminal: false, errorIsTerminal: false }, stopping.signal);
-  return { code, text, stop: () => stopping.abort(new Error("stopped")) };
-}
+const run = (...args: readonly string[]): Running => running(["simulate", "mtconnect", ...args], [simulateCommand]);
 
 it("serves the shift, and stops when told to", async () => {
   const running = run("--port", "0", "--device", "LATHE-1", "--speed", "60", "--schema", "2.0", "--json");

@@ -1,29 +1,12 @@
 /** `cellgate simulate modbus`: what it prints is a source that reads it, over TCP and on a serial line. */
-import { Writable } from "node:stream";
 import { expect, it } from "vitest";
-import { runCli } from "../../../agent/cli/cli.ts";
 import { simulateModbusCommand } from "../../../agent/cli/simulate-modbus.ts";
 import { describeNeeding } from "../../support/needs.ts";
 import { serialCable } from "../../support/pty.ts";
 import { open, type Keys } from "../../protocols/modbus/reading.ts";
+import { running, type Running } from "../cli/run.ts";
 
-interface Running {
-  readonly code: Promise<number>;
-  readonly text: { out: string; err: string };
-  stop(): void;
-}
-function run(...args: readonly string[]): Running {
-  const text = { out: "", err: "" };
-  const into = (key: "out" | "err"): Writable => new Writable({
-    write(chunk, _encoding, done) {
-      text[key] += String(chunk);
-      done();
-    },
-  });
-  const stopping = new AbortController();
-  const code = runCli(["simulate", "modbus", ...args], [simulateModbusCommand], { stdout: into("out"), stderr: into("err"), outIsTerminal: false, errorIsTerminal: false }, stopping.signal);
-  return { code, text, stop: () => { stopping.abort(new Error("stopped")); } };
-}
+const run = (...args: readonly string[]): Running => running(["simulate", "modbus", ...args], [simulateModbusCommand]);
 async function read(running: Running): Promise<ReadonlyMap<string, unknown>> {
   await expect.poll(() => running.text.out, { interval: 5 }).toContain("}\n");
   const { type, ...keys } = JSON.parse((JSON.parse(running.text.out) as { readonly source: string }).source) as Keys;

@@ -1,31 +1,14 @@
 /** `cellgate simulate shdr | haas`: serve until the signal aborts, print the source that reads them, and say what is wrong with an option. */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { Writable } from "node:stream";
 import { expect, it } from "vitest";
-import { runCli } from "../../../agent/cli/cli.ts";
 import { simulateHaasCommand } from "../../../agent/cli/simulate-haas.ts";
 import { simulateShdrCommand } from "../../../agent/cli/simulate-shdr.ts";
 import { decode } from "../../../agent/contract/shape.ts";
 import { SOURCE_KINDS } from "../../../agent/registry.ts";
+import { running, type Running } from "../cli/run.ts";
 
-interface Running {
-  readonly code: Promise<number>;
-  readonly text: { out: string; err: string };
-  stop(): void;
-}
-function run(...args: readonly string[]): Running {
-  const text = { out: "", err: "" };
-  const into = (key: "out" | "err"): Writable => new Writable({
-    write(chunk, _encoding, done) {
-      text[key] += String(chunk);
-      done();
-    },
-  });
-  const stopping = new AbortController();
-  const code = runCli(["simulate", ...args], [simulateShdrCommand, simulateHaasCommand], { stdout: into("out"), stderr: into("err"), outIsTerminal: false, errorIsTerminal: false }, stopping.signal);
-  return { code, text, stop: () => stopping.abort(new Error("stopped")) };
-}
+const run = (...args: readonly string[]): Running => running(["simulate", ...args], [simulateShdrCommand, simulateHaasCommand]);
 
 interface Told {
   readonly at: string;

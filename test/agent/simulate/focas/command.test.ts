@@ -1,22 +1,10 @@
 /** `cellgate simulate focas`: says the source that reads it, serves it, and ends when told to. */
-import { Writable } from "node:stream";
 import { expect, it } from "vitest";
-import { runCli } from "../../../../agent/cli/cli.ts";
 import { simulateFocasCommand } from "../../../../agent/cli/simulate-focas.ts";
 import { run } from "../../../protocols/focas/reading.ts";
+import { running, type Running } from "../../cli/run.ts";
 
-function command(...args: readonly string[]): { readonly code: Promise<number>; readonly text: { out: string; err: string }; stop(): void } {
-  const text = { out: "", err: "" };
-  const into = (key: "out" | "err"): Writable => new Writable({
-    write(chunk, _encoding, done) {
-      text[key] += String(chunk);
-      done();
-    },
-  });
-  const stopping = new AbortController();
-  const code = runCli(["simulate", "focas", ...args], [simulateFocasCommand], { stdout: into("out"), stderr: into("err"), outIsTerminal: false, errorIsTerminal: false }, stopping.signal);
-  return { code, text, stop: () => { stopping.abort(new Error("stopped")); } };
-}
+const command = (...args: readonly string[]): Running => running(["simulate", "focas", ...args], [simulateFocasCommand]);
 
 it("serves the shift as the series named", async () => {
   const running = command("--port", "0", "--series", "16i", "--json");
