@@ -31,7 +31,7 @@ export function claimsOf({ tables, standing }: Books, chain: Chain, { after, to 
     if (type !== undefined && isToldLost(seq, type)) return "covered";
     if (!chain.isSettled(seq)) return "needed";
     const isRefused = refused.has(seq) || dead.some((range) => range.from <= seq && seq <= range.to) || (type !== undefined && isToldRefused(seq, type));
-    if (seq > chain.through) return isRefused || seq <= confirmed || !chain.isConfirming || chain.isReleased(seq) || chain.replays.of(seq) ? "held" : "needed";
+    if (seq > chain.through) return isRefused || seq <= confirmed || !chain.isConfirming || chain.owed.has(seq) || chain.replays.of(seq) ? "held" : "needed";
     if (chain.owed.has(seq)) return "needed"; // Among refused rows that are dead.
     if (isRefused) return "had";
     if (chain.replays.of(seq)) return "needed";
