@@ -11,6 +11,7 @@ import { basename, dirname, extname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { gzipSync } from "node:zlib";
 import { build, type BuildResult, type Metafile, type Plugin } from "esbuild";
+import { BESIDE } from "./beside.ts";
 
 const root = dirname(import.meta.dirname);
 const NEVER_INSIDE = /(^|\/)node_modules\/(aedes|vitest|fast-check|ajv|esbuild|node-opcua-(?:server|address-space|nodesets))\/|^test\//;
@@ -22,9 +23,6 @@ const { values } = parseArgs({
     inputs: { type: "boolean", default: false },
   },
 });
-
-/** Not inside: native packages, and a way to lock that the OPC UA library has in reserve and never takes. */
-const BESIDE = ["better-sqlite3", "serialport", "proper-lockfile"];
 
 const CHUNKS = "chunks";
 /** An agent that is running may still load a part of the build before. */
@@ -85,7 +83,7 @@ async function bundle(entry: string, out: string): Promise<BuildResult<{ metafil
     minifySyntax: true,
     sourcemap: "external",
     legalComments: "none",
-    external: BESIDE,
+    external: [...BESIDE],
     plugins: [builtinsOnDemand, withoutWhatWeDoNotUse],
     // CommonJS packages inside an ES module still call require for Node's own modules.
     banner: { js: 'const require=process.getBuiltinModule("node:module").createRequire(import.meta.url);' },

@@ -8,6 +8,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { build } from "esbuild";
+import { BESIDE } from "../../../deploy/beside.ts";
 import { findTool } from "../../support/needs.ts";
 import { BUILT, type Library, type Program } from "./built.ts";
 
@@ -35,7 +36,7 @@ export async function buildAll(): Promise<void> {
 async function bundle(folder: string): Promise<void> {
   await build({
     absWorkingDir: ROOT, entryPoints: PROGRAMS, outdir: folder, outExtension: { ".js": ".mjs" }, bundle: true, splitting: true, platform: "node", format: "esm", target: "node24",
-    external: ["better-sqlite3", "serialport", "proper-lockfile", "vitest"], sourcemap: "inline", logLevel: "warning",
+    external: [...BESIDE, "vitest"], sourcemap: "inline", logLevel: "warning",
     banner: { js: 'const require=process.getBuiltinModule("node:module").createRequire(import.meta.url);' },
   });
 }
